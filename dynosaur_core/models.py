@@ -1,0 +1,393 @@
+"""The nouns. Every stage takes and gives these, and nothing else; their JSON is the file format.
+
+Models are frozen: a stage makes new ones. Tuples stand where JSON has lists.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from dynosaur_core.digest import digest
+
+
+class Frozen(BaseModel):
+    """Base of all nouns: immutable, and unknown keys are an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# --- catalogue -----------------------------------------------------------------------------------
+
+
+class DatasetRef(Frozen):
+    """A dataset at one revision, with what the catalogue's listing already tells."""
+
+    repo_id: str
+    """`owner/name`; unique in a catalogue."""
+    revision: str
+    """Full commit sha on the Hub; a content digest elsewhere."""
+    last_modified: datetime | None = None
+    licenses: tuple[str, ...] = ()
+    """All licence ids of the listing, lower case, in order; empty when there is none."""
+    languages: tuple[str, ...] = ()
+    task_categories: tuple[str, ...] = ()
+    task_ids: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    description: str | None = None
+    gated: bool = False
+    private: bool = False
+    disabled: bool = False
+    size_bytes: int | None = None
+    """Size of the repository's files in bytes, where the listing tells."""
+
+
+class FieldKind(StrEnum):
+    """What a column holds, by its feature type (never by its name)."""
+
+    TEXT = "text"
+    LABEL = "label"
+    """A ClassLabel; its values are label names, null where the row has no label."""
+    INTEGER = "integer"
+    FLOAT = "float"
+    BOOLEAN = "boolean"
+    TIME = "time"
+    LIST = "list"
+    STRUCT = "struct"
+    MEDIA = "media"
+    """Image, audio, video, pdf, mesh: a config with one is refused."""
+    BINARY = "binary"
+    OTHER = "other"
+
+
+class FieldSpec(Frozen):
+    """One column of a subset, or one part of a nested column."""
+
+    name: str
+    kind: FieldKind
+    type: str
+    """The feature type as people write it: `string`, `int32`, `list<string>`, `class_label`."""
+    label_names: tuple[str, ...] = ()
+    """ClassLabel names in their order; empty for all other kinds."""
+    children: tuple[FieldSpec, ...] = ()
+    """LIST: its one item (named `item`); STRUCT: its members."""
+
+
+SplitRole = Literal["train", "validation", "test"]
+
+
+class Split(Frozen):
+    """A split by its own name, and the role that the name implies."""
+
+    name: str
+    role: SplitRole
+    rows: int | None = None
+
+
+class RowsHandle(Frozen):
+    """Where a subset's sampled rows are: parquet in the store, named by content.
+
+    Columns: the subset's fields in their order (labels as names), then `SPLIT_COLUMN` (string) and
+    `ROW_COLUMN` (int64, the row's position in its split).
+    """
+
+    digest: str
+    rows: int
+    size_bytes: int
+
+
+SPLIT_COLUMN = "__dynosaur_split"
+ROW_COLUMN = "__dynosaur_row"
+
+
+class Subset(Frozen):
+    """One config of a dataset with what a prompt and the filter need to know of it."""
+
+    config: str
+    splits: tuple[Split, ...]
+    fields: tuple[FieldSpec, ...]
+    shown: tuple[dict[str, Any], ...] = ()
+    """The (at most two) sampled rows that a prompt may show, as JSON values."""
+    rows: RowsHandle | None = None
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        return tuple(field.name for field in self.fields)
+
+
+# --- metadata ------------------------------------------------------------------------------------
+
+
+class LicenseEvidence(Frozen):
+    """One statement about a dataset's licence, and where it stands."""
+
+    license: str
+    """SPDX-like Hub id, lower case (`cc-by-4.0`), or `unknown`."""
+    source: Literal["listing", "card_yaml", "card_text", "license_file", "override"]
+    text: str = ""
+    """The words that were read, shortened."""
+
+
+class DatasetMetadata(Frozen):
+    """All that the prompt and the filter read of one dataset revision."""
+
+    ref: DatasetRef
+    title: str
+    """Name for people: the card's pretty_name, else the repo id."""
+    website: str
+    """Where a person reads about it; the `website` of its records."""
+    licenses: tuple[LicenseEvidence, ...]
+    license: str
+    """The licence that its records carry: the most restrictive accepted one."""
+    languages: tuple[str, ...]
+    summary: str | None = None
+    supported_tasks: str | None = None
+    task_categories: tuple[str, ...] = ()
+    task_ids: tuple[str, ...] = ()
+    source_datasets: tuple[str, ...] = ()
+    multilinguality: tuple[str, ...] = ()
+    citation: str | None = None
+    """BibTeX as the card gives it."""
+    subsets: tuple[Subset, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
+    """Subsets that were refused, and rows that could not be read."""
+
+
+# --- instruction ---------------------------------------------------------------------------------
+
+
+class Mode(StrEnum):
+    """Who designed a task."""
+
+    DESCRIPTION_AWARE = "description_aware"
+    DESCRIPTION_UNAWARE = "description_unaware"
+    RULES = "rules"
+
+
+class Usage(Frozen):
+    """What one or more LLM answers cost."""
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    """The part of prompt_tokens that the endpoint read from its cache."""
+    completion_tokens: int = 0
+    cost_usd: float | None = 0.0
+    """US dollars; None when the model has no known price."""
+
+    def __add__(self, other: Usage) -> Usage:
+        unknown = self.cost_usd is None or other.cost_usd is None
+        return Usage(
+            requests=self.requests + other.requests,
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+            cost_usd=None if unknown else (self.cost_usd or 0.0) + (other.cost_usd or 0.0),
+        )
+
+
+class TaskDesign(Frozen):
+    """A task as its designer gave it, not judged yet. `malformed` says what could not be read of it."""
+
+    instruction: str = ""
+    input_fields: tuple[str, ...] = ()
+    output_fields: tuple[str, ...] = ()
+    malformed: str | None = None
+
+
+class Proposal(Frozen):
+    """One designer's answer for one subset and mode."""
+
+    config: str
+    mode: Mode
+    request_digest: str
+    """Digest of the exact request; for Mode.RULES of what the rules read."""
+    model: str
+    designs: tuple[TaskDesign, ...]
+    shown_fields: tuple[str, ...]
+    """The fields that the designer was shown."""
+    raw: str = ""
+    finish_reason: str | None = None
+    problem: Rejection | None = None
+    """Why the answer as a whole gave no designs (unparsable, refusal, ...)."""
+    usage: Usage = Usage()
+    """What was spent for it, in the run that spent it."""
+
+
+# --- filter --------------------------------------------------------------------------------------
+
+
+class InstructionTask(Frozen):
+    """An accepted design: what its rows will be turned into."""
+
+    repo_id: str
+    config: str
+    instruction: str
+    input_fields: tuple[str, ...]
+    output_field: str
+    labels: tuple[str, ...] = ()
+    """Allowed answers when the output is a closed set, in the data's own order; else empty."""
+    mode: Mode
+    model: str
+
+    @property
+    def task_id(self) -> str:
+        """Content digest: the same design of the same subset has the same id in every growth."""
+        return digest(self.repo_id, self.config, self.instruction, self.input_fields, self.output_field)[:16]
+
+
+Level = Literal["dataset", "subset", "task", "row"]
+
+
+class Rejection(Frozen):
+    """What was turned away, where, and why. Rows of one task and reason share one rejection."""
+
+    repo_id: str
+    level: Level
+    stage: str
+    reason: str
+    """A value of `errors.Reason`."""
+    detail: str = ""
+    config: str | None = None
+    instruction: str | None = None
+    """For tasks and rows: the instruction of the design."""
+    mode: Mode | None = None
+    count: int = 1
+    """How many datasets, subsets, tasks or rows this stands for."""
+
+
+class FilterResult(Frozen):
+    """`proposed` equals the accepted tasks and the rejected ones (level task) added up."""
+
+    proposed: int
+    tasks: tuple[InstructionTask, ...]
+    rejections: tuple[Rejection, ...]
+
+
+# --- publish -------------------------------------------------------------------------------------
+
+
+class InstructionRecord(Frozen):
+    """One line of the released data. The first six are the format of 2023, in its order."""
+
+    instruction: str
+    input: str
+    output: str
+    license: str
+    website: str
+    taskname: str
+    """The repo id, or `repo_id-config` for a dataset of several configs."""
+    repo_id: str
+    config: str
+    split: str
+    row: int
+    revision: str
+    task_id: str
+    mode: str
+    model: str
+
+
+class ShardHandle(Frozen):
+    """Records of one contribution: parquet in the store, named by content."""
+
+    digest: str
+    records: int
+    size_bytes: int
+
+
+class TaskCount(Frozen):
+    """Rows in and records out of one task. sampled = recorded + rejected."""
+
+    task: InstructionTask
+    sampled: int
+    recorded: int
+
+
+class Contribution(Frozen):
+    """All that one dataset revision adds to the release."""
+
+    repo_id: str
+    revision: str
+    license: str
+    licenses: tuple[LicenseEvidence, ...]
+    website: str
+    title: str
+    languages: tuple[str, ...]
+    citation: str | None
+    tasks: tuple[TaskCount, ...]
+    shard: ShardHandle
+    rejections: tuple[Rejection, ...] = ()
+    """Rows turned away while rendering."""
+
+    @property
+    def digest(self) -> str:
+        """Names the contribution's content: what a release needs to know to see that nothing changed."""
+        return digest(self)
+
+
+# --- growth --------------------------------------------------------------------------------------
+
+
+class GrowthPlan(Frozen):
+    """What one growth will do. Everything listed was counted once: see `counts`."""
+
+    new: tuple[DatasetRef, ...] = ()
+    changed: tuple[DatasetRef, ...] = ()
+    relicensed: tuple[DatasetRef, ...] = ()
+    retried: tuple[DatasetRef, ...] = ()
+    withdrawn: tuple[Rejection, ...] = ()
+    refused: tuple[Rejection, ...] = ()
+    """Refused from the listing alone, this time."""
+    unchanged: int = 0
+    waiting: int = 0
+    """Failed earlier and not yet due for another try, or quarantined."""
+
+    @property
+    def branches(self) -> tuple[DatasetRef, ...]:
+        """The datasets that get a branch of task runs."""
+        return self.new + self.changed + self.relicensed + self.retried
+
+
+class ReleaseFile(Frozen):
+    """One immutable parquet file of a release and what is in it."""
+
+    path: str
+    digest: str
+    records: int
+    size_bytes: int
+    contributions: dict[str, str]
+    """repo id -> contribution digest of the records in the file."""
+
+
+class Removal(Frozen):
+    """One line of the removal log."""
+
+    repo_id: str
+    revision: str
+    reason: str
+    detail: str = ""
+    when: datetime
+
+
+class Release(Frozen):
+    """The manifest: the one file that says which files are the release."""
+
+    format: Literal["dynosaur/1"] = "dynosaur/1"
+    version: int
+    digest: str
+    """Digest of the contributions alone: equal for equal content."""
+    created: datetime
+    records: int
+    tasks: int
+    sources: int
+    files: tuple[ReleaseFile, ...]
+    changelog: tuple[str, ...] = Field(default=())
+    """One line per version, newest first."""
+
+
+DatasetMetadata.model_rebuild()
+Proposal.model_rebuild()
+FieldSpec.model_rebuild()

@@ -1,0 +1,188 @@
+"""All settings: command flags, then DYNOSAUR_* variables, then dynosaur.toml, then the defaults here.
+
+Nested ones are written `DYNOSAUR_SAMPLING__ROWS_PER_SPLIT=50`, or as a table `[sampling]` in dynosaur.toml. Secrets are
+not settings: HF_TOKEN, OPENAI_API_KEY and AWS_* stay in the environment, where their own clients read them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from dynosaur_core.models import Mode
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Sampling(Section):
+    """What is read of a dataset. Part of the metadata stage's key."""
+
+    rows_per_split: int = Field(default=100, ge=1)
+    """Rows sampled of each training and validation split, spread over the split."""
+    include_test: bool = False
+    """Sample test splits too. Off: test rows never become training records."""
+    seed: int = 0
+    """Chooses which rows; the same seed and revision give the same rows."""
+    max_row_bytes: int = 1_000_000
+    """A row beyond this (Arrow size in bytes) is left out."""
+    max_bytes: int = 32_000_000
+    """Bytes of one subset's sample; rows beyond are left out."""
+    max_columns: int = 256
+    max_subsets: int = 400
+    """Configs of one dataset."""
+    deadline_s: float = 300.0
+    """Seconds for reading one dataset."""
+
+
+class Policy(Section):
+    """Which datasets may take part; the tables are in catalog/policy.toml."""
+
+    languages: tuple[str, ...] = ("en", "code")
+    """Accepted language tags."""
+    untagged_language: Literal["detect", "accept", "refuse"] = "detect"
+    """What a dataset without a language tag means: detection by content, English, or refusal."""
+    allow_licenses: tuple[str, ...] = ()
+    """Accepted in addition to the policy table."""
+    refuse_licenses: tuple[str, ...] = ()
+    """Refused in addition to the policy table; stronger than allow_licenses."""
+    non_commercial: bool = False
+    """Accept licences for non-commercial use only."""
+    blocklist: tuple[str, ...] = ()
+    """Patterns (fnmatch) of repo ids that are never grown."""
+    overrides: str | None = None
+    """TOML file with a table per dataset: license, languages, refuse."""
+    max_size_bytes: int | None = None
+    max_per_owner: int | None = None
+    max_per_source: int | None = None
+
+
+class Llm(Section):
+    """How the model is asked. The parts that change its answers are part of the request's digest."""
+
+    api: Literal["chat", "responses"] = "chat"
+    structured: Literal["auto", "schema", "json", "text"] = "auto"
+    """How answers are kept in form; auto finds out once per endpoint and model."""
+    temperature: float | None = 0.0
+    seed: int | None = None
+    reasoning_effort: str | None = None
+    max_output_tokens: int = 1_000
+    timeout_s: float = 60.0
+    retry_s: float = 300.0
+    """Seconds in which a transient error is tried again before the dataset fails with its code."""
+    max_in_flight: int = Field(default=16, ge=1)
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    price_input: float | None = None
+    """US dollars per million prompt tokens; overrides the price table, with price_output."""
+    price_cached: float | None = None
+    price_output: float | None = None
+    batch: bool = False
+    one_call: bool = False
+    """Ask for both modes in one request."""
+
+
+class Designing(Section):
+    """Who designs tasks, and what they are shown."""
+
+    designers: tuple[Mode, ...] = (Mode.DESCRIPTION_AWARE, Mode.DESCRIPTION_UNAWARE)
+    max_tasks: int = Field(default=3, ge=1)
+    """Tasks asked for in one answer."""
+    zero_shot: bool = False
+    """No in-context examples: for small local models, which copy them."""
+    share_configs: bool = True
+    """Configs of one dataset with the same features share one design."""
+    max_value_chars: int = 400
+    """Characters of one shown value."""
+    max_row_chars: int = 2_000
+    """Characters of one shown row."""
+
+
+class Filtering(Section):
+    """What counts as a valid task. Part of the filter stage's key."""
+
+    recipe: Literal["default", "reference"] = "default"
+    max_tasks: int = 3
+    min_rows: int = 8
+    """Rows with inputs and output that a task must have."""
+    max_labels: int = 10
+    """With at most this many distinct outputs an output is a closed set (10 in the reference)."""
+    max_label_chars: int = 15
+    """Longest label that is listed in the instruction (15 in the reference)."""
+
+
+class Publishing(Section):
+    """How rows become records. Part of the publish stage's key."""
+
+    recipe: Literal["default", "reference"] = "default"
+    max_input_chars: int = 2_000
+    max_output_chars: int = 2_000
+    max_labels: int = 10
+    max_label_chars: int = 15
+
+
+class ReleaseSettings(Section):
+    """How a release is laid out."""
+
+    shard_records: int = 200_000
+    """Records of one file, at most."""
+    title: str = "Dynosaur instruction data"
+    private: bool = True
+    """A Hub repository that is created by a release is private unless told otherwise."""
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Sections have their own keys; see the fields of each."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="DYNOSAUR_",
+        env_nested_delimiter="__",
+        toml_file="dynosaur.toml",
+        extra="forbid",
+        frozen=True,
+    )
+
+    catalog: str = "hub"
+    """`hub`, a folder in the Hub's layout, or a .jsonl export (local or any fsspec URL)."""
+    store: str = ".dynosaur"
+    """Folder or fsspec URL of everything that is kept between growths."""
+    release: tuple[str, ...] = ()
+    """Where releases go: folders, s3://bucket/path, hf://datasets/<repo>."""
+    ledger: str | None = None
+    """SQLAlchemy URL; default: an SQLite file in the store."""
+    model: str = "gpt-5.6-luna"
+    viewer_url: str | None = None
+    """The dataset viewer's address; derived from HF_ENDPOINT when not set."""
+    local_model: str | None = None
+    """GGUF file for the embedded model: a path, or hf://owner/repo/file."""
+    max_cost_usd: float | None = None
+    """Cap of one growth in US dollars."""
+    max_cost_usd_month: float | None = None
+    max_failure_ratio: float = Field(default=0.2, ge=0, le=1)
+    """A growth with more failed branches than this share ends Failed."""
+    concurrency: int = Field(default=8, ge=1)
+    """Branches at work at once."""
+    wave_size: int = Field(default=500, ge=1)
+    """Datasets of one wave; a larger plan is cut into waves, each a flow run of its own."""
+
+    sampling: Sampling = Sampling()
+    policy: Policy = Policy()
+    llm: Llm = Llm()
+    designing: Designing = Designing()
+    filtering: Filtering = Filtering()
+    publishing: Publishing = Publishing()
+    releasing: ReleaseSettings = ReleaseSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)

@@ -1,0 +1,106 @@
+"""The store: everything that is kept between growths, under names made of content digests.
+
+A file appears whole or not at all: local writes go to a temporary name and are renamed, object stores put at once.
+Because names are digests, writing what is there already changes nothing, and two writers cannot disagree.
+
+    results/<stage>/<key>.json   stage results       answers/<xx>/<digest>.json   raw LLM answers
+    rows/<xx>/<digest>.parquet   sampled rows        records/<xx>/<digest>.parquet   rendered records
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dynosaur_core.digest import canonical_json, digest_bytes
+from dynosaur_core.errors import Code, DynosaurError
+
+
+class Store:
+    """Reads and writes under one folder or fsspec URL. Safe to share between threads."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        try:
+            self.fs, self.root = fsspec.core.url_to_fs(self.url)
+        except (ValueError, ImportError) as error:
+            raise DynosaurError(Code.BAD_SETTING, f"store {url!r} cannot be opened: {error}") from error
+        self.local = isinstance(self.fs, fsspec.implementations.local.LocalFileSystem)
+
+    def path(self, name: str) -> str:
+        return f"{self.root}/{name}"
+
+    def exists(self, name: str) -> bool:
+        return bool(self.fs.exists(self.path(name)))
+
+    def read_bytes(self, name: str) -> bytes | None:
+        """The file's bytes, or None where there is none."""
+        try:
+            return bytes(self.fs.cat_file(self.path(name)))
+        except FileNotFoundError:
+            return None
+
+    def write_bytes(self, name: str, data: bytes) -> None:
+        """Writes whole or not at all."""
+        path = self.path(name)
+        try:
+            if not self.local:
+                self.fs.pipe_file(path, data)
+                return
+            temporary = Path(f"{path}.{uuid.uuid4().hex}.tmp")
+            temporary.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except OSError as error:
+            raise DynosaurError(Code.STORE_FAILED, f"cannot write {name} in {self.url}: {error}") from error
+
+    def read_json(self, name: str) -> Any | None:
+        data = self.read_bytes(name)
+        return None if data is None else json.loads(data)
+
+    def write_json(self, name: str, value: Any) -> None:
+        self.write_bytes(name, canonical_json(value).encode())
+
+    def write_table(self, kind: str, table: pa.Table) -> tuple[str, int]:
+        """Writes `table` as parquet under `kind`; gives its content digest and its size in bytes."""
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd", store_schema=True)
+        data = sink.getvalue().to_pybytes()
+        name = digest_bytes(data)
+        path = table_name(kind, name)
+        if not self.exists(path):
+            self.write_bytes(path, data)
+        return name, len(data)
+
+    def read_table(self, kind: str, name: str, columns: list[str] | None = None) -> pa.Table:
+        """The table written under this digest; raises StoreFailed where it is missing."""
+        with self.open_table(kind, name) as file:
+            return file.read(columns=columns)
+
+    @contextmanager
+    def open_table(self, kind: str, name: str) -> Iterator[pq.ParquetFile]:
+        """The parquet file itself, for reading it in batches."""
+        path = table_name(kind, name)
+        try:
+            with self.fs.open(self.path(path), "rb") as raw, pq.ParquetFile(raw) as file:
+                yield file
+        except FileNotFoundError as error:
+            message = f"{path} is missing from {self.url}: run a backfill of its dataset with --force"
+            raise DynosaurError(Code.STORE_FAILED, message) from error
+
+
+def table_name(kind: str, name: str) -> str:
+    """`rows/ab/abcd....parquet`; names are digests of ours, never text from outside."""
+    return f"{kind}/{name[:2]}/{name}.parquet"
