@@ -27,6 +27,8 @@ class Sampling(Section):
     """Sample test splits too. Off: test rows never become training records."""
     seed: int = 0
     """Chooses which rows; the same seed and revision give the same rows."""
+    first_rows: bool = False
+    """Take the first rows of each split instead of rows spread over it, as the 2023 system did."""
     max_row_bytes: int = 1_000_000
     """A row beyond this (Arrow size in bytes) is left out."""
     max_bytes: int = 32_000_000

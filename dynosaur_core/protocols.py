@@ -1,0 +1,54 @@
+"""What the stages expect of the clients that are handed to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+from datasets import Features
+
+from dynosaur_core.models import DatasetRef, Split
+from dynosaur_core.settings import Sampling
+
+
+@dataclass(frozen=True)
+class SourceSubset:
+    """A config as its source has it."""
+
+    config: str
+    splits: tuple[Split, ...]
+    features: Features | None = None
+    """The declared features; None when only the rows tell (then the sampled table's schema counts)."""
+
+
+class Source(Protocol):
+    """One dataset at one revision, opened for reading. Errors: `DynosaurError` with the code of what is wrong."""
+
+    def card(self) -> str:
+        """Text of README.md with its YAML header; "" where there is none."""
+
+    def subsets(self) -> Sequence[SourceSubset]:
+        """All configs, in the source's order."""
+
+    def sample(self, subset: SourceSubset, split: Split, sampling: Sampling) -> pa.Table:
+        """At most `sampling.rows_per_split` rows, spread over the split by `sampling.seed`, or its first rows when
+        `sampling.first_rows`; in row order. Columns as stored (ClassLabels are integers), without media and binary ones,
+        then ROW_COLUMN: int64, the row's position in its split. The schema carries the features where they are known.
+        """
+
+
+class Catalog(Protocol):
+    """Where source datasets are listed and read."""
+
+    name: str
+
+    def list(self) -> Iterator[DatasetRef]:
+        """All datasets, each once, lazily; the order is the catalogue's own."""
+
+    def ref(self, repo_id: str) -> DatasetRef:
+        """One dataset as it is now; raises NotFound."""
+
+    def open(self, ref: DatasetRef) -> Source:
+        """Pinned to `ref.revision`. Nothing is read before it is asked for."""
