@@ -34,8 +34,8 @@ class Source(Protocol):
 
     def sample(self, subset: SourceSubset, split: Split, sampling: Sampling) -> pa.Table:
         """At most `sampling.rows_per_split` rows, spread over the split by `sampling.seed`, or its first rows when
-        `sampling.first_rows`; in row order. Columns as stored (ClassLabels are integers), without media and binary ones,
-        then ROW_COLUMN: int64, the row's position in its split. The schema carries the features where they are known.
+        `sampling.first_rows`; in row order. Columns as stored (ClassLabels are integers), without media and binary
+        ones, then ROW_COLUMN: int64, the row's position in its split. The schema carries the features where known.
         """
 
 
