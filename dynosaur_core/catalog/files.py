@@ -1,0 +1,255 @@
+"""Reading a dataset that lies in a local folder in the Hub's layout, through `datasets` and `pyarrow`.
+
+Only formats that are plain data are read: a pickle or a loading script would run its author's code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+from datasets import Audio, Features, Image, Pdf, Value, Video, load_dataset_builder
+from datasets.exceptions import DatasetNotFoundError, DefunctDatasetError
+
+from dynosaur_core.catalog.splits import split_role
+from dynosaur_core.digest import digest
+from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.models import ROW_COLUMN, Split
+from dynosaur_core.protocols import SourceSubset
+from dynosaur_core.settings import Sampling
+
+FORMATS = {"parquet", "json", "csv", "text", "arrow"}
+"""Packaged modules of `datasets` that only read data."""
+_BATCH = 1_000
+_READ_ERRORS = (OSError, ValueError, TypeError, KeyError, pa.ArrowException, UnicodeError, NotImplementedError)
+
+
+class FolderSource:
+    """A `protocols.Source` over one local folder."""
+
+    def __init__(self, folder: Path, repo_id: str) -> None:
+        self.folder = folder
+        self.repo_id = repo_id
+        self._builders: dict[str, Any] = {}
+
+    def card(self) -> str:
+        path = self.folder / "README.md"
+        return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+
+    def subsets(self) -> list[SourceSubset]:
+        from datasets import get_dataset_config_names  # resolves `configs:` or detects them by file names
+
+        self._check_patterns()
+        try:
+            names = get_dataset_config_names(str(self.folder))
+        except DynosaurError:
+            raise
+        except Exception as error:
+            raise self._listing_error(error) from error
+        return [self._subset(name) for name in names]
+
+    def sample(self, subset: SourceSubset, split: Split, sampling: Sampling) -> pa.Table:
+        builder = self._builder(subset.config)
+        files = [str(path) for path in builder.config.data_files[split.name]]
+        keep = None if subset.features is None else [name for name, f in subset.features.items() if not is_media(f)]
+        try:
+            if module_of(builder) == "parquet":
+                return sample_parquet(files, keep, sampling, digest(self.repo_id, subset.config, split.name))
+            return sample_stream(builder, split.name, keep, sampling, digest(self.repo_id, subset.config, split.name))
+        except DynosaurError:
+            raise
+        except Exception as error:
+            raise DynosaurError(
+                Code.UNREADABLE_FILES, f"{subset.config}/{split.name} does not parse: {first_line(error)}"
+            ) from error
+
+    def _subset(self, name: str) -> SourceSubset:
+        builder = self._builder(name)
+        counts = {key: info.num_examples for key, info in (builder.info.splits or {}).items()}
+        features = builder.info.features
+        if features is None and module_of(builder) == "parquet":
+            features = self._parquet_features(builder)
+        splits = []
+        for split in builder.config.data_files:
+            rows = counts.get(str(split)) or None
+            splits.append(Split(name=str(split), role=split_role(str(split)), rows=rows))
+        return SourceSubset(config=name, splits=tuple(splits), features=features)
+
+    def _builder(self, config: str) -> Any:
+        if config not in self._builders:
+            try:
+                builder = load_dataset_builder(str(self.folder), config)
+            except Exception as error:
+                raise self._listing_error(error) from error
+            if module_of(builder) not in FORMATS:
+                kind = module_of(builder)
+                raise DynosaurError(Code.NO_DATA_FILES, f"config {config!r} is of the kind {kind!r}, which is not read")
+            self._check_files(builder)
+            self._builders[config] = builder
+        return self._builders[config]
+
+    def _parquet_features(self, builder: Any) -> Features | None:
+        files = [str(path) for paths in builder.config.data_files.values() for path in paths]
+        try:
+            return Features.from_arrow_schema(pq.read_schema(files[0])) if files else None
+        except _READ_ERRORS as error:
+            raise DynosaurError(Code.UNREADABLE_FILES, f"{Path(files[0]).name}: {first_line(error)}") from error
+
+    def _check_patterns(self) -> None:
+        """A card may name data files; they must lie inside the dataset's own folder."""
+        for pattern in _data_file_patterns(self.card()):
+            if "://" in pattern or "::" in pattern or pattern.startswith(("/", "~")) or ".." in pattern.split("/"):
+                message = f"its card names files outside of the dataset: {pattern[:200]!r}"
+                raise DynosaurError(Code.UNREADABLE_FILES, message)
+
+    def _check_files(self, builder: Any) -> None:
+        root = self.folder.resolve()
+        for paths in builder.config.data_files.values():
+            for path in paths:
+                if not Path(str(path)).resolve().is_relative_to(root):
+                    raise DynosaurError(Code.UNREADABLE_FILES, "a data file is a link to outside of the dataset")
+
+    def _listing_error(self, error: Exception) -> DynosaurError:
+        scripts = [path.name for path in self.folder.glob("*.py")]
+        if isinstance(error, DatasetNotFoundError | DefunctDatasetError | FileNotFoundError) or "data" in str(error):
+            if scripts:
+                return DynosaurError(Code.SCRIPT_DATASET, f"it has a loading script ({scripts[0]}) and no data files")
+            if not any(path.is_file() and path.name != "README.md" for path in self.folder.rglob("*")):
+                return DynosaurError(Code.NO_DATA_FILES, "the folder holds no data file")
+        if scripts:
+            return DynosaurError(Code.SCRIPT_DATASET, f"it needs its loading script {scripts[0]}")
+        return DynosaurError(Code.UNREADABLE_FILES, f"its configs cannot be read: {first_line(error)}")
+
+
+def _data_file_patterns(card: str) -> Iterator[str]:
+    parts = card.split("---", 2)
+    if len(parts) < 3 or parts[0].strip():
+        return
+    try:
+        header = yaml.safe_load(parts[1])
+    except yaml.YAMLError:
+        return  # the metadata stage says UnreadableCard
+    configs = header.get("configs") if isinstance(header, dict) else None
+    stack = [entry.get(key) for entry in configs or [] if isinstance(entry, dict) for key in ("data_files", "data_dir")]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            stack.extend(value.get(key) for key in ("path",) if key in value)
+            stack.extend(v for k, v in value.items() if k not in ("path", "split"))
+        elif isinstance(value, list):
+            stack.extend(value)
+
+
+def module_of(builder: Any) -> str:
+    """`json` for a builder of datasets.packaged_modules.json.json."""
+    for base in type(builder).__mro__:
+        if base.__module__.startswith("datasets.packaged_modules."):
+            return base.__module__.split(".")[2]
+    return "script"
+
+
+def is_media(feature: Any) -> bool:
+    """Whether a feature is, or holds, an image, sound, video, document or bytes."""
+    if isinstance(feature, Image | Audio | Video | Pdf):
+        return True
+    if isinstance(feature, Value):
+        return "binary" in feature.dtype
+    if isinstance(feature, dict):
+        return any(is_media(part) for part in feature.values())
+    inner = getattr(feature, "feature", None)
+    return inner is not None and is_media(inner)
+
+
+def first_line(error: BaseException) -> str:
+    """The innermost cause in one line, without the paths of this machine where it names a file."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0][:300]}" if text else type(error).__name__
+
+
+def spread(n_rows: int, n: int, seed: str, first: bool = False) -> list[int]:
+    """At most `n` row numbers of `n_rows`: one drawn from each of `n` equal stretches, so that sorted data keep all
+    their classes; or the first `n`. Ascending; the same seed gives the same rows."""
+    if first or n_rows <= n:
+        return list(range(min(n, n_rows)))
+    bounds = np.linspace(0, n_rows, n + 1).astype(np.int64)
+    draws = np.random.default_rng(int(seed[:16], 16)).random(n)
+    return [int(low + draw * (high - low)) for low, high, draw in zip(bounds, bounds[1:], draws, strict=False)]
+
+
+def sample_parquet(files: list[str], keep: list[str] | None, sampling: Sampling, name: str) -> pa.Table:
+    """Reads just the chosen rows, row group by row group; memory is bounded by one batch."""
+    opened = [pq.ParquetFile(path) for path in files]
+    total = sum(file.metadata.num_rows for file in opened)
+    chosen = np.array(
+        spread(total, sampling.rows_per_split, digest(name, sampling.seed), sampling.first_rows), dtype=np.int64
+    )
+    parts, start = [], 0
+    for file in opened:
+        columns = keep if keep is not None else file.schema_arrow.names
+        for group in range(file.num_row_groups):
+            stop = start + file.metadata.row_group(group).num_rows
+            wanted = chosen[(chosen >= start) & (chosen < stop)]
+            if len(wanted):
+                parts.append(_take(file.iter_batches(_BATCH, [group], columns), wanted, start))
+            start = stop
+        if not parts and file is opened[-1]:
+            parts.append(file.schema_arrow.empty_table().select(columns).append_column(ROW_COLUMN, _rows([])))
+    return pa.concat_tables(parts, promote_options="permissive")
+
+
+def _take(batches: Iterator[pa.RecordBatch], wanted: np.ndarray, start: int) -> pa.Table:
+    parts = []
+    for batch in batches:
+        here = wanted[(wanted >= start) & (wanted < start + len(batch))]
+        if len(here):
+            table = pa.Table.from_batches([batch]).take(pa.array(here - start))
+            parts.append(table.append_column(ROW_COLUMN, _rows(here)))
+        start += len(batch)
+    return pa.concat_tables(parts)
+
+
+def sample_stream(builder: Any, split: str, keep: list[str] | None, sampling: Sampling, name: str) -> pa.Table:
+    """One pass over a split of unknown length: every row draws a number by its position, the smallest stay."""
+    stream = builder.as_streaming_dataset(split)
+    if keep is not None and set(keep) != set(stream.column_names or keep):
+        stream = stream.select_columns(keep)
+    kept: pa.Table | None = None
+    priorities = np.array([], dtype=np.float64)
+    start, seed = 0, int(digest(name, sampling.seed)[:15], 16)
+    for batch in stream.with_format("arrow").iter(batch_size=_BATCH):
+        table = batch if isinstance(batch, pa.Table) else pa.table(batch)
+        rows = np.arange(start, start + len(table))
+        start += len(table)
+        drawn = rows.astype(np.float64) if sampling.first_rows else _draw(rows, seed)
+        merged = np.concatenate([priorities, drawn])
+        table = table.append_column(ROW_COLUMN, _rows(rows))
+        both = table if kept is None else pa.concat_tables([kept, table], promote_options="permissive")
+        stay = np.sort(np.argsort(merged, kind="stable")[: sampling.rows_per_split])
+        kept, priorities = both.take(pa.array(stay)), merged[stay]
+        if sampling.first_rows and start >= sampling.rows_per_split:
+            break
+    if kept is None:
+        return pa.table({ROW_COLUMN: _rows([])})
+    return kept.combine_chunks()
+
+
+def _draw(rows: np.ndarray, seed: int) -> np.ndarray:
+    """A pseudo-random number per row position (SplitMix64's mixing), the same in every run."""
+    with np.errstate(over="ignore"):
+        x = rows.astype(np.uint64) + np.uint64(seed)
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return (x ^ (x >> np.uint64(31))).astype(np.float64)
+
+
+def _rows(values: Any) -> pa.Array:
+    return pa.array(values, type=pa.int64())
