@@ -1,0 +1,208 @@
+"""The metadata stage: a dataset revision becomes what the prompt and the filter need to know of it."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+from datasets import Features
+
+from dynosaur_core.card import Card, citation, listing_fields, parse_card
+from dynosaur_core.digest import digest
+from dynosaur_core.errors import Code, DynosaurError, Reason
+from dynosaur_core.metadata.features import field_specs
+from dynosaur_core.metadata.rows import choose_shown, decode_labels, within_bytes
+from dynosaur_core.models import (
+    ROW_COLUMN,
+    SPLIT_COLUMN,
+    DatasetMetadata,
+    DatasetRef,
+    FieldKind,
+    FieldSpec,
+    Level,
+    LicenseEvidence,
+    Rejection,
+    RowsHandle,
+    Split,
+    Subset,
+)
+from dynosaur_core.policy import judge as policy_judge
+from dynosaur_core.policy import languages, licenses
+from dynosaur_core.protocols import Catalog, Source, SourceSubset
+from dynosaur_core.settings import Policy, Sampling
+from dynosaur_core.store import Store
+
+METADATA_VERSION = 1
+_STAGE = "metadata"
+_DETECT_ROWS = 20
+
+
+def metadata_key(ref: DatasetRef, sampling: Sampling, policy: Policy) -> str:
+    """What a metadata result depends on: the revision, how it is sampled, what is accepted."""
+    return digest("metadata", METADATA_VERSION, ref.repo_id, ref.revision, sampling, policy)
+
+
+def read_metadata(
+    ref: DatasetRef, catalog: Catalog, store: Store, sampling: Sampling, policy: Policy
+) -> DatasetMetadata:
+    """Reads the card and samples the rows of every usable subset into the store.
+
+    A dataset or subset that is refused stands in `rejections`; without a subset left it goes no further. Raises
+    DynosaurError when the dataset cannot be read.
+    """
+    source = catalog.open(ref)
+    card = parse_card(source.card())
+    listing = listing_fields(card)
+    evidence = _license_evidence(ref, card, policy)
+    summary = card.section("dataset summary", "summary", "dataset description")
+    tags = tuple(dict.fromkeys((*ref.languages, *listing["languages"])))
+    described = DatasetMetadata(
+        ref=ref,
+        title=_one_line(card.data.get("pretty_name")) or ref.repo_id,
+        website=_website(card, catalog, ref),
+        licenses=evidence,
+        license=licenses.strictest(item.license for item in evidence),
+        languages=tags,
+        summary=summary or _text(ref.description or listing["description"]),
+        supported_tasks=card.section("supported tasks and leaderboards", "supported tasks"),
+        task_categories=ref.task_categories or listing["task_categories"],
+        task_ids=ref.task_ids or listing["task_ids"],
+        source_datasets=card.strings("source_datasets"),
+        multilinguality=card.strings("multilinguality"),
+        citation=citation(card),
+    )
+    refused = policy_judge.judge_metadata(described, policy)
+    if refused:
+        return described.model_copy(update={"rejections": (refused,)})
+    detect = not tags and policy.untagged_language == "detect"
+    subsets, rejections = _read_subsets(ref, source, store, sampling, detect)
+    return described.model_copy(update={"subsets": subsets, "rejections": rejections})
+
+
+def _read_subsets(
+    ref: DatasetRef, source: Source, store: Store, sampling: Sampling, detect: bool
+) -> tuple[tuple[Subset, ...], tuple[Rejection, ...]]:
+    found = source.subsets()
+    if len(found) > sampling.max_subsets:
+        raise DynosaurError(Code.TOO_MANY_SUBSETS, f"{len(found)} configs, at most {sampling.max_subsets} are read")
+    subsets: list[Subset] = []
+    rejections: list[Rejection] = []
+    for candidate in found:
+        subset, refused = _read_subset(ref, source, candidate, store, sampling, detect)
+        rejections.extend(refused)
+        if subset:
+            subsets.append(subset)
+    return tuple(subsets), tuple(rejections)
+
+
+def _read_subset(
+    ref: DatasetRef, source: Source, candidate: SourceSubset, store: Store, sampling: Sampling, detect: bool
+) -> tuple[Subset | None, tuple[Rejection, ...]]:
+    def refuse(reason: Reason, detail: str, level: Level = "subset", count: int = 1) -> Rejection:
+        return Rejection(
+            repo_id=ref.repo_id,
+            config=candidate.config,
+            level=level,
+            stage=_STAGE,
+            reason=reason,
+            detail=detail,
+            count=count,
+        )
+
+    splits = [split for split in candidate.splits if split.role != "test" or sampling.include_test]
+    if not splits:
+        names = ", ".join(split.name for split in candidate.splits) or "none"
+        return None, (refuse(Reason.NO_TRAINING_SPLIT, f"splits: {names}"),)
+    if candidate.features is not None:
+        early = _refuse_features(candidate.features, sampling)
+        if early:
+            return None, (refuse(*early),)
+    table, features = _sample(source, candidate, splits, sampling)
+    late = _refuse_features(features, sampling)
+    if late:
+        return None, (refuse(*late),)
+    if not len(table):
+        return None, (refuse(Reason.EMPTY, "no rows in " + ", ".join(split.name for split in splits)),)
+    specs = tuple(spec for spec in field_specs(features) if spec.kind is not FieldKind.BINARY)
+    table = decode_labels(table, features).select([*(spec.name for spec in specs), SPLIT_COLUMN, ROW_COLUMN])
+    table, oversized, beyond = within_bytes(table, sampling.max_row_bytes, sampling.max_bytes)
+    notes = [
+        refuse(reason, f"limit {limit} bytes", "row", count)
+        for reason, count, limit in (
+            (Reason.ROW_TOO_LARGE, oversized, sampling.max_row_bytes),
+            (Reason.SAMPLE_BUDGET, beyond, sampling.max_bytes),
+        )
+        if count
+    ]
+    if not len(table):
+        return None, (*notes, refuse(Reason.EMPTY, "every row is beyond the byte limit"))
+    if detect:
+        language = languages.detect(_texts(table, specs))
+        if language not in (None, "en"):
+            return None, (*notes, refuse(Reason.NOT_ENGLISH, f"no language tag, and its texts read as {language!r}"))
+    name, size = store.write_table("rows", table)
+    handle = RowsHandle(digest=name, rows=len(table), size_bytes=size)
+    subset = Subset(config=candidate.config, splits=tuple(splits), fields=specs, shown=choose_shown(table), rows=handle)
+    return subset, tuple(notes)
+
+
+def _sample(
+    source: Source, candidate: SourceSubset, splits: list[Split], sampling: Sampling
+) -> tuple[pa.Table, Features]:
+    """Rows of all splits under one schema, and the features they have."""
+    parts = []
+    for split in splits:
+        part = source.sample(candidate, split, sampling)
+        if len(part):
+            parts.append(part.append_column(SPLIT_COLUMN, pa.array([split.name] * len(part), pa.string())))
+    if not parts:
+        return pa.table({}), candidate.features or Features()
+    table = pa.concat_tables(parts, promote_options="permissive")
+    features = candidate.features
+    if features is None:
+        schema = table.drop_columns([SPLIT_COLUMN, ROW_COLUMN]).schema
+        features = Features.from_arrow_schema(schema)
+    return table, features
+
+
+def _refuse_features(features: Features, sampling: Sampling) -> tuple[Reason, str] | None:
+    if len(features) > sampling.max_columns:
+        raise DynosaurError(Code.TOO_MANY_COLUMNS, f"{len(features)} columns, at most {sampling.max_columns} are read")
+    specs = field_specs(features)
+    media = [spec.name for spec in specs if spec.kind is FieldKind.MEDIA]
+    if media:
+        return Reason.MEDIA, f"field {media[0]!r} holds media"
+    usable = [spec for spec in specs if spec.kind is not FieldKind.BINARY]
+    if features and len(usable) < 2:
+        return Reason.ONE_FIELD, "usable fields: " + (", ".join(spec.name for spec in usable) or "none")
+    return None
+
+
+def _license_evidence(ref: DatasetRef, card: Card, policy: Policy) -> tuple[LicenseEvidence, ...]:
+    """All that is said about the licence: an override alone, else listing, YAML header and the card's words."""
+    override = policy_judge.overrides(policy).get(ref.repo_id, {}).get("license")
+    if override:
+        return (LicenseEvidence(license=licenses.normalise(override), source="override"),)
+    yaml_ids = listing_fields(card)["licenses"]
+    stated = [LicenseEvidence(license=name, source="card_yaml") for name in yaml_ids]
+    stated += [LicenseEvidence(license=n, source="listing") for n in ref.licenses if n not in yaml_ids]
+    words = card.section("licensing information", "license", "licence", "licensing", "licenses")
+    return (*stated, *licenses.read_text(words or ""))
+
+
+def _website(card: Card, catalog: Catalog, ref: DatasetRef) -> str:
+    """The page of the dataset; catalogues other than the Hub name it in the card's `website`."""
+    return _one_line(card.data.get("website")) or f"https://huggingface.co/datasets/{ref.repo_id}"
+
+
+def _texts(table: pa.Table, specs: tuple[FieldSpec, ...]) -> list[str]:
+    """Per row, its text fields joined: what language detection reads."""
+    names = [spec.name for spec in specs if spec.kind is FieldKind.TEXT]
+    rows = table.select(names).slice(0, _DETECT_ROWS).to_pylist() if names else []
+    return [" ".join(str(value)[:500] for value in row.values() if value) for row in rows]
+
+
+def _one_line(value: object) -> str:
+    return " ".join(str(value).split())[:200] if value is not None else ""
+
+
+def _text(value: str | None) -> str | None:
+    return value.strip() or None if value else None

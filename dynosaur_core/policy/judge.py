@@ -1,0 +1,101 @@
+"""Whether a dataset may take part: from its listing before any task run, and from its card after it was read."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import Any
+
+import fsspec
+
+from dynosaur_core.errors import Code, DynosaurError, Reason
+from dynosaur_core.models import DatasetMetadata, DatasetRef, Rejection
+from dynosaur_core.policy import licenses
+from dynosaur_core.settings import Policy
+
+_MEDIA_TAGS = {"modality:image", "modality:audio", "modality:video", "modality:3d"}
+_TEXT_TAG = "modality:text"
+
+
+def judge_ref(ref: DatasetRef, policy: Policy) -> Rejection | None:
+    """Judges what the listing tells; None sends the dataset into its branch."""
+    override = overrides(policy).get(ref.repo_id, {})
+    why = _listing(ref, policy, override)
+    return _rejection(ref.repo_id, "survey", why)
+
+
+def judge_metadata(metadata: DatasetMetadata, policy: Policy) -> Rejection | None:
+    """Judges what the card adds: licences in its words, its languages, the sources that it is drawn from."""
+    repo_id = metadata.ref.repo_id
+    override = overrides(policy).get(repo_id, {})
+    why = licenses.judge((item.license for item in metadata.licenses), policy)
+    if why and why[0] is Reason.REFUSED_LICENSE:
+        word = next((i.text for i in metadata.licenses if i.source == "card_text" and i.license in why[1]), "")
+        why = (why[0], f"{why[1]}; the card says: {word}") if word else why
+    why = why or _language(override.get("languages", metadata.languages), policy) or _sources(metadata, policy)
+    return _rejection(repo_id, "metadata", why)
+
+
+def _listing(ref: DatasetRef, policy: Policy, override: dict[str, Any]) -> tuple[Reason, str] | None:
+    if override.get("refuse"):
+        return Reason.BLOCKLISTED, f"policy.overrides: {override['refuse']}"
+    for pattern in policy.blocklist:
+        if fnmatchcase(ref.repo_id, pattern):
+            return Reason.BLOCKLISTED, f"pattern {pattern!r}"
+    for flag, reason in (
+        (ref.disabled, Reason.IS_DISABLED),
+        (ref.private, Reason.IS_PRIVATE),
+        (ref.gated, Reason.IS_GATED),
+    ):
+        if flag:
+            return reason, ""
+    media = sorted(_MEDIA_TAGS & set(ref.tags))
+    if media and _TEXT_TAG not in ref.tags:
+        return Reason.MEDIA, media[0]
+    if policy.max_size_bytes is not None and (ref.size_bytes or 0) > policy.max_size_bytes:
+        return Reason.SIZE, f"{ref.size_bytes} bytes, at most {policy.max_size_bytes}"
+    named = [override["license"]] if override.get("license") else ref.licenses
+    return licenses.judge(named, policy) or _language(override.get("languages", ref.languages), policy)
+
+
+def _language(tags: Iterable[str], policy: Policy) -> tuple[Reason, str] | None:
+    tags = tuple(tags)
+    other = [tag for tag in tags if tag not in policy.languages]
+    if other:
+        return Reason.NOT_ENGLISH, "languages: " + ", ".join(tags[:10])
+    if not tags and policy.untagged_language == "refuse":
+        return Reason.NOT_ENGLISH, "no language tag"
+    return None
+
+
+def _sources(metadata: DatasetMetadata, policy: Policy) -> tuple[Reason, str] | None:
+    """A collection inherits what its sources forbid, where the override file knows them: `extended|squad`."""
+    for source in metadata.source_datasets:
+        name = source.split("|")[-1].removeprefix("other-")
+        known = overrides(policy).get(name, {})
+        why = known.get("refuse") or (known.get("license") and licenses.refusal(known["license"], policy))
+        if why:
+            return Reason.RESTRICTED_SOURCE, f"drawn from {name}: {why}"
+    return None
+
+
+def _rejection(repo_id: str, stage: str, why: tuple[Reason, str] | None) -> Rejection | None:
+    if why is None:
+        return None
+    return Rejection(repo_id=repo_id, level="dataset", stage=stage, reason=why[0], detail=why[1])
+
+
+def overrides(policy: Policy) -> dict[str, dict[str, Any]]:
+    """Tables of the override file by dataset id; raises BadSetting where it cannot be read."""
+    return _read_overrides(policy.overrides) if policy.overrides else {}
+
+
+@lru_cache(maxsize=8)
+def _read_overrides(url: str) -> dict[str, dict[str, Any]]:
+    try:
+        with fsspec.open(url, "rb") as file:
+            return tomllib.load(file)
+    except (OSError, tomllib.TOMLDecodeError, ValueError) as error:
+        raise DynosaurError(Code.BAD_SETTING, f"policy.overrides {url!r} cannot be read: {error}") from error
