@@ -1,0 +1,74 @@
+"""Opens the ledger's database and brings its schema up to date."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from dynosaur_core.errors import Code, DynosaurError
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_LOCK = threading.Lock()  # alembic keeps its context in module globals
+_ADVISORY_KEY = 0x64796E6F  # "dyno": one migration at a time on PostgreSQL
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for `sqlite:///path` or `postgresql+psycopg://...`, migrated to the newest schema.
+
+    SQLite: WAL, waits 60 s for another writer, and every transaction that writes begins with the write lock, so that
+    what it read cannot be stale. Raises BadSetting (address) or StoreFailed (database).
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise DynosaurError(Code.BAD_SETTING, "ledger is not a SQLAlchemy URL, such as sqlite:///ledger.db") from error
+    if parsed.drivername in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    try:
+        if parsed.get_backend_name() == "sqlite":
+            if parsed.database:
+                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            engine = create_engine(parsed, connect_args={"timeout": 60})
+            event.listen(engine, "connect", _sqlite_connect)
+            event.listen(engine, "begin", _sqlite_begin)
+        else:
+            engine = create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=20)
+        _migrate(engine)
+    except (SQLAlchemyError, OSError, ImportError) as error:
+        where = parsed.render_as_string(hide_password=True)
+        raise DynosaurError(Code.STORE_FAILED, f"the ledger {where} cannot be opened: {_short(error)}") from error
+    return engine
+
+
+def _migrate(engine: Engine) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    with _LOCK, engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_KEY})
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _sqlite_connect(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver's own BEGIN would come too late; see _sqlite_begin
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA busy_timeout=60000")
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    # a reader says so with execution_options(reading=True) and does not wait for the write lock
+    reading = connection.get_execution_options().get("reading", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def _short(error: Exception) -> str:
+    cause = getattr(error, "orig", None) or error
+    return str(cause).splitlines()[0][:300] if str(cause) else type(cause).__name__

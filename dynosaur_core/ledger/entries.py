@@ -1,0 +1,114 @@
+"""One line of the ledger, and the retry table's arithmetic."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from dynosaur_core.digest import digest
+from dynosaur_core.errors import ERRORS, Code
+from dynosaur_core.models import Contribution, DatasetRef, Frozen
+
+
+class Outcome(StrEnum):
+    """What became of a dataset when it was last looked at."""
+
+    GROWN = "grown"
+    REFUSED = "refused"
+    FAILED = "failed"
+    DEFERRED = "deferred"
+    WITHDRAWN = "withdrawn"
+
+
+class Entry(Frozen):
+    """What the ledger knows of a dataset. `contribution` stays through a failure: the earlier rows stay released."""
+
+    repo_id: str
+    catalog: str
+    revision: str
+    listing: str
+    pipeline: str
+    last_modified: datetime | None = None
+    outcome: Outcome
+    stage: str | None = None
+    code: str | None = None
+    detail: str = ""
+    attempts: int = 0
+    next_try: datetime | None = None
+    quarantined: bool = False
+    contribution: str | None = None
+    contribution_revision: str | None = None
+    license: str | None = None
+    records: int = 0
+    ref: dict[str, Any]
+    growth_id: str | None = None
+    seen: datetime
+    updated: datetime
+
+    def dataset_ref(self) -> DatasetRef:
+        return DatasetRef.model_validate(self.ref)
+
+
+def listing_digest(ref: DatasetRef) -> str:
+    """Digest of what decides whether a dataset may take part; it changes without the revision on the Hub."""
+    modalities = [tag for tag in ref.tags if tag.startswith("modality:")]
+    return digest(ref.licenses, ref.languages, ref.gated, ref.private, ref.disabled, modalities)
+
+
+def new_entry(
+    ref: DatasetRef, catalog: str, pipeline: str, growth_id: str | None, now: datetime, outcome: Outcome, **values: Any
+) -> Entry:
+    return Entry(
+        repo_id=ref.repo_id,
+        catalog=catalog,
+        revision=ref.revision,
+        listing=listing_digest(ref),
+        pipeline=pipeline,
+        last_modified=ref.last_modified,
+        outcome=outcome,
+        ref=ref.model_dump(mode="json"),
+        growth_id=growth_id,
+        seen=now,
+        updated=now,
+        **values,
+    )
+
+
+def after_growth(entry: Entry, contribution: Contribution, name: str) -> Entry:
+    """The entry of a dataset whose branch went through; `name` is the contribution's digest."""
+    return entry.model_copy(
+        update={
+            "contribution": name,
+            "contribution_revision": contribution.revision,
+            "license": contribution.license,
+            "records": contribution.shard.records,
+        }
+    )
+
+
+def after_failure(entry: Entry, previous: Entry | None, code: Code, now: datetime) -> Entry:
+    """Counts the attempt and says when the next one is due, by the retry table of `errors.ERRORS`.
+
+    Attempts count for one revision; deferral is nobody's failure and costs none. What is released stays released.
+    """
+    kind = ERRORS[code]
+    same = previous is not None and previous.revision == entry.revision and previous.pipeline == entry.pipeline
+    before = previous.attempts if previous and same else 0
+    kept = (
+        {}
+        if previous is None
+        else {name: getattr(previous, name) for name in ("contribution", "contribution_revision", "license", "records")}
+    )
+    if kind.deferred:
+        return entry.model_copy(update={**kept, "attempts": before, "next_try": now})
+    attempts = before + 1
+    again = kind.transient and attempts < kind.tries
+    return entry.model_copy(
+        update={
+            **kept,
+            "attempts": attempts,
+            "next_try": now + kind.wait * 2 ** (attempts - 1) if again else None,
+            "quarantined": kind.transient and not again,
+        }
+    )

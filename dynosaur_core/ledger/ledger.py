@@ -1,0 +1,171 @@
+"""What has been seen, grown, refused, failed: the memory between growths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from dynosaur_core.ledger import tables
+from dynosaur_core.ledger.engine import open_engine
+from dynosaur_core.ledger.entries import Entry, Outcome
+from dynosaur_core.models import Removal
+
+_CHUNK = 500
+"""Rows of one statement: SQLite allows 32,766 parameters."""
+_MUTABLE = [column.name for column in tables.datasets.columns if column.name != "repo_id"]
+
+
+class Ledger:
+    """Safe to share between threads and processes: each call is one transaction."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = open_engine(url)
+
+    # --- datasets
+
+    def get(self, repo_id: str) -> Entry | None:
+        return self.get_many([repo_id]).get(repo_id)
+
+    def get_many(self, repo_ids: Sequence[str]) -> dict[str, Entry]:
+        found: dict[str, Entry] = {}
+        for start in range(0, len(repo_ids), _CHUNK):
+            ids = repo_ids[start : start + _CHUNK]
+            for entry in self._entries(select(tables.datasets).where(tables.datasets.c.repo_id.in_(ids))):
+                found[entry.repo_id] = entry
+        return found
+
+    def record(self, entries: Iterable[Entry]) -> None:
+        """Writes entries, the newer over the older."""
+        rows = [entry.model_dump() for entry in entries]
+        insert = postgresql.insert if self.engine.dialect.name == "postgresql" else sqlite.insert
+        for start in range(0, len(rows), _CHUNK):
+            statement = insert(tables.datasets).values(rows[start : start + _CHUNK])
+            new = {name: statement.excluded[name] for name in _MUTABLE}
+            with self.engine.begin() as connection:
+                connection.execute(statement.on_conflict_do_update(index_elements=["repo_id"], set_=new))
+
+    def touch(self, repo_ids: Sequence[str], now: datetime) -> None:
+        """Notes that datasets were seen unchanged."""
+        for start in range(0, len(repo_ids), _CHUNK):
+            ids = repo_ids[start : start + _CHUNK]
+            with self.engine.begin() as connection:
+                connection.execute(update(tables.datasets).where(tables.datasets.c.repo_id.in_(ids)).values(seen=now))
+
+    def entries(
+        self,
+        *,
+        outcomes: Sequence[Outcome] = (),
+        codes: Sequence[str] = (),
+        catalog: str | None = None,
+        released: bool | None = None,
+        seen_before: datetime | None = None,
+        modified_since: datetime | None = None,
+        modified_until: datetime | None = None,
+        due: datetime | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Entry]:
+        """Entries by id that fulfil all conditions, streamed."""
+        c = tables.datasets.c
+        query = select(tables.datasets).order_by(c.repo_id)
+        conditions: list[tuple[object, Any]] = [
+            (outcomes, c.outcome.in_([str(outcome) for outcome in outcomes])),
+            (codes, c.code.in_(list(codes))),
+            (catalog, c.catalog == catalog),
+            (seen_before, c.seen < seen_before),
+            (modified_since, c.last_modified >= modified_since),
+            (modified_until, c.last_modified < modified_until),
+            (due, (c.next_try <= due) & c.quarantined.is_(False)),
+        ]
+        for wanted, condition in conditions:
+            if wanted:
+                query = query.where(condition)
+        if released is not None:
+            query = query.where(c.contribution.is_not(None) if released else c.contribution.is_(None))
+        return self._entries(query.limit(limit) if limit is not None else query)
+
+    def counts(self) -> dict[tuple[str, str | None], int]:
+        """How many datasets there are by (outcome, code)."""
+        c = tables.datasets.c
+        query = select(c.outcome, c.code, func.count()).group_by(c.outcome, c.code)
+        with self.engine.connect().execution_options(reading=True) as connection:
+            return {(outcome, code): count for outcome, code, count in connection.execute(query)}
+
+    def contributions(self) -> Iterator[tuple[str, str]]:
+        """(repo id, contribution digest) of all that belongs into the release, by id."""
+        c = tables.datasets.c
+        query = select(c.repo_id, c.contribution).where(c.contribution.is_not(None)).order_by(c.repo_id)
+        with self.engine.connect().execution_options(reading=True, yield_per=1_000) as connection:
+            for row in connection.execute(query):
+                yield row.repo_id, row.contribution
+
+    def withdraw(self, entries: Sequence[Entry], removals: Sequence[Removal]) -> None:
+        """Takes datasets out of the release and logs why, in one transaction per call."""
+        with self.engine.begin() as connection:
+            for entry, removal in zip(entries, removals, strict=True):
+                values = entry.model_dump() | {"contribution": None, "contribution_revision": None, "records": 0}
+                connection.execute(
+                    update(tables.datasets)
+                    .where(tables.datasets.c.repo_id == entry.repo_id)
+                    .values({name: values[name] for name in _MUTABLE})
+                )
+                line = removal.model_dump(exclude={"when"}) | {"removed": removal.when}
+                connection.execute(tables.removals.insert().values(line))
+
+    def removals(self) -> list[Removal]:
+        c = tables.removals.c
+        query = select(c.repo_id, c.revision, c.reason, c.detail, c.removed).order_by(c.id)
+        with self.engine.connect().execution_options(reading=True) as connection:
+            return [
+                Removal(
+                    repo_id=row.repo_id, revision=row.revision, reason=row.reason, detail=row.detail, when=row.removed
+                )
+                for row in connection.execute(query)
+            ]
+
+    # --- growths and surveys
+
+    def start_growth(self, growth_id: str, catalog: str, now: datetime) -> None:
+        with self.engine.begin() as connection:
+            known = connection.execute(
+                select(tables.growths.c.growth_id).where(tables.growths.c.growth_id == growth_id)
+            )
+            if known.first() is None:
+                connection.execute(tables.growths.insert().values(growth_id=growth_id, catalog=catalog, started=now))
+
+    def finish_growth(self, growth_id: str, report: dict[str, Any], now: datetime) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(
+                update(tables.growths)
+                .where(tables.growths.c.growth_id == growth_id)
+                .values(report=report, finished=now)
+            )
+
+    def last_growths(self, count: int = 10) -> list[dict[str, Any]]:
+        """Growths, newest first: growth_id, catalog, started, finished, report."""
+        query = select(tables.growths).order_by(tables.growths.c.started.desc()).limit(count)
+        with self.engine.connect().execution_options(reading=True) as connection:
+            return [dict(row._mapping) for row in connection.execute(query)]
+
+    def watermark(self, catalog: str) -> tuple[datetime | None, str | None]:
+        """Up to when a catalogue was surveyed, and the cursor of a survey that was cut off."""
+        c = tables.surveys.c
+        with self.engine.connect().execution_options(reading=True) as connection:
+            row = connection.execute(select(c.watermark, c.cursor).where(c.catalog == catalog)).first()
+        return (row.watermark, row.cursor) if row else (None, None)
+
+    def set_watermark(self, catalog: str, watermark: datetime | None, cursor: str | None, now: datetime) -> None:
+        values = {"watermark": watermark, "cursor": cursor, "updated": now}
+        insert = postgresql.insert if self.engine.dialect.name == "postgresql" else sqlite.insert
+        statement = insert(tables.surveys).values(catalog=catalog, **values)
+        with self.engine.begin() as connection:
+            connection.execute(statement.on_conflict_do_update(index_elements=["catalog"], set_=values))
+
+    def _entries(self, query: Select[Any]) -> Iterator[Entry]:
+        with self.engine.connect().execution_options(reading=True, yield_per=1_000) as connection:
+            for row in connection.execute(query):
+                yield Entry.model_validate(dict(row._mapping))
