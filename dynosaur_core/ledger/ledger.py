@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -72,18 +72,18 @@ class Ledger:
         """Entries by id that fulfil all conditions, streamed."""
         c = tables.datasets.c
         query = select(tables.datasets).order_by(c.repo_id)
-        conditions: list[tuple[object, Any]] = [
-            (outcomes, c.outcome.in_([str(outcome) for outcome in outcomes])),
-            (codes, c.code.in_(list(codes))),
-            (catalog, c.catalog == catalog),
-            (seen_before, c.seen < seen_before),
-            (modified_since, c.last_modified >= modified_since),
-            (modified_until, c.last_modified < modified_until),
-            (due, (c.next_try <= due) & c.quarantined.is_(False)),
+        conditions: list[tuple[object, Callable[[], Any]]] = [
+            (outcomes, lambda: c.outcome.in_([str(outcome) for outcome in outcomes])),
+            (codes, lambda: c.code.in_(list(codes))),
+            (catalog, lambda: c.catalog == catalog),
+            (seen_before, lambda: c.seen < seen_before),
+            (modified_since, lambda: c.last_modified >= modified_since),
+            (modified_until, lambda: c.last_modified < modified_until),
+            (due, lambda: (c.next_try <= due) & c.quarantined.is_(False)),
         ]
         for wanted, condition in conditions:
             if wanted:
-                query = query.where(condition)
+                query = query.where(condition())
         if released is not None:
             query = query.where(c.contribution.is_not(None) if released else c.contribution.is_(None))
         return self._entries(query.limit(limit) if limit is not None else query)
