@@ -91,7 +91,7 @@ def resolve(hub: LoopbackHub, request: Request, repo_id: str, revision: str, pat
         return ranged(Response(200, blob, headers | {"ETag": f'"{blob.oid}"'}), request.headers.get("range"))
     hub.stored[blob.sha256] = blob
     headers |= {"X-Linked-Size": str(blob.size), "X-Linked-Etag": f'"{blob.sha256}"', "Vary": "Origin, Accept",
-                "Location": f"{hub.url}/_storage/{blob.sha256}?repo={quote(repo.id)}"}  # fmt: skip
+                "Location": f"{hub.storage_url}/_storage/{blob.sha256}?repo={quote(repo.id)}"}  # fmt: skip
     return Response(302, b"", headers)
 
 

@@ -48,10 +48,13 @@ ROUTES: tuple[tuple[str, str, str, View], ...] = (
     ("commit", "POST", rf"{_DATASET}/commit/{_REVISION}", writing.commit),
     ("tag", "POST DELETE", rf"{_DATASET}/tag/{_REVISION}", writing.tag),
     ("branch", "POST DELETE", rf"{_DATASET}/branch/{_REVISION}", writing.branch),
-    *cas.routes(_DATASET, _REVISION),
+    ("xet-token", "GET", rf"{_DATASET}/xet-write-token/{_REVISION}", cas.write_token),
+    ("upload", "POST", r"/_cas/v1/xorbs/default/([0-9a-f]{64})", cas.put_xorb),
+    ("upload", "POST", r"/_cas/v1/shards", cas.put_shard),
+    ("telemetry", "POST", r"/v1/telemetry", cas.telemetry),
     ("dataset-info", "GET", _DATASET, listing.dataset_info),
 )
-RESOURCES = {"resolve": "resolvers", "storage": None, "upload": None, "cas": None}
+RESOURCES = {"resolve": "resolvers", "storage": None, "upload": None, "telemetry": None}
 """Whose quota a request counts against; `api` unless named here. The viewer has none."""
 
 
@@ -70,7 +73,8 @@ class LoopbackHub:
         self.stored: dict[str, Blob] = {}
         """What the large file storage holds: sha256 -> content."""
         self.parts: dict[str, dict[int, bytes]] = {}
-        self.xet = cas.Cas()
+        self.xorbs: dict[str, list[bytes]] = {}
+        """Uploads by Xet: the chunks of each xorb."""
         self.faults = Faults()
         self.viewer = Viewer(self)
         self.page_size = 1000
@@ -98,6 +102,8 @@ class LoopbackHub:
             self.add_folder(readme.parent)
         self._server = Server(port, self)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.storage_url = self.url.replace("127.0.0.1", "localhost")
+        """Another host, as on the Hub: clients tell a redirect to the storage by it."""
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
