@@ -179,6 +179,8 @@ class Reason(StrEnum):
     CONTRADICTION = "contradiction"
     TOO_FEW_ROWS = "too_few_rows"
     UNKNOWN_SUBSET = "unknown_subset"
+    NO_TASK_ACCEPTED = "no_task_accepted"
+    NO_RECORDS = "no_records"
     # publish: rows
     OUTPUT_NULL = "output_null"
     OUTPUT_EMPTY = "output_empty"
@@ -239,6 +241,8 @@ REASONS: dict[Reason, str] = {
     Reason.CONTRADICTION: "it asks for the opposite of what the rows hold",
     Reason.TOO_FEW_ROWS: "too few rows",
     Reason.UNKNOWN_SUBSET: "the dataset or config does not exist, or could not be read",
+    Reason.NO_TASK_ACCEPTED: "none of its tasks was accepted",
+    Reason.NO_RECORDS: "none of its rows could be rendered",
     Reason.OUTPUT_NULL: "the output is missing in this row",
     Reason.OUTPUT_EMPTY: "the output is empty in this row",
     Reason.OUTPUT_TOO_LONG: "the output would be cut",

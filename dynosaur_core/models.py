@@ -331,16 +331,28 @@ class Contribution(Frozen):
 # --- growth --------------------------------------------------------------------------------------
 
 
-class GrowthPlan(Frozen):
-    """What one growth will do. Everything listed was counted once: see `counts`."""
+class Withdrawal(Frozen):
+    """A dataset whose rows leave the release, and why."""
 
+    repo_id: str
+    revision: str
+    reason: str
+    detail: str = ""
+
+
+class GrowthPlan(Frozen):
+    """What one growth will do. Every dataset that the survey saw is counted once."""
+
+    surveyed: int = 0
+    """Datasets seen; equals the lengths of new, changed, relicensed and retried, the refused, unchanged and waiting."""
     new: tuple[DatasetRef, ...] = ()
     changed: tuple[DatasetRef, ...] = ()
     relicensed: tuple[DatasetRef, ...] = ()
     retried: tuple[DatasetRef, ...] = ()
-    withdrawn: tuple[Rejection, ...] = ()
-    refused: tuple[Rejection, ...] = ()
-    """Refused from the listing alone, this time."""
+    withdrawn: tuple[Withdrawal, ...] = ()
+    """Gone from the catalogue, or refused now; those seen are among the refused too."""
+    refused: dict[str, int] = {}
+    """Refused from the listing alone, this time: reason -> count."""
     unchanged: int = 0
     waiting: int = 0
     """Failed earlier and not yet due for another try, or quarantined."""
@@ -349,6 +361,16 @@ class GrowthPlan(Frozen):
     def branches(self) -> tuple[DatasetRef, ...]:
         """The datasets that get a branch of task runs."""
         return self.new + self.changed + self.relicensed + self.retried
+
+    def counts(self) -> dict[str, int]:
+        return {
+            "new": len(self.new),
+            "changed": len(self.changed),
+            "relicensed": len(self.relicensed),
+            "withdrawn": len(self.withdrawn),
+            "retried": len(self.retried),
+            "unchanged": self.unchanged + self.waiting,
+        }
 
 
 class ReleaseFile(Frozen):

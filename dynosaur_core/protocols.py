@@ -43,6 +43,8 @@ class Catalog(Protocol):
     """Where source datasets are listed and read."""
 
     name: str
+    complete: bool
+    """Whether `list` shows everything there is: what it does not show is gone."""
 
     def list(self) -> Iterator[DatasetRef]:
         """All datasets, each once, lazily; the order is the catalogue's own."""

@@ -16,6 +16,8 @@ from dynosaur_core.models import DatasetRef
 class FolderCatalog:
     """A `protocols.Catalog` over a folder."""
 
+    complete = True
+
     def __init__(self, root: Path) -> None:
         if not root.is_dir():
             raise DynosaurError(Code.BAD_CATALOG, f"{root} is not a folder")

@@ -1,0 +1,139 @@
+"""A growth's bookkeeping: each branch's end is written to the ledger and counted in the report, in that order."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from dynosaur_core.digest import digest
+from dynosaur_core.errors import ERRORS, REASONS, Code, DynosaurError, Reason
+from dynosaur_core.filter.stage import FILTER_VERSION
+from dynosaur_core.instruction.stage import INSTRUCTION_VERSION
+from dynosaur_core.ledger import Entry, Ledger, Outcome, after_failure, after_growth, new_entry
+from dynosaur_core.metadata.stage import METADATA_VERSION
+from dynosaur_core.models import Contribution, DatasetMetadata, DatasetRef, FilterResult, Rejection, Removal, Withdrawal
+from dynosaur_core.publish.stage import PUBLISH_VERSION
+from dynosaur_core.report import Failure, GrowthReport
+from dynosaur_core.settings import Settings
+from dynosaur_core.store import Store
+
+_WITHDRAWING = {Code.NOT_FOUND: Reason.IS_GONE, Code.GATED: Reason.IS_GATED}
+"""Errors that say that a dataset may no longer be used: what was released of it leaves."""
+
+
+def new_growth_id(now: datetime) -> str:
+    """Sortable by time, and unique."""
+    return f"{now.astimezone(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+
+
+def pipeline_digest(settings: Settings) -> str:
+    """What makes an unchanged dataset grow again: the stages' versions and the settings that they read.
+
+    The model is not part of it: another model designs what is new or changed; `dynosaur backfill --from-stage
+    instruction` asks it about the rest.
+    """
+    versions = (METADATA_VERSION, INSTRUCTION_VERSION, FILTER_VERSION, PUBLISH_VERSION)
+    sections = (settings.sampling, settings.policy, settings.designing, settings.filtering, settings.publishing)
+    return digest(versions, *sections)
+
+
+def contribution_name(name: str) -> str:
+    """Where a contribution is in the store; `name` is its digest."""
+    return f"contributions/{name[:2]}/{name}.json"
+
+
+class Growth:
+    """Writes down what becomes of the datasets of one plan."""
+
+    def __init__(
+        self, growth_id: str, catalog: str, ledger: Ledger, store: Store, settings: Settings, report: GrowthReport
+    ) -> None:
+        self.growth_id, self.catalog = growth_id, catalog
+        self.ledger, self.store, self.report = ledger, store, report
+        self.pipeline = pipeline_digest(settings)
+        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def grown(self, ref: DatasetRef, contribution: Contribution) -> None:
+        """The dataset's records become part of what the next release holds."""
+        name = contribution.digest
+        self.store.write_json(contribution_name(name), contribution)
+        self.ledger.record([after_growth(self._entry(ref, Outcome.GROWN), contribution, name)])
+        self.report.grown += 1
+
+    def refused(self, ref: DatasetRef, stage: str, reason: Reason, detail: str) -> None:
+        """Turned away in its branch; what was released of it is withdrawn."""
+        entry = self._entry(ref, Outcome.REFUSED, stage=stage, code=reason, detail=detail)
+        known = self.ledger.get(ref.repo_id)
+        if known and known.contribution:
+            self._withdraw(known, entry, reason, detail)
+        else:
+            self.ledger.record([entry])
+        self.report.refused[reason] += 1
+
+    def failed(self, ref: DatasetRef, stage: str, error: DynosaurError) -> None:
+        """Broke in its branch; the retry table says when it is tried again. What is released of it stays, unless the
+        error says that the dataset may no longer be used."""
+        known = self.ledger.get(ref.repo_id)
+        kind = ERRORS[error.code]
+        outcome = Outcome.DEFERRED if kind.deferred else Outcome.FAILED
+        entry = self._entry(ref, outcome, stage=stage, code=error.code, detail=error.message)
+        entry = after_failure(entry, known, error.code, self.clock())
+        withdraws = _WITHDRAWING.get(error.code)
+        if withdraws and known and known.contribution:
+            self._withdraw(known, entry, withdraws, error.message)
+        else:
+            self.ledger.record([entry])
+        if kind.deferred:
+            self.report.deferred[error.code] += 1
+            return
+        self.report.failures.append(Failure(ref.repo_id, error.code, stage, error.message, entry.attempts, kind.advice))
+
+    def _withdraw(self, known: Entry, entry: Entry, reason: Reason, detail: str) -> None:
+        revision = known.contribution_revision or known.revision
+        removal = Removal(repo_id=known.repo_id, revision=revision, reason=reason, detail=detail, when=self.clock())
+        self.ledger.withdraw([entry], [removal])
+        withdrawal = Withdrawal(repo_id=known.repo_id, revision=revision, reason=reason, detail=detail)
+        plan = self.report.plan
+        self.report.plan = plan.model_copy(update={"withdrawn": (*plan.withdrawn, withdrawal)})
+
+    def _entry(self, ref: DatasetRef, outcome: Outcome, **values: Any) -> Entry:
+        return new_entry(ref, self.catalog, self.pipeline, self.growth_id, self.clock(), outcome, **values)
+
+
+def refusal_of(metadata: DatasetMetadata) -> tuple[Reason, str] | None:
+    """Why a dataset ends after the metadata stage: refused as a whole, or no subset is left."""
+    whole = next((item for item in metadata.rejections if item.level == "dataset"), None)
+    if whole:
+        return Reason(whole.reason), whole.detail
+    if metadata.subsets:
+        return None
+    return _commonest(metadata.rejections, "subset", Reason.EMPTY)
+
+
+def refusal_of_tasks(result: FilterResult) -> tuple[Reason, str] | None:
+    """Why a dataset ends after the filter stage: no task is left."""
+    if result.tasks:
+        return None
+    counts = ", ".join(f"{item.reason} {item.count}" for item in result.rejections[:6] if item.level == "task")
+    return Reason.NO_TASK_ACCEPTED, counts or "no task was designed"
+
+
+def refusal_of_records(contribution: Contribution) -> tuple[Reason, str] | None:
+    """Why a dataset ends after the publish stage: no row could be rendered."""
+    if contribution.shard.records:
+        return None
+    return Reason.NO_RECORDS, _commonest(contribution.rejections, "row", Reason.EMPTY)[1]
+
+
+def _commonest(rejections: tuple[Rejection, ...], level: str, otherwise: Reason) -> tuple[Reason, str]:
+    counts: dict[str, int] = {}
+    for item in rejections:
+        if item.level == level:
+            counts[item.reason] = counts.get(item.reason, 0) + item.count
+    if not counts:
+        return otherwise, REASONS[otherwise]
+    reason = Reason(max(counts, key=lambda name: counts[name]))
+    detail = next(item.detail for item in rejections if item.reason == reason)
+    return reason, f"{REASONS[reason]} ({counts[reason]} of its {level}s): {detail}"

@@ -1,0 +1,123 @@
+"""The growth report: every dataset, subset, task and row counted once, by what became of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from dynosaur_core.models import Contribution, DatasetMetadata, FilterResult, GrowthPlan, Proposal, Rejection, Usage
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One line of the table of failed datasets."""
+
+    repo_id: str
+    code: str
+    stage: str
+    message: str
+    attempts: int
+    advice: str
+
+
+@dataclass
+class GrowthReport:
+    """Counts of one growth. `as_json` is what `dynosaur grow --json` prints."""
+
+    growth_id: str
+    plan: GrowthPlan
+    grown: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    failures: list[Failure] = field(default_factory=list)
+    deferred: Counter[str] = field(default_factory=Counter)
+    subsets: Counter[str] = field(default_factory=Counter)
+    """Subsets refused, by reason; `accepted` counts those that went on."""
+    proposed: int = 0
+    accepted: int = 0
+    task_rejections: Counter[str] = field(default_factory=Counter)
+    sampled: int = 0
+    recorded: int = 0
+    row_rejections: Counter[str] = field(default_factory=Counter)
+    usage: Usage = field(default_factory=Usage)
+    releases: dict[str, dict[str, Any]] = field(default_factory=dict)
+    release_errors: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.refused.update(self.plan.refused)
+
+    def add_metadata(self, metadata: DatasetMetadata) -> None:
+        self.subsets["accepted"] += len(metadata.subsets)
+        self._count(self.subsets, metadata.rejections, "subset")
+
+    def add_proposals(self, proposals: list[Proposal]) -> None:
+        """What was asked of the model in this growth; not for an answer that a cached stage result holds."""
+        for proposal in proposals:
+            self.usage += proposal.usage
+
+    def add_filtered(self, result: FilterResult) -> None:
+        self.proposed += result.proposed
+        self.accepted += len(result.tasks)
+        self._count(self.task_rejections, result.rejections, "task")
+
+    def add_contribution(self, contribution: Contribution) -> None:
+        self.sampled += sum(count.sampled for count in contribution.tasks)
+        self.recorded += contribution.shard.records
+        self._count(self.row_rejections, contribution.rejections, "row")
+
+    @property
+    def failed(self) -> Counter[str]:
+        return Counter(failure.code for failure in self.failures)
+
+    @property
+    def branches(self) -> int:
+        """Datasets that had a branch."""
+        return len(self.plan.branches)
+
+    @property
+    def failure_ratio(self) -> float:
+        return len(self.failures) / self.branches if self.branches else 0.0
+
+    def sentence(self) -> str:
+        """The growth in one line: the flow run's state message."""
+        parts = [f"{self.grown} grown", f"{self.refused.total()} refused", f"{len(self.failures)} failed"]
+        if self.deferred:
+            parts.append(f"{self.deferred.total()} deferred")
+        if self.plan.withdrawn:
+            parts.append(f"{len(self.plan.withdrawn)} withdrawn")
+        parts.append(f"{self.plan.unchanged + self.plan.waiting} left alone")
+        return ", ".join(parts) + f"; {self.recorded:,} records from {self.accepted} tasks, {self.dollars()}"
+
+    def dollars(self) -> str:
+        return "cost unknown" if self.usage.cost_usd is None else f"${self.usage.cost_usd:.4f}"
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "growth_id": self.growth_id,
+            "planned": self.plan.counts(),
+            "grown": self.grown,
+            "refused": dict(sorted(self.refused.items())),
+            "failed": dict(sorted(self.failed.items())),
+            "deferred": self.deferred.total(),
+            "subsets": dict(sorted(self.subsets.items())),
+            "tasks": {
+                "proposed": self.proposed,
+                "accepted": self.accepted,
+                "rejected": dict(sorted(self.task_rejections.items())),
+            },
+            "rows": {
+                "sampled": self.sampled,
+                "recorded": self.recorded,
+                "rejected": dict(sorted(self.row_rejections.items())),
+            },
+            "records": self.recorded,
+            "llm": self.usage.model_dump(mode="json"),
+            "release": self.releases,
+            "release_errors": self.release_errors,
+        }
+
+    @staticmethod
+    def _count(counter: Counter[str], rejections: tuple[Rejection, ...], level: str) -> None:
+        for rejection in rejections:
+            if rejection.level == level:
+                counter[rejection.reason] += rejection.count
