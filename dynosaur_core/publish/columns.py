@@ -1,0 +1,176 @@
+"""A subset's columns as text, each rendered once for all tasks that use it; plain ones without a step in Python."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dynosaur_core.publish.values import OPTION_FIELD, UnrenderableError, nested, quote, single
+
+Mask = npt.NDArray[np.bool_]
+_MAX_OPTIONS = 10
+_LETTERS = {"A": re.compile(r"[A-Z]"), "a": re.compile(r"[a-z]")}
+_NUMBER = re.compile(r"\d{1,2}")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column as text. Rows without text are `null` (the value is missing) or `bad` (it cannot be written)."""
+
+    text: pa.Array
+    null: Mask
+    bad: Mask
+    plain: bool = True
+    """A scalar: quoted beside other inputs. Nested values quote their own parts."""
+    whole: bool = False
+    """Options: a cut would take away answers."""
+
+    @cached_property
+    def empty(self) -> Mask:
+        """Rows whose text holds nothing but spaces."""
+        return mask(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(self.text)), 0))
+
+    @cached_property
+    def beside(self) -> pa.Array:
+        """The text as it stands beside other inputs."""
+        return quoted(self.text) if self.plain else self.text
+
+
+class Columns:
+    """The columns of one subset's sampled rows, by field name. A field that is not there is null in every row."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.rows = table.num_rows
+        self._table = table
+        self._names = set(table.column_names)
+        self._inputs: dict[tuple[str, str | None], Column] = {}
+        self._outputs: dict[str, Column] = {}
+
+    def values(self, name: str) -> pa.Array:
+        return self._table.column(name).combine_chunks() if name in self._names else pa.nulls(self.rows)
+
+    def output(self, name: str) -> Column:
+        if name not in self._outputs:
+            self._outputs[name] = render_column(self.values(name), single)
+        return self._outputs[name]
+
+    def input(self, name: str, output: Column) -> Column:
+        """The field as an input; a list of options gets the marks that `output` answers with."""
+        style = self._style(name, output)
+        if (name, style) not in self._inputs:
+            self._inputs[name, style] = render_column(self.values(name), nested, style)
+        return self._inputs[name, style]
+
+    def _style(self, name: str, output: Column) -> str | None:
+        """The marks of a list of options (`A`, `a`, `0`, `1`), or None for every other field.
+
+        It holds options when its name says so, or when it has a few items, always as many, and the outputs count them.
+        """
+        if name not in self._names or not _is_list(self._table.schema.field(name).type):
+            return None
+        lengths = pc.unique(pc.list_value_length(self.values(name))).drop_null().to_pylist()
+        answered = _answer_style(output.text, max(lengths, default=0))
+        if OPTION_FIELD.search(name):
+            return answered or "A"
+        return answered if len(lengths) == 1 and 2 <= lengths[0] <= _MAX_OPTIONS else None
+
+
+def render_column(values: pa.Array, render: Callable[..., str | None], style: str | None = None) -> Column:
+    """Text of every value; `render` does those that are neither text, number nor truth value."""
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        values, kind = values.dictionary_decode(), kind.value_type
+    null = mask(values.is_null())
+    none_bad = np.zeros(len(values), dtype=bool)
+    if pa.types.is_string(kind):
+        return Column(values, null, none_bad)
+    if pa.types.is_boolean(kind):
+        return Column(pc.if_else(values, "True", "False"), null, none_bad)
+    if pa.types.is_integer(kind) or pa.types.is_decimal(kind) or _is_text(kind):
+        return Column(values.cast(pa.string()), null, none_bad)
+    if pa.types.is_floating(kind):
+        # numpy writes the shortest text that reads back as the same number of that width, and keeps 3.0 as 3.0
+        null |= mask(pc.is_nan(values))
+        numbers = pc.fill_null(values, 0).to_numpy(zero_copy_only=False)
+        return Column(pa.array(numbers.astype(str).astype(object), pa.string(), mask=null), null, none_bad)
+    return _render_each(values, render, style)
+
+
+def _render_each(values: pa.Array, render: Callable[..., str | None], style: str | None) -> Column:
+    texts: list[str | None] = []
+    bad = np.zeros(len(values), dtype=bool)
+    for position, value in enumerate(_python(values)):
+        try:
+            texts.append(render(value) if style is None else render(value, style))
+        except UnrenderableError:
+            texts.append(None)
+            bad[position] = True
+    text = pa.array(texts, pa.string())
+    flat = not pa.types.is_nested(values.type)
+    choices = pa.types.is_struct(values.type) and {"text", "label"} <= {field.name for field in values.type}
+    return Column(text, mask(text.is_null()) & ~bad, bad, plain=flat, whole=style is not None or choices)
+
+
+def _python(values: pa.Array) -> list[Any]:
+    if pa.types.is_timestamp(values.type) and values.type.unit == "ns":
+        values = values.cast(pa.timestamp("us", values.type.tz), safe=False)
+    return values.to_pylist()  # type: ignore[no-any-return]
+
+
+def quoted(texts: pa.Array) -> pa.Array:
+    """`values.quote` of every text; only those with both kinds of quotes, or a backslash at the end, one by one."""
+    single_quoted = pc.binary_join_element_wise("'", texts, "'", "")
+    odd = pc.or_(pc.match_substring(texts, "'"), pc.ends_with(texts, "\\"))
+    if not pc.any(odd).as_py():
+        return single_quoted
+    simple = pc.and_not(odd, pc.or_(pc.match_substring(texts, '"'), pc.ends_with(texts, "\\")))
+    double_quoted = pc.binary_join_element_wise('"', texts, '"', "")
+    result = pc.if_else(odd, double_quoted, single_quoted)
+    rest = pc.fill_null(pc.and_not(odd, simple), False)
+    return replaced(result, mask(rest), [quote(text) for text in texts.filter(rest).to_pylist()])
+
+
+def replaced(texts: pa.Array, where: Mask, by: list[str | None]) -> pa.Array:
+    """`texts` with the rows of `where` exchanged, in their order."""
+    return pc.replace_with_mask(texts, pa.array(where), pa.array(by, pa.string())) if by else texts
+
+
+def mask(values: pa.Array) -> Mask:
+    """Truth values as numpy; null is false."""
+    if values.null_count:
+        values = pc.fill_null(values, False)
+    result: Mask = values.to_numpy(zero_copy_only=False)
+    return result
+
+
+def _answer_style(outputs: pa.Array, count: int) -> str | None:
+    """The marks that the outputs are drawn from, if they are marks of `count` options."""
+    distinct = pc.unique(outputs).drop_null()
+    if not 0 < len(distinct) <= count <= 26:
+        return None
+    answers = distinct.to_pylist()
+    for style, letter in _LETTERS.items():
+        if all(letter.fullmatch(text) and ord(text) - ord(style) < count for text in answers):
+            return style
+    if all(_NUMBER.fullmatch(text) for text in answers):
+        numbers = [int(text) for text in answers]
+        if max(numbers) < count:
+            return "0"
+        return "1" if min(numbers) > 0 and max(numbers) == count else None
+    return None
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_large_string(kind) or pa.types.is_string_view(kind))

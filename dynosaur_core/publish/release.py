@@ -1,0 +1,168 @@
+"""The release: all contributions as files of one sink, from what stands there to what is wanted."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dynosaur_core.digest import digest_bytes
+from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.models import Contribution, Release, ReleaseFile, Removal
+from dynosaur_core.publish.card import CARD, card, stamp
+from dynosaur_core.publish.plan import Entry, ReleasePlan, plan_release
+from dynosaur_core.publish.records import RECORDS, SCHEMA
+from dynosaur_core.publish.sinks import Sink, data_name
+from dynosaur_core.publish.tables import sources_table, tasks_table
+from dynosaur_core.settings import ReleaseSettings
+from dynosaur_core.store import Store
+
+TRIES = 6
+_ROW_GROUP = 20_000
+_AGAIN = {Code.RELEASE_CONFLICT, Code.RATE_LIMITED, Code.SERVER_ERROR, Code.CONNECTION_FAILED, Code.TIMED_OUT}
+
+
+@dataclass(frozen=True)
+class ReleaseOutcome:
+    """What stands at `url` now; `changed` when this call put it there."""
+
+    url: str
+    version: int
+    records: int
+    changed: bool
+
+
+def make_release(
+    contributions: Iterable[Contribution],
+    sink: Sink,
+    store: Store,
+    settings: ReleaseSettings,
+    now: datetime,
+    removals: Sequence[Removal] = (),
+    *,
+    pause_s: float = 1.0,
+) -> ReleaseOutcome:
+    """Brings `sink` to hold exactly `contributions`; the same ones again change nothing.
+
+    `contributions` is gone through once for each try: after a conflict the wanted state is asked for again, and planned
+    against what the other writer left. `removals` says why sources left; those that are not held are not logged. Raises
+    ReleaseConflict, or what the sink raises, after TRIES tries with `pause_s` seconds between them, doubled each time.
+    """
+    for attempt in range(TRIES):
+        try:
+            with sink.writing():
+                return _attempt(contributions, sink, store, settings, now, removals)
+        except DynosaurError as error:
+            if error.code not in _AGAIN or attempt == TRIES - 1:
+                raise
+            time.sleep(max(error.retry_after or 0.0, pause_s * 2**attempt))
+    raise AssertionError("unreachable")
+
+
+def _attempt(
+    contributions: Iterable[Contribution],
+    sink: Sink,
+    store: Store,
+    settings: ReleaseSettings,
+    now: datetime,
+    removals: Sequence[Removal],
+) -> ReleaseOutcome:
+    previous, token = sink.manifest()
+    plan = plan_release(contributions, previous, removals, settings.shard_records, now)
+    if previous is None and not plan.entries:
+        return ReleaseOutcome(sink.url, 0, 0, changed=False)
+    if previous and previous.digest == plan.digest and stamp(previous) in (sink.read(CARD) or b"").decode():
+        sink.tidy(previous)  # a process that ended right after its commit has left it
+        return ReleaseOutcome(sink.url, previous.version, previous.records, changed=False)
+    version = previous.version + 1 if previous else 1
+    files = (*plan.keep, *_write(plan, version, sink, store, settings.shard_records))
+    release = Release(
+        version=version,
+        digest=plan.digest,
+        created=now,
+        records=sum(file.records for file in files),
+        tasks=sum(len(entry.contribution.tasks) for entry in plan.entries),
+        sources=len(plan.entries),
+        files=files,
+        changelog=(f"Version {version} ({now:%Y-%m-%d}): {plan.change}", *(previous.changelog if previous else ())),
+    )
+    sink.commit(release, previous, token, _beside(plan, release, sink, store, settings))
+    sink.tidy(release)
+    return ReleaseOutcome(sink.url, version, release.records, changed=True)
+
+
+def _beside(
+    plan: ReleasePlan, release: Release, sink: Sink, store: Store, settings: ReleaseSettings
+) -> dict[str, bytes]:
+    """The small files, the card last."""
+    log = sink.read("removals.jsonl") or b""
+    for removal in plan.removals:
+        line = f"{removal.model_dump_json()}\n".encode()
+        # an attempt that lost to another writer may have left its lines
+        log += b"" if line in log else line
+    return {
+        "tasks.parquet": tasks_table(plan.entries),
+        "sources.parquet": sources_table(plan.entries),
+        "removals.jsonl": log,
+        CARD: card(release, plan.entries, log.count(b"\n"), store, settings).encode(),
+    }
+
+
+def _write(plan: ReleasePlan, version: int, sink: Sink, store: Store, shard_records: int) -> Iterator[ReleaseFile]:
+    """Writes the new data files to the sink; none of them is the release's before the manifest says so."""
+    number = 0
+    with tempfile.TemporaryDirectory(prefix="dynosaur-release-") as folder:
+        for group in plan.groups:
+            held = {entry.contribution.repo_id: entry.digest for entry in group}
+            for file, records in _write_group(group, Path(folder), store, shard_records):
+                while not sink.put(data_name(version, number), file):
+                    number += 1
+                yield ReleaseFile(
+                    path=data_name(version, number),
+                    digest=digest_bytes(file.read_bytes()),
+                    records=records,
+                    size_bytes=file.stat().st_size,
+                    contributions=held,
+                )
+                number += 1
+                file.unlink()
+
+
+def _write_group(group: Sequence[Entry], folder: Path, store: Store, shard_records: int) -> Iterator[tuple[Path, int]]:
+    """Files of at most `shard_records` records (one file at least), row group by row group."""
+    path = folder / "data.parquet"
+    written = 0
+    writer = pq.ParquetWriter(path, SCHEMA, compression="zstd", store_schema=False)
+    for table in _row_groups(group, store, shard_records):
+        if written and written + table.num_rows > shard_records:
+            writer.close()
+            yield path, written
+            written = 0
+            writer = pq.ParquetWriter(path, SCHEMA, compression="zstd", store_schema=False)
+        writer.write_table(table)
+        written += table.num_rows
+    writer.close()
+    yield path, written
+
+
+def _row_groups(group: Sequence[Entry], store: Store, shard_records: int) -> Iterator[pa.Table]:
+    """The records of a group in its order, in tables of at most `_ROW_GROUP` rows."""
+    size = min(_ROW_GROUP, shard_records)
+    waiting: list[pa.RecordBatch] = []
+    rows = 0
+    for entry in group:
+        with store.open_table(RECORDS, entry.contribution.shard.digest) as file:
+            for batch in file.iter_batches(batch_size=size):
+                if rows + batch.num_rows > size:
+                    yield pa.Table.from_batches(waiting, SCHEMA)
+                    waiting, rows = [], 0
+                waiting.append(batch)
+                rows += batch.num_rows
+    if waiting:
+        yield pa.Table.from_batches(waiting, SCHEMA)

@@ -1,0 +1,75 @@
+"""Where releases go: a folder, S3, or a dataset repository of the Hub. All speak `Sink`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from dynosaur_core.models import Release
+from dynosaur_core.settings import ReleaseSettings
+
+MANIFEST = "manifest.json"
+_DATA_FILE = re.compile(r"data/(\d{6})-\d{5}\.parquet")
+
+
+def data_name(version: int, number: int) -> str:
+    """`data/000003-00001.parquet`: the growth that made the file, and its number there."""
+    return f"data/{version:06d}-{number:05d}.parquet"
+
+
+def stale_files(names: Iterable[str], release: Release) -> list[str]:
+    """Those of `names` that are data files of versions up to this one, and that it does not hold.
+
+    Files of later versions stay: another writer may be about to commit them.
+    """
+    held = {file.path for file in release.files}
+    matches = (_DATA_FILE.fullmatch(name) for name in names)
+    return [match[0] for match in matches if match and int(match[1]) <= release.version and match[0] not in held]
+
+
+class Sink(Protocol):
+    """One place of releases. A release is what its manifest says; the rest may be half written.
+
+    Errors are `DynosaurError`: ReleaseConflict where another writer was first, a transient code where another try may
+    do, ReleaseFailed for the rest.
+    """
+
+    url: str
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Held from reading the manifest to its commit, where the place has locks; ReleaseConflict when it is taken."""
+
+    def manifest(self) -> tuple[Release | None, str | None]:
+        """The current release and a token that `commit` compares; (None, None) before the first one."""
+
+    def read(self, name: str) -> bytes | None:
+        """A file beside the manifest just read; None where there is none."""
+
+    def put(self, name: str, file: Path) -> bool:
+        """Stores a data file that no manifest names yet; False when the name is taken by other content."""
+
+    def commit(self, release: Release, previous: Release | None, token: str | None, files: Mapping[str, bytes]) -> None:
+        """Makes `release` the current one: `files` beside it first, its manifest last and only if `token` holds."""
+
+    def tidy(self, release: Release) -> None:
+        """Removes the data files that `release`, the current one, does not hold.
+
+        At once, so that withdrawn rows are gone and reading `data/*.parquet` gives the release. Who still reads by the
+        manifest before finds a file missing and reads the manifest again.
+        """
+
+
+def open_sink(url: str, settings: ReleaseSettings) -> Sink:
+    """The sink of a URL: `hf://datasets/<repo>`, `s3://bucket/path`, or a folder."""
+    from dynosaur_core.publish.sinks.hub import HubSink
+    from dynosaur_core.publish.sinks.local import LocalSink
+    from dynosaur_core.publish.sinks.s3 import S3Sink
+
+    if url.startswith("hf://"):
+        return HubSink(url, private=settings.private)
+    if url.startswith("s3://"):
+        return S3Sink(url)
+    return LocalSink(url)

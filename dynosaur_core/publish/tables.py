@@ -1,0 +1,82 @@
+"""The tables beside the records: every task and every source of a release, as parquet."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dynosaur_core.publish.plan import Entry
+
+_TEXT, _COUNT, _TEXTS = pa.string(), pa.int64(), pa.list_(pa.string())
+_REJECTED = pa.list_(pa.struct({"reason": _TEXT, "rows": _COUNT}))
+_TASKS = pa.schema(
+    {
+        "task_id": _TEXT,
+        "repo_id": _TEXT,
+        "config": _TEXT,
+        "instruction": _TEXT,
+        "input_fields": _TEXTS,
+        "output_field": _TEXT,
+        "labels": _TEXTS,
+        "mode": _TEXT,
+        "model": _TEXT,
+        "sampled": _COUNT,
+        "recorded": _COUNT,
+    }
+)
+_SOURCES = pa.schema(
+    {
+        "repo_id": _TEXT,
+        "title": _TEXT,
+        "revision": _TEXT,
+        "website": _TEXT,
+        "license": _TEXT,
+        "license_evidence": pa.list_(pa.struct({"license": _TEXT, "source": _TEXT, "text": _TEXT})),
+        "languages": _TEXTS,
+        "citation": _TEXT,
+        "tasks": _COUNT,
+        "records": _COUNT,
+        "rejected": _REJECTED,
+        "contribution": _TEXT,
+    }
+)
+
+
+def tasks_table(entries: Sequence[Entry]) -> bytes:
+    """One row a task, with the rows that went in and the records that came out."""
+    rows = [
+        {**count.task.model_dump(mode="json"), "task_id": count.task.task_id, **count.model_dump(exclude={"task"})}
+        for entry in entries
+        for count in entry.contribution.tasks
+    ]
+    return _parquet(rows, _TASKS)
+
+
+def sources_table(entries: Sequence[Entry]) -> bytes:
+    """One row a source: what it is, under which licence and on what evidence, and what it adds."""
+    return _parquet([_source(entry) for entry in entries], _SOURCES)
+
+
+def _source(entry: Entry) -> dict[str, Any]:
+    contribution = entry.contribution
+    rejected: Counter[str] = Counter()
+    for rejection in contribution.rejections:
+        rejected[rejection.reason] += rejection.count
+    return {
+        **contribution.model_dump(mode="json", include=set(_SOURCES.names)),
+        "license_evidence": [evidence.model_dump() for evidence in contribution.licenses],
+        "tasks": len(contribution.tasks),
+        "records": contribution.shard.records,
+        "rejected": [{"reason": reason, "rows": rows} for reason, rows in sorted(rejected.items())],
+        "contribution": entry.digest,
+    }
+
+
+def _parquet(rows: list[dict[str, Any]], schema: pa.Schema) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(rows, schema), sink, compression="zstd")
+    return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
