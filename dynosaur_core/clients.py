@@ -1,0 +1,82 @@
+"""Opens what the stages are handed: store, ledger, catalogue and model, once per process and settings."""
+
+from __future__ import annotations
+
+import threading
+from functools import cached_property
+from pathlib import Path
+
+from dynosaur_core.catalog.folder import FolderCatalog
+from dynosaur_core.catalog.hub import HubCatalog
+from dynosaur_core.catalog.jsonl import JsonlCatalog
+from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.instruction.client import LlmClient
+from dynosaur_core.ledger import Ledger
+from dynosaur_core.protocols import Catalog
+from dynosaur_core.settings import Settings
+from dynosaur_core.store import Store
+
+
+class Clients:
+    """Everything with state. Each part is opened when it is first asked for; all are safe to share between threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._lock = threading.RLock()
+
+    @cached_property
+    def store(self) -> Store:
+        return Store(self.settings.store)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        with self._lock:
+            return Ledger(ledger_url(self.settings, self.store))
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        with self._lock:
+            return open_catalog(self.settings)
+
+    @cached_property
+    def llm(self) -> LlmClient:
+        with self._lock:
+            return LlmClient(self.settings, self.store, self.ledger.engine)
+
+
+def ledger_url(settings: Settings, store: Store) -> str:
+    """The setting, or an SQLite file in a local store."""
+    if settings.ledger:
+        return settings.ledger
+    if not store.local:
+        message = f"a store at {store.url} cannot hold an SQLite ledger: set DYNOSAUR_LEDGER to a database URL"
+        raise DynosaurError(Code.BAD_SETTING, message)
+    return f"sqlite:///{Path(store.root).resolve()}/ledger.db"
+
+
+def open_catalog(settings: Settings) -> Catalog:
+    """`hub`, a folder in the Hub's layout, or a .jsonl export; raises BadCatalog for anything else."""
+    where = settings.catalog
+    if where == "hub":
+        return HubCatalog(settings)
+    if where.endswith((".jsonl", ".jsonl.gz")):
+        return JsonlCatalog(where)
+    if "://" not in where:
+        return FolderCatalog(Path(where).expanduser())
+    raise DynosaurError(Code.BAD_CATALOG, f"{where!r} is no catalogue: give `hub`, a folder, or a .jsonl file or URL")
+
+
+_opened: dict[str, Clients] = {}
+_opening = threading.Lock()
+
+
+def open_clients(settings: Settings) -> Clients:
+    """The clients for these settings; the same ones for all threads of this process."""
+    with _opening:
+        return _opened.setdefault(settings.model_dump_json(), Clients(settings))
+
+
+def close_clients() -> None:
+    """Forgets all clients, so that the next ones are opened anew (for another endpoint, say)."""
+    with _opening:
+        _opened.clear()

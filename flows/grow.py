@@ -1,0 +1,128 @@
+"""The nightly growth: survey -> branches -> release -> report."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from prefect import flow, get_run_logger
+from prefect.states import Completed, Failed, State
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from dynosaur_core.clients import Clients, open_clients
+from dynosaur_core.growth import Growth, new_growth_id, pipeline_digest
+from dynosaur_core.models import DatasetRef, GrowthPlan
+from dynosaur_core.report import GrowthReport
+from dynosaur_core.settings import Settings
+from dynosaur_core.survey import Survey
+from flows.branches import Branches, Stage
+from flows.options import Options
+from flows.progress import tell
+from flows.release import release_everywhere
+from tasks.artifacts import publish_artifacts
+
+
+@flow(name="grow", persist_result=False)
+def grow(
+    catalog: str | None = None,
+    store: str | None = None,
+    release: list[str] | None = None,
+    limit: int | None = None,
+    max_cost_usd: float | None = None,
+    recipe: str | None = None,
+    model: str | None = None,
+) -> State[Any]:
+    """One growth: whatever is new, changed or withdrawn in the catalogue since the last one.
+
+    Args:
+        catalog: `hub`, a folder in the Hub's layout, or a .jsonl export. Default: the setting DYNOSAUR_CATALOG.
+        store: Folder or fsspec URL of what is kept between growths. Default: DYNOSAUR_STORE.
+        release: Where the release goes: folders, s3://bucket/path, hf://datasets/owner/name.
+        limit: At most so many datasets get a branch; the rest waits for the next growth.
+        max_cost_usd: Cap on what the model may cost in this growth, in US dollars.
+        recipe: `default`, or `reference` for the rules of 2023.
+        model: The model that designs tasks.
+    """
+    options = Options(
+        catalog=catalog, store=store, release=release, max_cost_usd=max_cost_usd, recipe=recipe, model=model
+    )
+    clients = open_clients(options.settings())
+    growth_id = new_growth_id(datetime.now(UTC))
+    plan = make_plan(clients, growth_id, limit, write=True)
+    return run_plan(clients, options, growth_id, plan)
+
+
+@flow(name="grow wave", persist_result=False, validate_parameters=False)
+def grow_wave(growth_id: str, number: int, fresh_from: Stage | None, options: dict[str, Any]) -> None:
+    """A part of a large plan as a flow run of its own; which datasets it holds stands in the store."""
+    clients = open_clients(Options.model_validate(options).settings())
+    refs = clients.store.read_json(_wave_name(growth_id, number)) or []
+    growth = _growths[growth_id]
+    Branches(growth, clients.settings, fresh_from).run([DatasetRef.model_validate(ref) for ref in refs])
+
+
+_growths: dict[str, Growth] = {}
+"""Growths at work in this process, for their waves."""
+
+
+def make_plan(clients: Clients, growth_id: str, limit: int | None, write: bool) -> GrowthPlan:
+    """What a growth would do now; `write` puts into the ledger what the listing alone decides."""
+    settings = clients.settings
+    now = datetime.now(UTC)
+    survey = Survey(clients.catalog, clients.ledger, settings.policy, pipeline_digest(settings), growth_id, now, write)
+    return survey.plan(limit)
+
+
+def run_plan(
+    clients: Clients, options: Options, growth_id: str, plan: GrowthPlan, fresh_from: Stage | None = None
+) -> State[Any]:
+    """Branches, release and report of a plan; to be called inside a flow run. The state's data is the report."""
+    get_run_logger().info("plan: %s", ", ".join(f"{count} {kind}" for kind, count in plan.counts().items()))
+    tell("plan", plan)
+    clients.ledger.start_growth(growth_id, clients.catalog.name, datetime.now(UTC))
+    report = GrowthReport(growth_id, plan)
+    growth = Growth(growth_id, clients.catalog.name, clients.ledger, clients.store, clients.settings, report)
+    _run_waves(clients, options, growth, plan.branches, fresh_from)
+    release_everywhere(clients, report)
+    clients.ledger.finish_growth(growth_id, report.as_json(), datetime.now(UTC))
+    publish_artifacts(report)
+    tell("report", report)
+    return _final_state(report, clients.settings)
+
+
+def _run_waves(
+    clients: Clients, options: Options, growth: Growth, refs: tuple[DatasetRef, ...], fresh_from: Stage | None
+) -> None:
+    """A plan of one wave runs right here; a larger one in a flow run per wave."""
+    settings = clients.settings
+    size = settings.wave_size
+    if len(refs) <= size:
+        Branches(growth, settings, fresh_from).run(refs)
+        return
+    runner = ThreadPoolTaskRunner(max_workers=settings.concurrency)
+    _growths[growth.growth_id] = growth
+    try:
+        for number, start in enumerate(range(0, len(refs), size), start=1):
+            wave = refs[start : start + size]
+            clients.store.write_json(
+                _wave_name(growth.growth_id, number), [ref.model_dump(mode="json") for ref in wave]
+            )
+            name = f"wave {number} of {-(-len(refs) // size)}"
+            wave_flow = grow_wave.with_options(flow_run_name=name, task_runner=runner)  # type: ignore[arg-type]
+            wave_flow(growth.growth_id, number, fresh_from, options.model_dump())
+    finally:
+        del _growths[growth.growth_id]
+
+
+def _wave_name(growth_id: str, number: int) -> str:
+    return f"plans/{growth_id}/{number:05d}.json"
+
+
+def _final_state(report: GrowthReport, settings: Settings) -> State[Any]:
+    message, data = report.sentence(), report.as_json()
+    if report.release_errors:
+        return Failed(message="release not made: " + "; ".join(report.release_errors.values()), data=data)
+    if report.failure_ratio > settings.max_failure_ratio:
+        ratio = f"{report.failure_ratio:.0%} of the branches failed, at most {settings.max_failure_ratio:.0%} may"
+        return Failed(message=f"{ratio}: {message}", data=data)
+    return Completed(message=message, data=data)

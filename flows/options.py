@@ -1,0 +1,46 @@
+"""What a flow run or a command can set for one growth; everything else is in the environment or dynosaur.toml."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.settings import Settings
+
+
+class Options(BaseModel):
+    """None keeps the setting. Holds no secrets: it is stored with the flow run and shown in the UI."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    catalog: str | None = None
+    store: str | None = None
+    release: list[str] | None = None
+    max_cost_usd: float | None = None
+    recipe: str | None = None
+    model: str | None = None
+
+    def settings(self) -> Settings:
+        """The settings with these on top; raises BadSetting with the names of what is wrong."""
+        given = {name: value for name, value in self.model_dump(exclude={"recipe"}).items() if value is not None}
+        try:
+            base = Settings(**given)
+            return _with_recipe(base, self.recipe) if self.recipe else base
+        except ValidationError as error:
+            raise bad_setting(error) from error
+
+
+def bad_setting(error: ValidationError) -> DynosaurError:
+    """One sentence per wrong setting; values are left out, since one may be a secret in the wrong place."""
+    lines = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_url=False)]
+    return DynosaurError(Code.BAD_SETTING, "; ".join(lines))
+
+
+def _with_recipe(settings: Settings, recipe: str) -> Settings:
+    """The `reference` recipe goes through all stages that it concerns: first rows, its filter, its rendering."""
+    dumped: dict[str, Any] = settings.model_dump()
+    dumped["filtering"]["recipe"] = dumped["publishing"]["recipe"] = recipe
+    dumped["sampling"]["first_rows"] = recipe == "reference"
+    return Settings(**dumped)

@@ -1,0 +1,74 @@
+"""What a person finds in the UI after a growth: the report, and the table of failed datasets."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from dynosaur_core.errors import REASONS, Reason
+from dynosaur_core.report import GrowthReport
+
+_BAR = 24
+
+
+def publish_artifacts(report: GrowthReport) -> None:
+    """Creates `growth-report` and `failed-datasets` for the current flow run."""
+    create_markdown_artifact(key="growth-report", markdown=growth_markdown(report), description=report.sentence())
+    create_table_artifact(
+        key="failed-datasets",
+        table=[
+            {
+                "dataset": f"[{failure.repo_id}](https://huggingface.co/datasets/{failure.repo_id})",
+                "code": failure.code,
+                "stage": failure.stage,
+                "what happened": failure.message[:500],
+                "attempts": failure.attempts,
+                "what to do": failure.advice,
+            }
+            for failure in report.failures
+        ],
+        description=f"{len(report.failures)} of {report.branches} branches failed; `dynosaur explain ID` tells more",
+    )
+
+
+def growth_markdown(report: GrowthReport) -> str:
+    """The growth report as a page."""
+    parts = [f"# Growth {report.growth_id}", report.sentence(), "## Datasets"]
+    ends = Counter({"grown": report.grown, "left alone": report.plan.unchanged + report.plan.waiting})
+    ends.update({"withdrawn": len(report.plan.withdrawn), "deferred": report.deferred.total()})
+    ends.update({"refused": report.refused.total(), "failed": len(report.failures)})
+    parts.append(_table("what became of them", ends))
+    for title, counts in (
+        ("Refused datasets", report.refused),
+        ("Failed datasets", report.failed),
+        ("Deferred datasets", report.deferred),
+        ("Rejected tasks", report.task_rejections),
+        ("Rejected rows", report.row_rejections),
+    ):
+        if counts:
+            parts += [f"## {title}", _table("reason", counts)]
+    usage = report.usage
+    parts += [
+        "## Model",
+        f"{usage.requests:,} requests, {usage.prompt_tokens:,} prompt tokens ({usage.cached_tokens:,} cached), "
+        f"{usage.completion_tokens:,} completion tokens, {report.dollars()}",
+        "## Releases",
+        *[
+            f"- `{url}`: version {made['version']}, {made['records']:,} records"
+            f"{'' if made['changed'] else ' (nothing new)'}"
+            for url, made in report.releases.items()
+        ],
+        *[f"- not made: {error}" for error in report.release_errors.values()],
+    ]
+    return "\n\n".join(parts)
+
+
+def _table(head: str, counts: Counter[str]) -> str:
+    shown = [(name, count) for name, count in counts.most_common() if count]
+    most = max((count for _, count in shown), default=1)
+    lines = [f"| {head} | count | |", "|---|---:|---|"]
+    for name, count in shown:
+        meaning = f" ({REASONS[Reason(name)]})" if name in set(Reason) else ""
+        lines.append(f"| {name}{meaning} | {count:,} | {'█' * max(1, round(_BAR * count / most))} |")
+    return "\n".join(lines)

@@ -1,0 +1,36 @@
+"""filter owner/name: designs are judged by wording, wiring and rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import task
+
+from dynosaur_core.clients import open_clients
+from dynosaur_core.filter.stage import filter_key, filter_tasks
+from dynosaur_core.instruction.examples import EXAMPLE_INSTRUCTIONS
+from dynosaur_core.models import DatasetMetadata, DatasetRef, Proposal
+from dynosaur_core.settings import Settings
+from tasks.policy import STAGE
+
+
+def _key(_context: Any, given: dict[str, Any]) -> str:
+    metadata: DatasetMetadata = given["metadata"]
+    digests = [subset.rows.digest for subset in metadata.subsets if subset.rows]
+    settings: Settings = given["settings"]
+    return f"filter/{filter_key(given['proposals'], digests, settings.filtering)}"
+
+
+@task(name="filter", task_run_name="filter {ref.repo_id}", cache_key_fn=_key, **STAGE)
+def filter(ref: DatasetRef, metadata: DatasetMetadata, proposals: list[Proposal], settings: Settings) -> dict[str, Any]:
+    """Proposals -> FilterResult as JSON."""
+    store = open_clients(settings).store
+    result = filter_tasks(
+        ref.repo_id,
+        metadata.subsets,
+        proposals,
+        lambda subset: store.read_table("rows", subset.rows.digest) if subset.rows else None,
+        settings.filtering,
+        EXAMPLE_INSTRUCTIONS,
+    )
+    return result.model_dump(mode="json")

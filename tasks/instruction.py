@@ -1,0 +1,25 @@
+"""instruction owner/name: the designers are asked for tasks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import task
+
+from dynosaur_core.clients import open_clients
+from dynosaur_core.instruction.stage import instruction_key, propose
+from dynosaur_core.models import DatasetMetadata, DatasetRef
+from dynosaur_core.settings import Settings
+from tasks.policy import STAGE
+
+
+def _key(_context: Any, given: dict[str, Any]) -> str:
+    return "instruction/" + instruction_key(given["metadata"], given["settings"])
+
+
+@task(name="instruction", task_run_name="instruction {ref.repo_id}", cache_key_fn=_key, **STAGE)
+def instruction(ref: DatasetRef, metadata: DatasetMetadata, settings: Settings, fresh: bool = False) -> list[Any]:
+    """DatasetMetadata -> Proposals as JSON, one per subset and designer. `fresh` asks again what was answered."""
+    clients = open_clients(settings)
+    proposals = propose(metadata, settings, clients.llm, clients.store, fresh=fresh)
+    return [proposal.model_dump(mode="json") for proposal in proposals]

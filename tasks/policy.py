@@ -1,0 +1,50 @@
+"""What all stage tasks share: where results are kept, what is worth another try, how often."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import Task
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.filesystems import RemoteFileSystem
+
+from dynosaur_core.digest import digest
+from dynosaur_core.errors import DynosaurError
+from dynosaur_core.settings import Settings
+from dynosaur_core.store import Store
+
+RETRIES = 2
+RETRY_DELAYS = [5, 30]
+"""Seconds before the first and the second retry; the clients have waited on their own before that."""
+
+
+def worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Transient errors only; those that defer the dataset would only be met again."""
+    error = state.result(raise_on_failure=False)
+    if isinstance(error, State):
+        error = error.data
+    return isinstance(error, DynosaurError) and error.kind.transient and not error.kind.deferred
+
+
+STAGE: dict[str, Any] = {
+    "persist_result": True,
+    "result_serializer": "json",
+    "cache_result_in_memory": False,
+    "retries": RETRIES,
+    "retry_delay_seconds": RETRY_DELAYS,
+    "retry_condition_fn": worth_retrying,
+}
+"""Options of every stage task. No tags: each would cost a lease call of the server's."""
+
+
+def results_storage(settings: Settings) -> Any:
+    """Where Prefect keeps stage results: `results/` in the store. On an object store it is a block of its own."""
+    store = Store(settings.store)
+    url = f"{store.url}/results"
+    if store.local:
+        from pathlib import Path
+
+        return Path(store.root) / "results"
+    block = RemoteFileSystem(basepath=url)
+    block.save(f"dynosaur-{digest(url)[:12]}", overwrite=True)
+    return block
