@@ -1,0 +1,205 @@
+"""What the rows of one subset tell, worked out once per column and shared by all designs of the subset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, TypeVar, cast
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dynosaur_core.models import ROW_COLUMN, SPLIT_COLUMN
+
+T = TypeVar("T")
+Codes = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+Places = npt.NDArray[np.int64]
+
+CELL_CHARS = 2_000
+"""Characters of a cell that word searches read: enough to know it by, and a bound on the work."""
+
+# Lower case, and one space for every ASCII character that is no letter or digit: searches then need no regex.
+_PLAIN = bytes(
+    byte if chr(byte).isalnum() or byte >= 128 else 32
+    for byte in (ord(chr(i).lower()) if i < 128 else i for i in range(256))
+)
+
+
+class Evidence:
+    """Statistics of a table's columns. Columns that hold no scalar have none of their own (`scalar` is false)."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+        self.rows: int = table.num_rows
+        self._memo: dict[tuple[Any, ...], Any] = {}
+
+    def has(self, name: str) -> bool:
+        return name in self.table.column_names
+
+    def column(self, name: str) -> pa.Array:
+        """The column as one array."""
+        return self._once(("column", name), lambda: _one(self.table[name]))
+
+    def scalar(self, name: str) -> bool:
+        return self.has(name) and not pa.types.is_nested(self.column(name).type)
+
+    def codes(self, name: str) -> Codes:
+        """Per row a number that is equal for equal values; -1 for null. Scalar columns only."""
+        return self._once(("codes", name), lambda: self._encode(name)[0])
+
+    def values(self, name: str) -> pa.Array:
+        """The distinct values without null, in order of first appearance: `codes` point into it."""
+        return self._once(("values", name), lambda: self._encode(name)[1])
+
+    def counts(self, name: str) -> Codes:
+        """Rows of each of `values`."""
+        codes = self.codes(name)
+        return self._once(("counts", name), lambda: np.bincount(codes[codes >= 0], minlength=len(self.values(name))))
+
+    def distinct(self, name: str) -> int:
+        return len(self.values(name))
+
+    def filled(self, name: str) -> Mask:
+        """Rows in which the column is neither null, empty nor blank."""
+        return self._once(("filled", name), lambda: _filled(self.column(name)))
+
+    def text(self, name: str) -> pa.Array:
+        """The column as strings, null as ""; a list of strings is joined by spaces, other nested values give ""."""
+        return self._once(("text", name), lambda: _text(self.column(name)))
+
+    def word_counts(self, name: str) -> npt.NDArray[np.int64]:
+        """Words of each filled cell, counted by the spaces between them."""
+
+        def count() -> npt.NDArray[np.int64]:
+            text = self.text(name).filter(pa.array(self.filled(name)))
+            spaces = pc.count_substring_regex(pc.utf8_trim_whitespace(text), r"\s+")
+            return np.asarray(spaces.to_numpy(zero_copy_only=False), dtype=np.int64) + 1
+
+        return self._once(("words", name), count)
+
+    def median_words(self, name: str) -> float:
+        counts = self.word_counts(name)
+        return float(np.median(counts)) if len(counts) else 0.0
+
+    def share_matching(self, name: str, pattern: str) -> float:
+        """Share of the distinct texts that match a pattern of ours as a whole."""
+
+        def share() -> float:
+            texts = pc.cast(self.values(name), pa.string())
+            return float(pc.mean(pc.match_substring_regex(texts, f"^(?:{pattern})$")).as_py() or 0.0)
+
+        return self._once(("matching", name, pattern), share)
+
+    def joint(self, names: tuple[str, ...]) -> Codes:
+        """Per row a number that is equal for equal values of all the columns together; -1 where one is empty."""
+
+        def combine() -> Codes:
+            codes: Codes = np.zeros(self.rows, dtype=np.int64)
+            filled = np.ones(self.rows, dtype=bool)
+            for name in names:
+                part = self.codes(name) if self.scalar(name) else _codes(self.text(name))[0]
+                codes = np.unique(codes * (int(part.max(initial=0)) + 2) + part + 1, return_inverse=True)[1]
+                filled &= self.filled(name)
+            return np.where(filled, codes, -1)
+
+        return self._once(("joint", names), combine)
+
+    @cached_property
+    def pages(self) -> tuple[bytes, npt.NDArray[np.int64]]:
+        """All texts of all rows as one lower-case searchable run of bytes, and where each row begins in it."""
+        names = [n for n in self.table.column_names if n not in (SPLIT_COLUMN, ROW_COLUMN) and self._readable(n)]
+        if not names or not self.rows:
+            return b"", np.zeros(1, dtype=np.int64)
+        cells = [pc.utf8_slice_codeunits(self.text(name), 0, CELL_CHARS) for name in names]
+        row = _one(pc.binary_join_element_wise("", *cells, "", " | "))
+        offsets = np.frombuffer(row.buffers()[1], dtype=np.int32)[row.offset : row.offset + len(row) + 1].astype(
+            np.int64
+        )
+        data = row.buffers()[2].to_pybytes() if row.buffers()[2] is not None else b""
+        return data.translate(_PLAIN), offsets
+
+    def find(self, phrase: str, limit: int) -> Places | None:
+        """Where the phrase begins in `pages` (at a word's start); None when in more than `limit` places."""
+        return self._once(("find", phrase, limit), lambda: self._find(phrase, limit))
+
+    def rows_of(self, places: Places) -> Places:
+        """The row of each place in `pages`."""
+        return np.searchsorted(self.pages[1], places, side="right") - 1
+
+    def _find(self, phrase: str, limit: int) -> Places | None:
+        data, needle = self.pages[0], f" {phrase}".encode()
+        places: list[int] = []
+        at = data.find(needle)
+        while at >= 0:
+            if len(places) >= limit:
+                return None
+            places.append(at)
+            at = data.find(needle, at + 1)
+        return np.array(places, dtype=np.int64)
+
+    def _readable(self, name: str) -> bool:
+        kind = self.column(name).type
+        return _is_text(kind) or (_is_list(kind) and _is_text(kind.value_type))
+
+    def _encode(self, name: str) -> tuple[Codes, pa.Array]:
+        return self._once(("encode", name), lambda: _codes(self.column(name)))
+
+    def _once(self, key: tuple[Any, ...], make: Callable[[], T]) -> T:
+        if key not in self._memo:
+            self._memo[key] = make()
+        return cast(T, self._memo[key])
+
+
+def _one(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    if isinstance(column, pa.Array):
+        return column
+    return (
+        column.chunk(0)
+        if column.num_chunks == 1
+        else pa.concat_arrays(column.chunks)
+        if column.chunks
+        else pa.array([])
+    )
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def _codes(array: pa.Array) -> tuple[Codes, pa.Array]:
+    if pa.types.is_null(array.type):
+        return np.full(len(array), -1, dtype=np.int64), array.slice(0, 0)
+    encoded = array.dictionary_encode()
+    indices = np.asarray(pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
+    return indices, encoded.dictionary
+
+
+def _filled(array: pa.Array) -> Mask:
+    if _is_text(array.type):
+        mask = pc.not_equal(pc.utf8_trim_whitespace(array), "")
+    elif _is_list(array.type):
+        mask = pc.greater(pc.list_value_length(array), 0)
+    elif pa.types.is_floating(array.type):
+        mask = pc.invert(pc.is_nan(array))
+    else:
+        mask = pc.is_valid(array)
+    return np.asarray(pc.fill_null(mask, False).to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def _text(array: pa.Array) -> pa.Array:
+    if pa.types.is_fixed_size_list(array.type):
+        array = array.cast(pa.list_(array.type.value_type))
+    if _is_list(array.type) and _is_text(array.type.value_type):
+        text = pc.binary_join(array.cast(pa.list_(pa.string())), " ")
+    elif pa.types.is_nested(array.type) or pa.types.is_binary(array.type) or pa.types.is_null(array.type):
+        return pa.array([""] * len(array), pa.string())
+    else:
+        text = pc.cast(array, pa.string())
+    return pc.fill_null(text, "")

@@ -1,0 +1,169 @@
+"""Does the instruction speak of the dataset, or of a few of its rows, or of an example that its designer was shown?
+
+A task's instruction is applied to every row. One that speaks of Natalia's clips, of the parotid gland or of innocent
+passage was made from one row. Its words outside the vocabulary of tasks and the names of the dataset then stand close
+together in few rows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dynosaur_core.errors import Reason
+from dynosaur_core.filter.case import Case, Check, Finding
+from dynosaur_core.filter.evidence import Evidence, Places
+from dynosaur_core.filter.vocabulary import FUNCTION_WORDS, is_task_word
+from dynosaur_core.filter.wording import TEXT_NOUNS, Instruction, field_words, word_set
+from dynosaur_core.models import FieldKind
+
+RARE_SHARE = 0.05
+"""A word or phrase is particular when at most this share of the rows holds it (and at least one does)."""
+NEAR = 300
+"""Bytes within which words count as standing together."""
+COPIED_SHARE = 0.8
+"""Word overlap (Jaccard) from which on an instruction is a copy."""
+MOST_OPTIONS = 10
+QUESTION_NOUNS = word_set("question problem query exercise")
+GENERAL_NOUNS = TEXT_NOUNS | word_set("input data item example record given following list")
+
+
+def copied_example(case: Case) -> Finding | None:
+    """The instruction is that of an in-context example, but for a word or so."""
+    words = example_words(case.design.instruction)
+    for example in case.examples:
+        if words and len(words & example) >= COPIED_SHARE * len(words | example):
+            return Reason.COPIED_EXAMPLE, "it repeats an example of the prompt"
+    return None
+
+
+def example_words(instruction: str) -> frozenset[str]:
+    """The words by which copies of an example are known."""
+    return frozenset(word for word in Instruction(instruction).stems if word.isalnum())
+
+
+def row_specific(case: Case) -> Finding | None:
+    """Rare words of the rows stand together in the instruction, or it speaks of none of the fields."""
+    strange = _strange_words(case)
+    if not strange:
+        return None
+    words = list(dict.fromkeys(strange.values()))
+    rare = {word: places for word in words if (places := _rare(case.rows, word)) is not None}
+    present = {word: places for word, places in rare.items() if len(places)}
+    together = _together(list(present.items()))
+    # Classes with names ask the same of every row, so that strange words mostly explain them.
+    enough = 3 if _names_classes(case) else 2
+    if len(together) >= enough and len(together) * 2 >= len(words):
+        return Reason.ROW_SPECIFIC, f"it speaks of {', '.join(together)}, which stand together in few rows"
+    if _names_classes(case):
+        return None
+    particular = _proper_name(case, strange, present) or _rare_phrase(case, strange)
+    if particular:
+        return Reason.ROW_SPECIFIC, f"it speaks of {particular!r}, as few rows do"
+    if len(rare) >= (1 if _marks_options(case) else 2) and not _speaks_of_input(case):
+        return Reason.ROW_SPECIFIC, f"it speaks of {', '.join(rare)}, and of none of the inputs"
+    return None
+
+
+def _names_classes(case: Case) -> bool:
+    """The output is a number or one of few classes that have names."""
+    if case.output.kind is not FieldKind.TEXT:
+        return not _marks_options(case)
+    return case.rows.distinct(case.output.name) * 20 <= case.rows.rows and not _marks_options(case)
+
+
+def _marks_options(case: Case) -> bool:
+    """The output is the letter or number of an option of the row's own question."""
+    if case.rows.distinct(case.output.name) > MOST_OPTIONS or all(f.kind is not FieldKind.LIST for f in case.inputs):
+        return False
+    return all(len(str(value)) == 1 for value in case.rows.values(case.output.name).to_pylist())
+
+
+def _speaks_of_input(case: Case) -> bool:
+    """An input of text is named, or (unless the answers are options) any kind of text is."""
+    words = case.instruction.words
+    named = any(words & set(field_words(field.name)) for field in case.text_inputs)
+    return named or bool(words & QUESTION_NOUNS) or (not _marks_options(case) and bool(words & GENERAL_NOUNS))
+
+
+def _strange_words(case: Case) -> dict[int, str]:
+    """Position -> stem of the words that are neither task vocabulary nor taken from the dataset's own names."""
+    own = _own_words(case)
+    return {
+        at: word
+        for at, word in enumerate(case.instruction.stems)
+        if len(word) > 2
+        and word[0].isalnum()
+        and not word.isdigit()
+        and not is_task_word(word)
+        and not _is_own(word, own)
+    }
+
+
+def _own_words(case: Case) -> frozenset[str]:
+    names = [case.repo_id, case.subset.config, *(field.name for field in case.subset.fields)]
+    names += [label for field in case.subset.fields if field.kind is FieldKind.LABEL for label in field.label_names]
+    return frozenset(word for name in names for word in field_words(name) if len(word) > 2)
+
+
+def _is_own(word: str, own: frozenset[str]) -> bool:
+    """Equal, or of one family: philosophical and philosophy; or part of a run-together name."""
+    return word in own or any(
+        (len(word) > 4 and (word[:5] == name[:5] or word in name)) or (len(name) > 4 and name in word) for name in own
+    )
+
+
+def _proper_name(case: Case, strange: dict[int, str], present: dict[str, Places]) -> str | None:
+    """A capitalised word inside a sentence that some rows hold, but few."""
+    tokens = case.instruction.tokens
+    for at, word in strange.items():
+        if (
+            at
+            and tokens[at - 1] not in ".?!:\"'"
+            and tokens[at][0].isupper()
+            and not tokens[at].isupper()
+            and word in present
+        ):
+            return tokens[at]
+    return None
+
+
+def _rare_phrase(case: Case, strange: dict[int, str]) -> str | None:
+    """A strange word and its neighbour that stand so in few rows."""
+    stems = case.instruction.stems
+    for at in strange:
+        for words in (stems[at : at + 2], stems[max(0, at - 1) : at + 1]):
+            if len(words) == 2 and all(
+                len(word) > 2 and word.isalpha() and word not in FUNCTION_WORDS for word in words
+            ):
+                places = _rare(case.rows, " ".join(words))
+                if places is not None and len(places):
+                    return " ".join(words)
+    return None
+
+
+def _rare(rows: Evidence, phrase: str) -> Places | None:
+    """Where a phrase stands, when that is in few rows or none; None when it is common."""
+    limit = max(2, int(rows.rows * RARE_SHARE))
+    places = rows.find(_root(phrase), 4 * limit)
+    if places is None or len(np.unique(rows.rows_of(places))) > limit:
+        return None
+    return places
+
+
+def _root(phrase: str) -> str:
+    """What the forms of the last word have in common: plural, past and so on are found by their beginning."""
+    return phrase[:-1] if phrase.endswith(("y", "e")) and len(phrase) > 4 else phrase
+
+
+def _together(places: list[tuple[str, Places]]) -> list[str]:
+    """The largest set of words that stand within `NEAR` bytes of one place of one of them."""
+    best: list[str] = []
+    for _, anchors in places:
+        for anchor in anchors:
+            near = [word for word, found in places if np.any(np.abs(found - anchor) <= NEAR)]
+            if len(near) > len(best):
+                best = near
+    return best
+
+
+SPECIFIC: tuple[Check, ...] = (row_specific,)

@@ -1,0 +1,215 @@
+"""The filter stage: which of the proposed designs become tasks, and why the others do not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import pyarrow as pa
+
+from dynosaur_core.digest import digest
+from dynosaur_core.errors import Reason
+from dynosaur_core.filter import labels, reference
+from dynosaur_core.filter.case import Case, Check, Finding
+from dynosaur_core.filter.direction import DIRECTION
+from dynosaur_core.filter.evidence import Evidence
+from dynosaur_core.filter.form import FORM
+from dynosaur_core.filter.relations import RELATIONS
+from dynosaur_core.filter.specific import SPECIFIC, copied_example, example_words
+from dynosaur_core.filter.values import VALUES
+from dynosaur_core.models import FilterResult, InstructionTask, Proposal, Rejection, Subset, TaskDesign
+from dynosaur_core.settings import Filtering
+
+FILTER_VERSION = 1
+STAGE = "filter"
+
+CHECKS: tuple[tuple[Check, ...], ...] = (FORM, (copied_example, *DIRECTION), VALUES + RELATIONS + SPECIFIC)
+"""The checks in order. A group is asked only about designs that all groups before it let pass; the last reads rows."""
+
+Key = tuple[Reason, Hashable]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What differs between today's rules and those of 2023."""
+
+    cheap: Callable[[Case], list[Finding]]
+    """Findings from wiring and wording."""
+    rows: Callable[[Case], list[Finding]]
+    """Findings from the rows."""
+    labels: Callable[[Case], tuple[str, ...]]
+    keys: Callable[[TaskDesign, int], tuple[Key, ...]]
+    """What must not come twice within a subset, given the design and the number of its answer."""
+    rejected_count: bool
+    """Whether a rejected design, too, bars later ones with its keys."""
+
+
+def filter_key(proposals: Iterable[Proposal], rows_digests: Mapping[str, str], settings: Filtering) -> str:
+    """What a filter result depends on: the designs (not what they cost), the rows by config, the settings."""
+    designs = [(p.config, p.mode, p.model, p.designs, p.shown_fields, p.problem) for p in proposals]
+    return digest(STAGE, FILTER_VERSION, designs, rows_digests, settings)
+
+
+def judge_design(
+    repo_id: str,
+    subset: Subset,
+    design: TaskDesign,
+    table: pa.Table | Evidence | None,
+    settings: Filtering,
+    *,
+    shown_fields: tuple[str, ...] | None = None,
+    examples: Collection[str] = (),
+) -> list[Finding]:
+    """All that speaks against one design on its own, whatever else was designed; it is accepted when nothing does.
+
+    `table`: the subset's rows as `models.RowsHandle` says, or the Evidence of them, which several designs can share;
+    without it the checks of rows are left out. A reason comes with a detail for people.
+    """
+    recipe = RECIPES[settings.recipe]
+    case = Case(repo_id, subset, design, settings, None, shown_fields, tuple(example_words(text) for text in examples))
+    found = recipe.cheap(case)
+    if found or table is None:
+        return found
+    return recipe.rows(replace(case, evidence=table if isinstance(table, Evidence) else Evidence(table)))
+
+
+def filter_tasks(
+    repo_id: str,
+    subsets: Sequence[Subset],
+    proposals: Sequence[Proposal],
+    rows: Callable[[Subset], pa.Table],
+    settings: Filtering,
+    examples: Collection[str] = (),
+) -> FilterResult:
+    """Judges every proposed design of one dataset, in order: each one is accepted, or rejected with its first reason.
+
+    `rows` gives a subset's sampled rows; it is called at most once per subset, and only for one of which a design
+    passed the cheap checks. `examples` are the instructions of the prompt's in-context examples.
+    """
+    known = tuple(example_words(text) for text in examples)
+    desks = {subset.config: _Desk(repo_id, subset, rows, settings, known) for subset in subsets}
+    tasks: list[InstructionTask] = []
+    rejections: list[Rejection] = []
+    for number, proposal in enumerate(proposals):
+        if proposal.problem is not None:
+            rejections.append(proposal.problem.model_copy(update={"level": "task", "count": 1}))
+        accepted = 0
+        for design in proposal.designs:
+            desk = desks.get(proposal.config)
+            if desk is None:
+                verdict: InstructionTask | Finding = (Reason.UNKNOWN_SUBSET, f"there is no config {proposal.config!r}")
+            elif accepted >= settings.max_tasks and settings.recipe != "reference":
+                verdict = (Reason.TOO_MANY_TASKS, f"{settings.max_tasks} tasks of this answer were accepted before it")
+            else:
+                verdict = desk.judge(proposal, number, design)
+            if isinstance(verdict, InstructionTask):
+                accepted += 1
+                tasks.append(verdict)
+            else:
+                rejections.append(_rejection(repo_id, proposal, design, verdict))
+    return FilterResult(proposed=len(tasks) + len(rejections), tasks=tuple(tasks), rejections=tuple(rejections))
+
+
+class _Desk:
+    """Where the designs of one subset are judged: its rows, read when first needed, and what has come before."""
+
+    def __init__(
+        self,
+        repo_id: str,
+        subset: Subset,
+        rows: Callable[[Subset], pa.Table],
+        settings: Filtering,
+        examples: tuple[frozenset[str], ...],
+    ) -> None:
+        self.repo_id, self.subset, self.settings, self.examples = repo_id, subset, settings, examples
+        self.recipe = RECIPES[settings.recipe]
+        self.seen: set[Key] = set()
+        self._rows = rows
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        return Evidence(self._rows(self.subset))
+
+    def judge(self, proposal: Proposal, number: int, design: TaskDesign) -> InstructionTask | Finding:
+        case = Case(self.repo_id, self.subset, design, self.settings, None, proposal.shown_fields, self.examples)
+        keys = self.recipe.keys(design, number)
+        found = self.recipe.cheap(case) or [(reason, "") for reason, key in keys if (reason, key) in self.seen]
+        if self.recipe.rejected_count:
+            self.seen.update(keys)
+        if found:
+            return found[0]
+        case = replace(case, evidence=self.evidence)
+        if found := self.recipe.rows(case):
+            return found[0]
+        self.seen.update(keys)
+        return InstructionTask(
+            repo_id=self.repo_id,
+            config=self.subset.config,
+            instruction=design.instruction.strip(),
+            input_fields=design.input_fields,
+            output_field=design.output_fields[0],
+            labels=self.recipe.labels(case),
+            mode=proposal.mode,
+            model=proposal.model,
+        )
+
+
+def _cheap(case: Case) -> list[Finding]:
+    """The findings of the first group that has any."""
+    for group in CHECKS[:-1]:
+        if found := _findings(case, group):
+            return found
+    return []
+
+
+def _row_findings(case: Case) -> list[Finding]:
+    """Findings from the rows; without enough rows the others would mean nothing."""
+    missing = [field.name for field in (*case.inputs, case.output) if not case.rows.has(field.name)]
+    if missing:
+        return [(Reason.TOO_FEW_ROWS, f"the rows do not hold {', '.join(missing)}")]
+    first, *others = CHECKS[-1]
+    return _findings(case, (first,)) or _findings(case, tuple(others))
+
+
+def _findings(case: Case, checks: Iterable[Check]) -> list[Finding]:
+    return [finding for check in checks if (finding := check(case)) is not None]
+
+
+def _keys(design: TaskDesign, number: int) -> tuple[Key, ...]:
+    """The same mapping, however its inputs are ordered; the same words, whatever their case and punctuation."""
+    words = " ".join("".join(c if c.isalnum() else " " for c in design.instruction.casefold()).split())
+    return (
+        (Reason.DUPLICATE_MAPPING, (frozenset(design.input_fields), design.output_fields)),
+        (Reason.DUPLICATE_INSTRUCTION, words),
+    )
+
+
+def _reference_keys(design: TaskDesign, number: int) -> tuple[Key, ...]:
+    """The same instruction within one answer, the same record in any."""
+    return (
+        (Reason.DUPLICATE_INSTRUCTION, (number, design.instruction)),
+        (Reason.DUPLICATE_MAPPING, (design.instruction, design.input_fields, design.output_fields)),
+    )
+
+
+def _rejection(repo_id: str, proposal: Proposal, design: TaskDesign, finding: Finding) -> Rejection:
+    reason, detail = finding
+    return Rejection(
+        repo_id=repo_id,
+        level="task",
+        stage=STAGE,
+        reason=reason,
+        detail=detail,
+        config=proposal.config,
+        instruction=design.instruction,
+        mode=proposal.mode,
+    )
+
+
+RECIPES = {
+    "default": Recipe(_cheap, _row_findings, labels.labels, _keys, rejected_count=False),
+    "reference": Recipe(
+        reference.form_findings, reference.row_findings, reference.labels, _reference_keys, rejected_count=True
+    ),
+}

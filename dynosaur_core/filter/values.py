@@ -1,0 +1,175 @@
+"""Checks of the output's values: enough of them, varied, and something that the inputs can tell."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dynosaur_core.errors import Reason
+from dynosaur_core.filter.case import NUMBERS, Case, Check, Finding
+from dynosaur_core.filter.wording import field_words, word_set
+from dynosaur_core.models import FieldKind
+
+CONSTANT_SHARE = 0.98
+"""From this share of one answer on there is nothing to learn."""
+DOMINANT_SHARE = 0.95
+
+# Value shapes that nobody can produce from content, and the share of values that must have them.
+SHAPES = {
+    "url": r"(?:https?|ftp|s3|gs)://\S+|www\.\S+",
+    "path": r"(?:[\w.@+~-]*[\\/])+[\w.@+~ -]*\.\w{1,8}|/(?:[\w.@+-]+/)+[\w.@+-]*",
+    "hash": r"(?:[0-9a-f]{16,}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})",
+    "timestamp": r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}[T ]\d{1,2}:\d{2}.*|\d{10}(?:\d{3})?(?:\.\d+)?",
+}
+SHAPE_SHARE = 0.8
+# Last word of a field's name -> what it is, when its values do not stand in the inputs.
+NAMES = {
+    "an identifier": word_set("id uid guid uuid hash sha md5 checksum doi isbn idx index"),
+    "an address": word_set("url uri link href filepath path filename permalink"),
+    "record keeping": word_set("worker annotator timestamp license licence revision version split"),
+}
+NUMBER_NAMES = {
+    "a position or size": word_set("from to start end begin offset position span line size byte length"),
+    "a counter": word_set("upvote downvote vote like star fork download view retweet karma point annotation"),
+}
+
+
+def too_few_rows(case: Case) -> Finding | None:
+    usable = np.logical_and.reduce([case.rows.filled(field.name) for field in (*case.inputs, case.output)])
+    count = int(usable.sum())
+    return (Reason.TOO_FEW_ROWS, f"{count} rows have inputs and output") if count < case.settings.min_rows else None
+
+
+def constant_output(case: Case) -> Finding | None:
+    counts = case.rows.counts(case.output.name)
+    if not len(counts):
+        return Reason.CONSTANT_OUTPUT, "it has no values"
+    share = float(counts.max() / counts.sum())
+    if len(counts) == 1 or share >= CONSTANT_SHARE:
+        return Reason.CONSTANT_OUTPUT, f"{share:.0%} of the rows have one answer"
+    return (Reason.IMBALANCED, f"{share:.0%} of the rows have one answer") if share >= DOMINANT_SHARE else None
+
+
+def bookkeeping_output(case: Case) -> Finding | None:
+    """Ids, addresses, sizes, times: by the shape of the values, else by name; never when the inputs hold the value."""
+    output = case.output
+    what = _shape(case) or _name(case) or _row_number(case)
+    if what is None or _answer_index(case) or _stands_in_inputs(case):
+        return None
+    return Reason.BOOKKEEPING_OUTPUT, f"{output.name} is {what}"
+
+
+def _shape(case: Case) -> str | None:
+    if case.output.kind is FieldKind.TIME:
+        return "time"
+    if case.output.kind is not FieldKind.TEXT:
+        return None
+    name = case.output.name
+    return next((what for what, shape in SHAPES.items() if case.rows.share_matching(name, shape) >= SHAPE_SHARE), None)
+
+
+def _name(case: Case) -> str | None:
+    words = field_words(case.output.name)
+    if case.output.kind is FieldKind.LABEL:
+        return None
+    # Social counters are named `like_count`, `num_votes`: the counted thing decides.
+    if case.output.kind in NUMBERS:
+        counted = words[-2] if len(words) > 1 and words[-1] in ("count", "number", "total") else words[-1]
+        if what := _listed(NUMBER_NAMES, counted):
+            return what
+    return _listed(NAMES, words[-1])
+
+
+def _listed(table: dict[str, frozenset[str]], word: str) -> str | None:
+    return next((what for what, words in table.items() if word in words), None)
+
+
+def _row_number(case: Case) -> str | None:
+    """Integers that differ in every row and only go up with it."""
+    if case.output.kind is not FieldKind.INTEGER or case.rows.rows < 20:
+        return None
+    values = case.rows.column(case.output.name).drop_null().to_numpy(zero_copy_only=False)
+    rising = len(values) >= 20 and float(np.mean(np.diff(values.astype(np.float64)) > 0)) >= 0.98
+    return "a row number" if rising else None
+
+
+def _answer_index(case: Case) -> bool:
+    """`correct_answer_id` points into a list of answers that is among the inputs: a fair question."""
+    lists = any(field.kind is FieldKind.LIST for field in case.inputs)
+    return lists and case.rows.distinct(case.output.name) <= max(case.settings.max_labels, 10)
+
+
+def _stands_in_inputs(case: Case) -> bool:
+    """Half of the values are to be read in a text input of their row."""
+    if case.output.kind is not FieldKind.TEXT:
+        return False
+    outputs = case.rows.text(case.output.name).slice(0, 100).to_pylist()
+    columns = [case.rows.text(field.name).slice(0, 100).to_pylist() for field in case.inputs]
+    held = [any(value in cell for cell in cells) for value, *cells in zip(outputs, *columns, strict=True) if value]
+    return bool(held) and sum(held) >= 0.5 * len(held)
+
+
+def trivial_copy(case: Case) -> Finding | None:
+    """The output repeats an input, or writes the same few classes in another way."""
+    output = case.output.name
+    for field in case.inputs:
+        if not case.rows.scalar(field.name):
+            continue
+        both = pa.array(case.rows.filled(field.name) & case.rows.filled(output))
+        left, right = (
+            pc.utf8_lower(pc.utf8_trim_whitespace(case.rows.text(n).filter(both))) for n in (field.name, output)
+        )
+        if len(left) and float(pc.mean(pc.equal(left, right)).as_py()) >= 0.9:
+            return Reason.TRIVIAL_COPY, f"it repeats {field.name}"
+        if _recoded(case, field.name, output):
+            return Reason.TRIVIAL_COPY, f"it is another encoding of {field.name}"
+    return None
+
+
+def _recoded(case: Case, source: str, output: str) -> bool:
+    """One to one between two small sets of values, each seen often: `label` and `label_text`."""
+    kinds = case.rows.distinct(source), case.rows.distinct(output)
+    if kinds[0] != kinds[1] or kinds[0] < 2 or kinds[0] * 3 > case.rows.rows:
+        return False
+    pairs = case.rows.joint((source, output))
+    return len(np.unique(pairs[pairs >= 0])) == kinds[0]
+
+
+_SCALE = re.compile(
+    r"(?:from|between|of|ranging from)\s+(-?\d+(?:\.\d+)?)\s*(?:\([^)]*\)\s*)?(?:to|and|-|–)\s*(-?\d+(?:\.\d+)?)"
+)
+_OPTIONS = re.compile(
+    r"(?:one of|options(?: are)?|cho(?:ose|sen) from|possible (?:answers|labels|values)(?: are)?)\s*:?\s+"
+    r"((?:['\"“][^'\"”]+['\"”][,\s]*(?:and|or)?\s*){2,})"
+)
+
+
+def wrong_labels(case: Case) -> Finding | None:
+    """The instruction states a scale or a list of answers, and the rows hold others."""
+    output, text = case.output, case.instruction.text
+    scale = _SCALE.search(text)
+    if (
+        scale
+        and output.kind in NUMBERS
+        and re.search(r"\b(scale|score|rat\w+|range|ranging)\b", case.instruction.lower)
+    ):
+        low, high = sorted((float(scale[1]), float(scale[2])))
+        values = case.rows.column(output.name).drop_null().to_numpy(zero_copy_only=False).astype(np.float64)
+        outside = float(np.mean((values < low - 1e-6) | (values > high + 1e-6))) if len(values) else 0.0
+        return (Reason.WRONG_LABELS, f"{outside:.0%} lie outside {scale[1]} to {scale[2]}") if outside > 0.05 else None
+    stated = _OPTIONS.search(text)
+    if stated and output.kind in {FieldKind.LABEL, FieldKind.TEXT, FieldKind.BOOLEAN}:
+        allowed = {option.strip().lower() for option in re.findall(r"['\"“]([^'\"”]+)['\"”]", stated[1])}
+        values, counts = case.rows.values(output.name), case.rows.counts(output.name)
+        held = np.array([str(value).strip().lower() in allowed for value in values.slice(0, 200).to_pylist()])
+        outside = 1.0 - float(counts[: len(held)][held].sum() / max(1, counts.sum()))
+        return (
+            (Reason.WRONG_LABELS, f"{outside:.0%} of the answers are none of those stated") if outside > 0.02 else None
+        )
+    return None
+
+
+VALUES: tuple[Check, ...] = (too_few_rows, constant_output, bookkeeping_output, trivial_copy, wrong_labels)
