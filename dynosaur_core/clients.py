@@ -7,11 +7,11 @@ from functools import cached_property
 from pathlib import Path
 
 from dynosaur_core.catalog.folder import FolderCatalog
-from dynosaur_core.catalog.hub import HubCatalog
 from dynosaur_core.catalog.jsonl import JsonlCatalog
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.instruction.client import LlmClient
 from dynosaur_core.ledger import Ledger
+from dynosaur_core.models import Usage
 from dynosaur_core.protocols import Catalog
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
@@ -41,7 +41,11 @@ class Clients:
     @cached_property
     def llm(self) -> LlmClient:
         with self._lock:
-            return LlmClient(self.settings, self.store, self.ledger.engine)
+            return LlmClient(self.settings, self.store)
+
+    def spent(self) -> Usage:
+        """What this process has spent on the model so far."""
+        return self.llm.usage() if "llm" in self.__dict__ else Usage()
 
 
 def ledger_url(settings: Settings, store: Store) -> str:
@@ -58,6 +62,8 @@ def open_catalog(settings: Settings) -> Catalog:
     """`hub`, a folder in the Hub's layout, or a .jsonl export; raises BadCatalog for anything else."""
     where = settings.catalog
     if where == "hub":
+        from dynosaur_core.catalog.hub import HubCatalog
+
         return HubCatalog(settings)
     if where.endswith((".jsonl", ".jsonl.gz")):
         return JsonlCatalog(where)

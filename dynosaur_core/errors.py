@@ -103,7 +103,7 @@ ERRORS: dict[Code, Kind] = {
     Code.RELEASE_CONFLICT: Kind(True, "Another release was made meanwhile; run `dynosaur release`.", _NIGHTS),
     Code.RELEASE_FAILED: Kind(True, "Check the sink's address and rights; run `dynosaur release`.", _NIGHTS),
     Code.BAD_SETTING: Kind(False, "Correct the setting that the message names."),
-    Code.UNEXPECTED: Kind(False, "A bug of Dynosaur's: please report it with `dynosaur explain ID`.", 2),
+    Code.UNEXPECTED: Kind(True, "A bug of Dynosaur's: please report it with `dynosaur explain ID`.", 2),
 }
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from dynosaur_core.models import Contribution, DatasetMetadata, FilterResult, GrowthPlan, Proposal, Rejection, Usage
+from dynosaur_core.models import Contribution, DatasetMetadata, FilterResult, GrowthPlan, Rejection, Usage
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,6 @@ class GrowthReport:
     def add_metadata(self, metadata: DatasetMetadata) -> None:
         self.subsets["accepted"] += len(metadata.subsets)
         self._count(self.subsets, metadata.rejections, "subset")
-
-    def add_proposals(self, proposals: list[Proposal]) -> None:
-        """What was asked of the model in this growth; not for an answer that a cached stage result holds."""
-        for proposal in proposals:
-            self.usage += proposal.usage
 
     def add_filtered(self, result: FilterResult) -> None:
         self.proposed += result.proposed

@@ -102,6 +102,11 @@ class Designing(Section):
     max_row_chars: int = 2_000
     """Characters of one shown row."""
 
+    @property
+    def asks_model(self) -> bool:
+        """Whether any designer is a model."""
+        return any(mode is not Mode.RULES for mode in self.designers)
+
 
 class Filtering(Section):
     """What counts as a valid task. Part of the filter stage's key."""

@@ -46,11 +46,10 @@ class Branches:
 
     def __init__(self, growth: Growth, settings: Settings, fresh_from: Stage | None = None) -> None:
         self.growth, self.settings = growth, settings
-        self.fresh = set(STAGES[STAGES.index(fresh_from) :]) if fresh_from else set()
+        fresh = set(STAGES[STAGES.index(fresh_from) :]) if fresh_from else set()
         storage = results_storage(settings)
         self.tasks: dict[Stage, Any] = {
-            stage: _TASKS[stage].with_options(result_storage=storage, refresh_cache=stage in self.fresh)
-            for stage in STAGES
+            stage: _TASKS[stage].with_options(result_storage=storage, refresh_cache=stage in fresh) for stage in STAGES
         }
         self.ended: SimpleQueue[tuple[_Branch, PrefectFuture[Any]]] = SimpleQueue()
         self.stopped: DynosaurError | None = None
@@ -71,8 +70,6 @@ class Branches:
 
     def _submit(self, branch: _Branch, stage: Stage, **inputs: Any) -> None:
         branch.stage = stage
-        if stage == "instruction":
-            inputs["fresh"] = stage in self.fresh
         future = self.tasks[stage].submit(branch.ref, settings=self.settings, **inputs)
         future.add_done_callback(lambda done: self.ended.put((branch, done)))
 
@@ -89,8 +86,6 @@ class Branches:
             return self._next(branch, refusal_of(branch.metadata), "instruction", metadata=branch.metadata)
         if branch.stage == "instruction":
             branch.proposals = [Proposal.model_validate(item) for item in result]
-            if future.state.name != "Cached":
-                report.add_proposals(branch.proposals)
             return self._next(branch, None, "filter", metadata=branch.metadata, proposals=branch.proposals)
         if branch.stage == "filter":
             filtered = FilterResult.model_validate(result)

@@ -16,7 +16,7 @@ from tasks.policy import STAGE
 
 def _key(_context: Any, given: dict[str, Any]) -> str:
     metadata: DatasetMetadata = given["metadata"]
-    digests = [subset.rows.digest for subset in metadata.subsets if subset.rows]
+    digests = {subset.config: subset.rows.digest for subset in metadata.subsets if subset.rows}
     settings: Settings = given["settings"]
     return f"filter/{filter_key(given['proposals'], digests, settings.filtering)}"
 

@@ -18,8 +18,8 @@ def _key(_context: Any, given: dict[str, Any]) -> str:
 
 
 @task(name="instruction", task_run_name="instruction {ref.repo_id}", cache_key_fn=_key, **STAGE)
-def instruction(ref: DatasetRef, metadata: DatasetMetadata, settings: Settings, fresh: bool = False) -> list[Any]:
-    """DatasetMetadata -> Proposals as JSON, one per subset and designer. `fresh` asks again what was answered."""
+def instruction(ref: DatasetRef, metadata: DatasetMetadata, settings: Settings) -> list[Any]:
+    """DatasetMetadata -> Proposals as JSON, one per subset and designer."""
     clients = open_clients(settings)
-    proposals = propose(metadata, settings, clients.llm, clients.store, fresh=fresh)
+    proposals = propose(metadata, settings, clients.llm if settings.designing.asks_model else None, clients.store)
     return [proposal.model_dump(mode="json") for proposal in proposals]

@@ -73,11 +73,11 @@ def read_metadata(
     if refused:
         return described.model_copy(update={"rejections": (refused,)})
     detect = not tags and policy.untagged_language == "detect"
-    subsets, rejections = _read_subsets(ref, source, store, sampling, detect)
+    subsets, rejections = read_subsets(ref, source, store, sampling, detect)
     return described.model_copy(update={"subsets": subsets, "rejections": rejections})
 
 
-def _read_subsets(
+def read_subsets(
     ref: DatasetRef, source: Source, store: Store, sampling: Sampling, detect: bool
 ) -> tuple[tuple[Subset, ...], tuple[Rejection, ...]]:
     found = source.subsets()

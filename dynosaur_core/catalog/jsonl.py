@@ -1,0 +1,213 @@
+"""The exports of 2023: one JSON object a line per config, so that the crawl can be skipped.
+
+`huggingface_metadata.jsonl` shows two rows of each config and `huggingface_data.jsonl` all that were sampled. Either
+stands alone; of `..._metadata.jsonl`, the rows are taken from the `..._data.jsonl` beside it where there is one. Any
+fsspec URL will do. The export of this project (`write_exports`) can be read back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import IO, Any
+
+import fsspec
+import pyarrow as pa
+import yaml
+
+from dynosaur_core.catalog.files import spread
+from dynosaur_core.digest import digest, digest_bytes
+from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.models import ROW_COLUMN, DatasetRef, Split
+from dynosaur_core.policy import languages, licenses
+from dynosaur_core.protocols import SourceSubset
+from dynosaur_core.settings import Sampling
+
+KEYS = (
+    "task_name",
+    "selected_data",
+    "multilinguality",
+    "summary",
+    "supported_task",
+    "data_fields",
+    "task_category",
+    "task_ids",
+    "license",
+    "website",
+)
+"""Keys of one line, in the order of 2023. `selected_data` is a list of rows."""
+_SPLIT = Split(name="train", role="train")
+
+
+@dataclass(frozen=True)
+class _Line:
+    """Where a config's line is, and what names it."""
+
+    config: str
+    offset: int
+    digest: str
+
+
+_Index = dict[str, list[_Line]]
+
+
+class JsonlCatalog:
+    """A `protocols.Catalog` over an export; memory holds an index of its lines, not their rows."""
+
+    complete = True
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.name = f"jsonl {url.rsplit('/', 1)[-1]}"
+        self.rows_url = _beside(url)
+        self._index: _Index | None = None
+
+    def list(self) -> Iterator[DatasetRef]:
+        for repo_id in self._lines():
+            yield self.ref(repo_id)
+
+    def ref(self, repo_id: str) -> DatasetRef:
+        lines = self._lines().get(repo_id)
+        if not lines:
+            raise DynosaurError(Code.NOT_FOUND, f"{repo_id} is not in {self.name}")
+        first = self._read(lines[0])
+        return DatasetRef(
+            repo_id=repo_id,
+            revision=digest(*(line.digest for line in lines)),
+            licenses=tuple(name for name in map(licenses.normalise, _strings(first.get("license"))) if name),
+            languages=("en",) if "en" in map(languages.normalise, _strings(first.get("languages"))) else (),
+            task_categories=_strings(first.get("task_category")),
+            task_ids=_strings(first.get("task_ids")),
+            description=_text(first.get("summary")),
+        )
+
+    def open(self, ref: DatasetRef) -> JsonlSource:
+        lines = self._lines().get(ref.repo_id)
+        if not lines:
+            raise DynosaurError(Code.NOT_FOUND, f"{ref.repo_id} is not in {self.name}")
+        return JsonlSource(self, lines)
+
+    def _lines(self) -> _Index:
+        if self._index is None:
+            index: _Index = {}
+            for offset, line in _lines_of(self.rows_url):
+                name, website = _names(line, offset, self.rows_url)
+                repo_id = _repo_id(name, website)
+                config = name[len(repo_id) + 1 :] if name.startswith(repo_id + "-") else "default"
+                same = [known for known in index.get(repo_id, []) if known.config == config]
+                if not same:
+                    index.setdefault(repo_id, []).append(_Line(config, offset, digest_bytes(line)))
+            self._index = index
+        return self._index
+
+    def _read(self, line: _Line) -> dict[str, Any]:
+        with _open(self.rows_url) as file:
+            file.seek(line.offset)
+            found: dict[str, Any] = json.loads(file.readline())
+            return found
+
+
+class JsonlSource:
+    """A `protocols.Source` over the lines of one dataset."""
+
+    def __init__(self, catalog: JsonlCatalog, lines: list[_Line]) -> None:
+        self.catalog, self.lines = catalog, {line.config: line for line in lines}
+
+    def card(self) -> str:
+        """The line's facts as a card, so that they are read as everywhere else."""
+        line = self.catalog._read(next(iter(self.lines.values())))
+        header = {
+            "license": list(_strings(line.get("license"))),
+            "language": list(_strings(line.get("languages"))),
+            "multilinguality": list(_strings(line.get("multilinguality"))),
+            "task_categories": list(_strings(line.get("task_category"))),
+            "task_ids": list(_strings(line.get("task_ids"))),
+            "website": _text(line.get("website")),
+        }
+        parts = ["---", yaml.safe_dump({key: value for key, value in header.items() if value}).strip(), "---"]
+        for title, key in (("Dataset Summary", "summary"), ("Supported Tasks", "supported_task")):
+            text = _text(line.get(key))
+            if text:  # its own headings would end the section
+                parts += [f"## {title}", "", text.replace("\n#", "\n"), ""]
+        return "\n".join(parts)
+
+    def subsets(self) -> list[SourceSubset]:
+        return [SourceSubset(config=config, splits=(_SPLIT,)) for config in self.lines]
+
+    def sample(self, subset: SourceSubset, split: Split, sampling: Sampling) -> pa.Table:
+        rows = self.catalog._read(self.lines[subset.config]).get("selected_data")
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise DynosaurError(Code.UNREADABLE_FILES, f"selected_data of {subset.config!r} is not a list of objects")
+        chosen = spread(len(rows), sampling.rows_per_split, digest(subset.config, sampling.seed), sampling.first_rows)
+        try:
+            table = pa.Table.from_pylist([rows[number] for number in chosen])
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            message = f"the rows of {subset.config!r} do not agree in their types: {error}"[:300]
+            raise DynosaurError(Code.UNREADABLE_FILES, message) from error
+        return table.append_column(ROW_COLUMN, pa.array(chosen, pa.int64()))
+
+
+def write_exports(
+    lines: Iterable[tuple[dict[str, Any], list[dict[str, Any]]]], metadata_url: str, data_url: str
+) -> int:
+    """Writes both files from (facts of a config without its rows, all its rows); gives the number of configs."""
+    count = 0
+    with fsspec.open(metadata_url, "wb") as short, fsspec.open(data_url, "wb") as long:
+        for facts, rows in lines:
+            for file, shown in ((short, rows[:2]), (long, rows)):
+                line = {key: shown if key == "selected_data" else facts.get(key) for key in KEYS}
+                line["languages"] = facts.get("languages")
+                file.write(json.dumps(line, ensure_ascii=False, default=str).encode() + b"\n")
+            count += 1
+    return count
+
+
+def _beside(url: str) -> str:
+    """The data file that belongs to a metadata file, where there is one."""
+    other = url.replace("_metadata.jsonl", "_data.jsonl")
+    if other != url:
+        fs, path = fsspec.core.url_to_fs(other)
+        if fs.exists(path):
+            return other
+    return url
+
+
+def _open(url: str) -> IO[bytes]:
+    try:
+        file: IO[bytes] = fsspec.open(url, "rb", compression="infer").open()
+        return file
+    except (OSError, ValueError, ImportError) as error:
+        raise DynosaurError(Code.BAD_CATALOG, f"{url} cannot be read: {error}") from error
+
+
+def _lines_of(url: str) -> Iterator[tuple[int, bytes]]:
+    with _open(url) as file:
+        offset = 0
+        for line in file:
+            if line.strip():
+                yield offset, line
+            offset += len(line)
+
+
+def _names(line: bytes, offset: int, url: str) -> tuple[str, str]:
+    try:
+        found = json.loads(line)
+        return str(found["task_name"]), str(found.get("website") or "")
+    except (ValueError, KeyError, TypeError) as error:
+        raise DynosaurError(Code.BAD_CATALOG, f"{url}: no task line at byte {offset}: {error}") from error
+
+
+def _repo_id(task_name: str, website: str) -> str:
+    """The website's end where the name begins with it: `glue-sst2` of .../datasets/glue belongs to `glue`."""
+    repo_id = website.split("/datasets/")[-1].strip("/") if "/datasets/" in website else ""
+    return repo_id if repo_id and (task_name == repo_id or task_name.startswith(repo_id + "-")) else task_name
+
+
+def _strings(value: Any) -> tuple[str, ...]:
+    values = value if isinstance(value, list) else [] if value is None else [value]
+    return tuple(str(item).strip() for item in values if str(item).strip())
+
+
+def _text(value: Any) -> str | None:
+    return str(value).strip() or None if isinstance(value, str) else None

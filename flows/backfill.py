@@ -1,0 +1,130 @@
+"""Runs chosen datasets again: by hand, from the UI's form or the command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import Any
+
+from prefect import flow
+from prefect.logging import get_logger
+from prefect.states import State
+from pydantic import BaseModel, ConfigDict, Field
+
+from dynosaur_core.clients import Clients, open_clients
+from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.growth import new_growth_id
+from dynosaur_core.models import DatasetRef, GrowthPlan
+from flows.branches import Stage
+from flows.dry_run import estimate_plan
+from flows.grow import run_plan
+from flows.options import Options
+
+
+class Choice(BaseModel):
+    """Which datasets, and how much of their branches; several conditions narrow each other."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    datasets: list[str] = Field(default=[], description="Ids, or patterns such as 'nyu-mll/*'")
+    modified_since: datetime | None = Field(default=None, description="Last modified at or after this moment")
+    modified_until: datetime | None = Field(default=None, description="Last modified before this moment")
+    errors: list[str] = Field(default=[], description="Error codes or reasons that they ended with")
+    licenses: list[str] = Field(default=[], description="Licences that their records carry")
+    from_stage: Stage | None = Field(default=None, description="Run again from this stage on")
+    force: bool = Field(default=False, description="Run again from the first stage on although nothing changed")
+
+    @property
+    def fresh_from(self) -> Stage | None:
+        return self.from_stage or ("metadata" if self.force else None)
+
+
+@flow(name="backfill", persist_result=False)
+def backfill(
+    choice: Choice,
+    dry_run: bool = False,
+    catalog: str | None = None,
+    store: str | None = None,
+    release: list[str] | None = None,
+    max_cost_usd: float | None = None,
+    model: str | None = None,
+) -> State[Any] | dict[str, Any]:
+    """Grows chosen datasets again, whatever the ledger says of them: quarantined, refused or unchanged.
+
+    Args:
+        choice: Which datasets, and from which stage.
+        dry_run: Only say what would be done and what it would cost.
+        catalog: `hub`, a folder in the Hub's layout, or a .jsonl export. Default: the setting DYNOSAUR_CATALOG.
+        store: Folder or fsspec URL of what is kept between growths. Default: DYNOSAUR_STORE.
+        release: Where the release goes. Default: DYNOSAUR_RELEASE.
+        max_cost_usd: Cap on what the model may cost in this growth, in US dollars.
+        model: The model that designs tasks.
+    """
+    options = Options(catalog=catalog, store=store, release=release, max_cost_usd=max_cost_usd, model=model)
+    if dry_run:
+        return chosen_forecast(choice, options)
+    clients = open_clients(options.settings())
+    plan = choose(clients, choice)
+    return run_plan(clients, options, new_growth_id(datetime.now(UTC)), plan, choice.fresh_from)
+
+
+def chosen_forecast(choice: Choice, options: Options) -> dict[str, Any]:
+    """The plan of a backfill and its estimated cost; nothing is spent."""
+    clients = open_clients(options.settings())
+    return estimate_plan(clients, choose(clients, choice))
+
+
+def choose(clients: Clients, choice: Choice) -> GrowthPlan:
+    """The chosen datasets at their current revisions. Raises NotFound for an id that the catalogue does not have."""
+    conditions = choice.model_dump(exclude={"from_stage", "force"})
+    if not any(conditions.values()):
+        raise DynosaurError(Code.BAD_SETTING, "choose datasets: by id, pattern, date, error code or licence")
+    refs = {ref.repo_id: ref for ref in _found(clients, choice)}
+    return GrowthPlan(surveyed=len(refs), changed=tuple(refs[repo_id] for repo_id in sorted(refs)))
+
+
+def _found(clients: Clients, choice: Choice) -> Iterator[DatasetRef]:
+    exact = [name for name in choice.datasets if not _is_pattern(name)]
+    patterns = [name for name in choice.datasets if _is_pattern(name)]
+    by_ledger = bool(choice.errors or choice.licenses)
+    if exact and not by_ledger:
+        for repo_id in exact:
+            ref = clients.catalog.ref(repo_id)
+            if _in_window(ref, choice):
+                yield ref
+    if by_ledger or not exact or patterns:
+        for ref in _candidates(clients, choice) if by_ledger else clients.catalog.list():
+            named = not choice.datasets or ref.repo_id in exact or any(fnmatchcase(ref.repo_id, p) for p in patterns)
+            if named and _in_window(ref, choice):
+                yield ref
+
+
+def _candidates(clients: Clients, choice: Choice) -> Iterator[DatasetRef]:
+    """Datasets that the ledger knows with these codes or licences, as they are in the catalogue now."""
+    for entry in clients.ledger.entries(catalog=clients.catalog.name, codes=choice.errors):
+        if choice.licenses and entry.license not in choice.licenses:
+            continue
+        try:
+            yield clients.catalog.ref(entry.repo_id)
+        except DynosaurError as error:
+            if error.code is not Code.NOT_FOUND:
+                raise
+            get_logger("dynosaur").warning("%s is not in the catalogue any more", entry.repo_id)
+
+
+def _in_window(ref: DatasetRef, choice: Choice) -> bool:
+    if choice.modified_since is None and choice.modified_until is None:
+        return True
+    if ref.last_modified is None:
+        return False
+    after = choice.modified_since is None or ref.last_modified >= _aware(choice.modified_since)
+    return after and (choice.modified_until is None or ref.last_modified < _aware(choice.modified_until))
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _is_pattern(name: str) -> bool:
+    return any(sign in name for sign in "*?[")

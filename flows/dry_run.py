@@ -1,0 +1,54 @@
+"""What a growth would do and cost, without spending anything."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from dynosaur_core.instruction.estimate import estimate
+
+from dynosaur_core.clients import Clients, open_clients
+from dynosaur_core.errors import DynosaurError
+from dynosaur_core.growth import new_growth_id
+from dynosaur_core.metadata.stage import read_metadata
+from dynosaur_core.models import GrowthPlan, Usage
+from flows.grow import make_plan
+from flows.options import Options
+
+SAMPLE = 40
+"""Datasets that are read to estimate from; of a larger plan the rest is extrapolated."""
+
+
+def forecast(options: Options, limit: int | None = None) -> dict[str, Any]:
+    """The plan of a growth and its estimated cost."""
+    clients = open_clients(options.settings())
+    plan = make_plan(clients, new_growth_id(datetime.now(UTC)), limit, write=False)
+    return estimate_plan(clients, plan)
+
+
+def estimate_plan(clients: Clients, plan: GrowthPlan) -> dict[str, Any]:
+    """Reads datasets of the plan, spread over it, and adds up what asking about them would cost."""
+    refs = plan.branches
+    step = max(1, -(-len(refs) // SAMPLE))
+    chosen = refs[::step]
+    total = Usage()
+    settings = clients.settings
+    for ref in chosen:
+        try:
+            found = read_metadata(ref, clients.catalog, clients.store, settings.sampling, settings.policy)
+        except DynosaurError:
+            continue  # it would fail in its branch too, and costs nothing then
+        total += estimate(found, settings, clients.store)
+    factor = len(refs) / len(chosen) if chosen else 0.0
+    return {
+        "planned": plan.counts(),
+        "datasets": [ref.repo_id for ref in refs[:1_000]],
+        "refused": plan.refused,
+        "estimate": {
+            "requests": round(total.requests * factor),
+            "prompt_tokens": round(total.prompt_tokens * factor),
+            "completion_tokens": round(total.completion_tokens * factor),
+            "cost_usd": None if total.cost_usd is None else total.cost_usd * factor,
+            "read": len(chosen),
+        },
+    }

@@ -1,0 +1,112 @@
+"""What the command shows: progress and tables on stderr, so that stdout stays for data."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from dynosaur_core.errors import REASONS, Reason
+from dynosaur_core.report import GrowthReport
+from dynosaur_core.settings import Settings
+
+
+class Screen:
+    """Listens to a growth and shows it."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True, highlight=False)
+        self.report: GrowthReport | None = None
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[last]}", markup=False),
+            console=self.console,
+            disable=not self.console.is_terminal,
+        )
+        self._task: Any = None
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._progress.stop()
+
+    def line(self, text: str) -> None:
+        self.console.print(text, markup=False)
+
+    def listen(self, kind: str, value: Any) -> None:
+        """A listener of `flows.progress`."""
+        if kind == "plan":
+            counts = ", ".join(f"{count} {name}" for name, count in value.counts().items())
+            refused = sum(value.refused.values())
+            self.line(f"surveyed {value.surveyed:,} datasets: {counts}; {refused} refused from the listing")
+            self._task = self._progress.add_task("growing", total=len(value.branches), last="")
+        elif kind == "branch" and self._task is not None:
+            self._progress.update(self._task, advance=1, last=f"{value[0]} {value[1]}"[:60])
+            if not self.console.is_terminal:
+                self.line(f"  {value[0]}: {value[1]}")
+        elif kind == "release":
+            self.line(f"releasing to {value}")
+        elif kind == "report":
+            self.report = value
+
+    def show_report(self, settings: Settings) -> None:
+        """Tables of what was grown, refused and failed, and where to look next."""
+        report = self.report
+        if report is None:
+            return
+        self.line("")
+        self.line(report.sentence())
+        ends = Table("datasets", "count", "why")
+        ends.add_row("grown", f"{report.grown:,}", f"{report.accepted} tasks, {report.recorded:,} records")
+        for name, count in report.refused.most_common():
+            ends.add_row("refused", f"{count:,}", f"{name}: {REASONS[Reason(name)]}")
+        for failure in report.failures[:20]:
+            ends.add_row("failed", "1", f"{failure.repo_id} {failure.code}: {failure.message}"[:140])
+        if len(report.failures) > 20:
+            ends.add_row("failed", f"{len(report.failures) - 20:,}", "more; see `dynosaur failed`")
+        for code, count in report.deferred.most_common():
+            ends.add_row("deferred", f"{count:,}", code)
+        if report.plan.withdrawn:
+            ends.add_row("withdrawn", f"{len(report.plan.withdrawn):,}", "their rows leave the release")
+        self.console.print(ends)
+        if report.task_rejections:
+            tasks = Table("tasks turned away", "count", "why")
+            for name, count in report.task_rejections.most_common():
+                tasks.add_row(name, f"{count:,}", REASONS[Reason(name)])
+            self.console.print(tasks)
+        usage = report.usage
+        self.line(
+            f"model: {usage.requests:,} requests, {usage.prompt_tokens:,} + {usage.completion_tokens:,} tokens, "
+            f"{report.dollars()}"
+        )
+        for url, made in report.releases.items():
+            news = "" if made["changed"] else " (nothing new)"
+            self.line(f"release {url}: version {made['version']}, {made['records']:,} records{news}")
+        for error in report.release_errors.values():
+            self.line(f"release not made: {error}")
+        if report.failures:
+            self.line(f"next: dynosaur failed --store {settings.store}; dynosaur explain ID --store {settings.store}")
+
+    def show_forecast(self, forecast: dict[str, Any]) -> None:
+        """The plan of a dry run and its estimated cost."""
+        plan = Table("planned", "datasets")
+        for name, count in forecast["planned"].items():
+            plan.add_row(name, f"{count:,}")
+        for name, count in forecast["refused"].items():
+            plan.add_row(f"refused: {name}", f"{count:,}")
+        self.console.print(plan)
+        estimate = forecast["estimate"]
+        dollars = (
+            "unknown (no price for this model)" if estimate["cost_usd"] is None else f"${estimate['cost_usd']:.4f}"
+        )
+        self.line(
+            f"estimated: {estimate['requests']:,} requests, {estimate['prompt_tokens']:,} prompt and "
+            f"{estimate['completion_tokens']:,} completion tokens, {dollars}"
+        )
