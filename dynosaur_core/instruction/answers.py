@@ -1,0 +1,84 @@
+"""Answers as they came, kept under their request's digest: what is there is never paid for again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from dynosaur_core.instruction.request import Capability, Request
+from dynosaur_core.models import Usage
+from dynosaur_core.store import Store
+
+
+class StoredAnswer(BaseModel):
+    """One raw answer, and what was asked."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    text: str
+    finish_reason: str
+    refusal: str | None = None
+    model: str
+    """As the endpoint names it."""
+    usage: Usage
+    when: datetime
+    batch: str | None = None
+    """The batch that it came with."""
+    messages: tuple[dict[str, str], ...] = ()
+
+
+class Answers:
+    """The answers of a store, with a lock per digest so that two threads do not ask the same."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._locks: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def get(self, digest: str) -> StoredAnswer | None:
+        data = self.store.read_bytes(_name(digest))
+        return None if data is None else StoredAnswer.model_validate_json(data)
+
+    def has(self, digest: str) -> bool:
+        return self.store.exists(_name(digest))
+
+    def put(self, request: Request, answer: StoredAnswer) -> None:
+        self.store.write_json(_name(request.digest), answer)
+
+    def queue(self, request: Request) -> None:
+        """Keeps a request for the next batch."""
+        name = queue_name(request.digest)
+        if not self.store.exists(name):
+            self.store.write_json(name, asdict(request))
+
+    @contextmanager
+    def alone(self, digest: str) -> Iterator[None]:
+        """Holds the digest: no other thread of this process asks it meanwhile."""
+        with self._guard:
+            lock = self._locks.setdefault(digest, threading.Lock())
+        with lock:
+            yield
+            with self._guard:  # after an answer only: after an error those who wait here still go one by one
+                self._locks.pop(digest, None)
+
+    def capability(self, endpoint: str) -> Capability | None:
+        """What is remembered of an endpoint and model; `endpoint` is a digest."""
+        data = self.store.read_json(f"capabilities/{endpoint}.json")
+        return None if data is None else Capability(**{**data, "dropped": tuple(data["dropped"])})
+
+    def remember(self, endpoint: str, capability: Capability) -> None:
+        self.store.write_json(f"capabilities/{endpoint}.json", vars(capability))
+
+
+def queue_name(digest: str) -> str:
+    """Where a request waits for its batch."""
+    return f"batches/queue/{digest}.json"
+
+
+def _name(digest: str) -> str:
+    return f"answers/{digest[:2]}/{digest}.json"

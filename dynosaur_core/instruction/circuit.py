@@ -1,0 +1,64 @@
+"""Stops all calls to an endpoint that is dead or refuses the key: within seconds, and with one message."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from dynosaur_core.errors import Code, DynosaurError
+
+DEAD_AFTER_S = 3.0
+"""Seconds of failing connections, with no response in between, after which an endpoint counts as dead."""
+TRY_AGAIN_S = 30.0
+"""After it, one request tries a dead endpoint again; a refused key is not tried again."""
+
+_AT_ONCE = (Code.MODEL_KEY_REFUSED, Code.MODEL_QUOTA_SPENT)
+
+
+class Circuit:
+    """One per endpoint; safe to share between threads."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self._silence_s = {Code.MODEL_UNREACHABLE: DEAD_AFTER_S, Code.MODEL_TIMED_OUT: 2 * timeout_s}
+        self._lock = threading.Lock()
+        self._open = threading.Event()
+        self._error: DynosaurError | None = None
+        self._try_at = float("inf")
+        self._silent_since: float | None = None
+
+    def check(self) -> None:
+        """Raises the error that stopped the calls, if one did."""
+        with self._lock:
+            if self._error is None:
+                return
+            if time.monotonic() >= self._try_at:
+                self._try_at = time.monotonic() + TRY_AGAIN_S
+                return
+            raise DynosaurError(self._error.code, self._error.message)
+
+    def responded(self) -> None:
+        """The endpoint lives: any response but a refused key or quota."""
+        with self._lock:
+            self._silent_since, self._error, self._try_at = None, None, float("inf")
+            self._open.clear()
+
+    def failed(self, error: DynosaurError) -> None:
+        """Counts an error that came in the place of an answer."""
+        with self._lock:
+            now = time.monotonic()
+            if error.code in _AT_ONCE:
+                self._stop(error, float("inf"))
+            elif error.code in self._silence_s:
+                self._silent_since = self._silent_since or now
+                if now - self._silent_since >= self._silence_s[error.code]:
+                    self._stop(error, now + TRY_AGAIN_S)
+
+    def sleep(self, seconds: float) -> None:
+        """Waits, but no longer than until the calls are stopped."""
+        self._open.wait(seconds)
+
+    def _stop(self, error: DynosaurError, try_at: float) -> None:
+        if self._error is None:
+            self._error = error
+        self._try_at = try_at
+        self._open.set()

@@ -1,0 +1,233 @@
+"""The LLM client: asks once, keeps the answer, never asks again what it knows. Shared by all threads of a process."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from dynosaur_core.digest import digest
+from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.instruction.adapter import Adapter, Answer, LostError, RefusedError
+from dynosaur_core.instruction.answers import Answers, StoredAnswer
+from dynosaur_core.instruction.circuit import Circuit
+from dynosaur_core.instruction.limits import Pace
+from dynosaur_core.instruction.prices import cost_usd, count_tokens, priced, prompt_tokens, require_price
+from dynosaur_core.instruction.request import Capability, Request, body, make_request
+from dynosaur_core.ledger.budget import Budget, Reservation, Spending
+from dynosaur_core.models import Usage
+from dynosaur_core.settings import Settings
+from dynosaur_core.store import Store
+
+_RETRIED: dict[Code, int] = {
+    Code.MODEL_RATE_LIMITED: 1000,
+    Code.MODEL_SERVER_ERROR: 1000,
+    Code.MODEL_TIMED_OUT: 1000,
+    Code.MODEL_UNREACHABLE: 1000,
+    Code.MODEL_BAD_RESPONSE: 3,
+}
+"""How often a transient error is met, within `llm.retry_s`, before it is the dataset's: a bad response may be paid."""
+_FIRST_DELAY_S = 0.25
+_MAX_DELAY_S = 30.0
+_SPENDING_POLL_S = 0.05
+_LIKELY_OUTPUT_TOKENS = 150
+_PROMPT_MARGIN = 1.3
+"""The budget reserves this much over the estimated prompt: other tokenizers count more."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer, and what it cost in this run: nothing when the store had it."""
+
+    answer: StoredAnswer
+    spent: Usage
+
+
+class LlmClient:
+    """One endpoint and model, with its limits, budget and memory."""
+
+    def __init__(
+        self, settings: Settings, store: Store, *, budget: Budget | None = None, base_url: str | None = None
+    ) -> None:
+        """`base_url` goes before OPENAI_BASE_URL. Raises PriceUnknown, ModelKeyRefused, BadSetting before any call."""
+        require_price(settings)
+        if budget is None and (settings.max_cost_usd is not None or settings.max_cost_usd_month is not None):
+            raise DynosaurError(Code.BAD_SETTING, "a cost cap needs a ledger that keeps the budget")
+        self.settings = settings
+        self.adapter = Adapter(settings.llm.api, settings.llm.timeout_s, base_url)
+        self.answers = Answers(store)
+        self.budget = budget
+        self.pace = Pace(settings.llm)
+        self.circuit = Circuit(settings.llm.timeout_s)
+        self._endpoint = digest(self.adapter.base_url, settings.model, settings.llm.api)
+        self._capability = self.answers.capability(self._endpoint) or Capability(
+            max_tokens_name="max_completion_tokens" if self.adapter.official else "max_tokens"
+        )
+        self._first = threading.Lock()
+        self._lock = threading.Lock()
+        self._usage: defaultdict[str, Usage] = defaultdict(Usage)
+        self._collected: dict[str, Usage] = {}
+
+    @property
+    def capability(self) -> Capability:
+        """What is known of the endpoint so far."""
+        return self._capability
+
+    def usage(self, owner: str | None = None) -> Usage:
+        """What this process has spent, for one dataset or in all; exact also where the dataset failed afterwards."""
+        with self._lock:
+            return self._usage[owner] if owner else sum(self._usage.values(), Usage())
+
+    def check(self) -> Capability:
+        """Asks one tiny question, past the store, and gives what is known then. Raises MODEL_* where it fails."""
+        schema = {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]}
+        question = ({"role": "user", "content": 'Answer with this JSON: {"ok": true}'},)
+        self._perform(make_request("", (), question, {**schema, "additionalProperties": False}, self.settings))
+        return self._capability
+
+    def ask(self, request: Request) -> Reply:
+        """The answer to `request`: from the store, else from the endpoint, and then kept before anyone reads it.
+
+        Raises DynosaurError: MODEL_*, BudgetSpent, or BatchPending when first requests go by batch (`Batches` sends
+        what is queued here).
+        """
+        with self.answers.alone(request.digest):
+            if kept := self.answers.get(request.digest):
+                with self._lock:
+                    return Reply(kept, self._collected.pop(request.digest, Usage()))
+            if self.settings.llm.batch and request.follow_up is None:
+                self.answers.queue(request)
+                raise DynosaurError(Code.BATCH_PENDING, f"request {request.digest} waits for its batch")
+            if self._capability.known:
+                answer = self._perform(request)
+            else:
+                with self._first:  # what the endpoint can do is found out by one request, not by all at once
+                    answer = self._perform(request)
+            return Reply(answer, answer.usage)
+
+    def collected(self, request_digest: str, owner: str, usage: Usage) -> None:
+        """Books an answer that a batch has brought: the next `ask` for it reports what it cost."""
+        with self._lock:
+            self._collected[request_digest] = usage
+            self._usage[owner] += usage
+
+    def _perform(self, request: Request) -> StoredAnswer:
+        terms = self._capability
+        tokens = prompt_tokens(request.messages, request.schema if terms.structured == "schema" else None)
+        failures, tried_s = 0, 0.0
+        while True:
+            self.circuit.check()
+            with self.pace.turn(request.owner, tokens + _LIKELY_OUTPUT_TOKENS):
+                self.circuit.check()
+                reservation = self._reserve(tokens, request.max_output_tokens)
+                started = time.monotonic()
+                try:
+                    return self._attempt(request, terms, tokens, reservation)
+                except RefusedError as refused:
+                    self.circuit.responded()
+                    terms = self._other_terms(request, terms, refused.message)
+                    continue
+                except DynosaurError as error:
+                    failures += 1
+                    delay_s = self._after(error, failures)
+                    tried_s += time.monotonic() - started + max(delay_s, error.retry_after or 0.0)
+                    if failures >= _RETRIED.get(error.code, 1) or tried_s > self.settings.llm.retry_s:
+                        raise
+            self.circuit.sleep(delay_s)
+
+    def _attempt(
+        self, request: Request, terms: Capability, tokens: int, reservation: Reservation | None
+    ) -> StoredAnswer:
+        usage = Usage()
+        try:
+            answer, headers = self.adapter.send(body(request, terms, self.settings.llm.api))
+            usage = self._used(answer, tokens)
+            self.circuit.responded()
+            over = usage.prompt_tokens + usage.completion_tokens - tokens - _LIKELY_OUTPUT_TOKENS
+            self.pace.answered(over, headers)
+            kept = StoredAnswer(
+                text=answer.text,
+                finish_reason=answer.finish_reason,
+                refusal=answer.refusal,
+                model=answer.model,
+                usage=usage,
+                when=datetime.now(UTC),
+                messages=request.messages,
+            )
+            if request.modes:
+                self.answers.put(request, kept)
+            if not self._capability.known:
+                self._learn(request, terms, answer)
+            return kept
+        except LostError:
+            usage = Usage(cost_usd=reservation.nano / 1e9 if reservation else 0.0)
+            raise
+        finally:
+            if self.budget is not None and reservation is not None:
+                self.budget.settle(reservation, usage)
+            if usage.requests:
+                with self._lock:
+                    self._usage[request.owner] += usage
+
+    def _used(self, answer: Answer, tokens: int) -> Usage:
+        prompt, completion = answer.prompt_tokens, answer.completion_tokens
+        usage = Usage(
+            requests=1,
+            prompt_tokens=tokens if prompt is None else prompt,
+            cached_tokens=answer.cached_tokens,
+            completion_tokens=count_tokens(answer.text) if completion is None else completion,
+        )
+        return priced(self.settings, usage)
+
+    def _reserve(self, tokens: int, max_output_tokens: int) -> Reservation | None:
+        """Sets the most aside that the request can cost; waits where others may yet leave room."""
+        if self.budget is None:
+            return None
+        usd = cost_usd(self.settings, int(tokens * _PROMPT_MARGIN), 0, max_output_tokens) or 0.0
+        while True:
+            try:
+                return self.budget.reserve(usd)
+            except Spending:
+                time.sleep(_SPENDING_POLL_S * random.uniform(0.5, 1.5))
+
+    def _after(self, error: DynosaurError, failures: int) -> float:
+        """Tells circuit and pace of an error; gives the seconds to wait before the next attempt."""
+        backoff_s = min(_MAX_DELAY_S, _FIRST_DELAY_S * 2.0 ** min(failures - 1, 10)) * random.uniform(0.5, 1.0)
+        if error.code in (Code.MODEL_RATE_LIMITED, Code.MODEL_SERVER_ERROR, Code.MODEL_BAD_RESPONSE):
+            self.circuit.responded()
+        else:
+            self.circuit.failed(error)
+        if error.code is Code.MODEL_RATE_LIMITED:
+            self.pace.push_back(error.retry_after or backoff_s)
+            return 0.0 if error.retry_after else backoff_s
+        if error.code is Code.MODEL_TIMED_OUT:
+            self.pace.push_back(0.0)
+        elif error.retry_after:
+            self.pace.pause(error.retry_after)
+        return backoff_s
+
+    def _other_terms(self, request: Request, terms: Capability, message: str) -> Capability:
+        """Terms that give another body; raises ModelRequestRefused where there are none."""
+        api, new = self.settings.llm.api, terms.after_refusal(message)
+        while new is not None and body(request, new, api) == body(request, terms, api):
+            new = new.after_refusal(message)
+        if new is None:
+            raise DynosaurError(Code.MODEL_REQUEST_REFUSED, message)
+        return new
+
+    def _learn(self, request: Request, terms: Capability, answer: Answer) -> None:
+        """The first answer under these terms: were they kept? An endpoint that ignores a schema gets text from us."""
+        structured = terms.structured
+        if structured != "text" and answer.finish_reason == "stop" and answer.refusal is None:
+            try:
+                value = json.loads(answer.text)
+            except ValueError:
+                value = None
+            if not (isinstance(value, dict) and set(request.schema["required"]) <= set(value)):
+                structured = "text"
+        self._capability = replace(terms, structured=structured, known=True)
+        self.answers.remember(self._endpoint, self._capability)

@@ -1,0 +1,164 @@
+"""The in-context examples: invented datasets, and good tasks for them. Every field that a task uses is shown."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from dynosaur_core.instruction.render import dataset_text, row_text
+from dynosaur_core.models import FieldKind, FieldSpec, Mode
+from dynosaur_core.settings import Designing
+
+
+@dataclass(frozen=True)
+class Example:
+    """A dataset as a prompt shows it, and the tasks (inputs, output, instruction) that answer it."""
+
+    name: str
+    summary: str
+    fields: tuple[FieldSpec, ...]
+    rows: tuple[dict[str, Any], ...]
+    tasks: tuple[tuple[tuple[str, ...], str, str], ...]
+
+    def question(self, with_summary: bool) -> str:
+        rows = [row_text(row, self.fields, Designing()) for row in self.rows]
+        return dataset_text(self.name, self.summary if with_summary else None, self.fields, rows)
+
+    def answer(self) -> str:
+        return json.dumps({"tasks": self.task_dicts()}, ensure_ascii=False)
+
+    def task_dicts(self) -> list[dict[str, Any]]:
+        return [
+            {"input_fields": list(inputs), "output_field": output, "instruction": instruction}
+            for inputs, output, instruction in self.tasks
+        ]
+
+
+def _text(*names: str) -> tuple[FieldSpec, ...]:
+    return tuple(FieldSpec(name=name, kind=FieldKind.TEXT, type="string") for name in names)
+
+
+_MUSEUM = Example(
+    name="harbour/audio-guide-questions",
+    summary="Questions that visitors asked about museum exhibits, each with the passage of the audio guide that "
+    "answers it and the answer in the guide's own words.",
+    fields=_text("exhibit", "passage", "question", "answer"),
+    rows=(
+        {
+            "exhibit": "Tide clock",
+            "passage": "This tide clock was built in 1811 for the pilots of the inner harbour. Its single hand "
+            "makes one turn between two high waters.",
+            "question": "Who was it made for?",
+            "answer": "the pilots of the inner harbour",
+        },
+        {
+            "exhibit": "Whale lamp",
+            "passage": "The lamp burned whale oil until 1874, when the town laid its first gas pipe.",
+            "question": "What ended its use of whale oil?",
+            "answer": "the town laid its first gas pipe",
+        },
+    ),
+    tasks=(
+        (
+            ("passage", "question"),
+            "answer",
+            "Answer the visitor's question with words taken from the audio guide's passage.",
+        ),
+        (("passage", "answer"), "question", "Ask the question about the passage that the given answer settles."),
+        (("passage",), "exhibit", "Name the museum exhibit that this audio guide passage talks about."),
+    ),
+)
+
+_CLAIMS = Example(
+    name="fieldnotes/caption-claims",
+    summary="Claims from local newspapers beside the caption of the chart they cite; readers marked whether the "
+    "caption supports the claim, contradicts it or has nothing to do with it.",
+    fields=(
+        *_text("claim", "caption"),
+        FieldSpec(
+            name="relation",
+            kind=FieldKind.LABEL,
+            type="class_label",
+            label_names=("supports", "contradicts", "unrelated"),
+        ),
+    ),
+    rows=(
+        {
+            "claim": "Bus trips have halved since spring.",
+            "caption": "Monthly bus trips, March 41,200, August 42,900.",
+            "relation": "contradicts",
+        },
+        {
+            "claim": "Most beds at the clinic are taken.",
+            "caption": "Clinic beds in use: 37 of 40.",
+            "relation": "supports",
+        },
+    ),
+    tasks=(
+        (("claim", "caption"), "relation", "Decide how the chart caption relates to the newspaper claim."),
+        (
+            ("caption", "relation"),
+            "claim",
+            "Write a newspaper claim that stands in the given relation to the chart caption.",
+        ),
+    ),
+)
+
+_PUZZLES = Example(
+    name="workshop/measuring-puzzles",
+    summary="Short puzzles about measuring, with options, the worked solution and the letter of the right option.",
+    fields=(
+        *_text("puzzle"),
+        FieldSpec(name="options", kind=FieldKind.LIST, type="list<string>"),
+        *_text("solution", "letter"),
+    ),
+    rows=(
+        {
+            "puzzle": "A plank of 3 m is cut into pieces of 40 cm. How much is left over?",
+            "options": ["A. 10 cm", "B. 20 cm", "C. 30 cm"],
+            "solution": "300 / 40 is 7 with 20 left, so 20 cm remain.",
+            "letter": "B",
+        },
+        {
+            "puzzle": "Two taps fill a tub in 6 and 3 minutes. How long do both take?",
+            "options": ["A. 2 min", "B. 4 min", "C. 9 min"],
+            "solution": "In a minute they fill 1/6 + 1/3 = 1/2 of it, so it takes 2 minutes.",
+            "letter": "A",
+        },
+    ),
+    tasks=(
+        (("puzzle", "options"), "letter", "Solve the measuring puzzle and give the letter of the right option."),
+        (("puzzle",), "solution", "Work out the measuring puzzle step by step."),
+        (("solution",), "puzzle", "Make up a measuring puzzle to which this is the worked solution."),
+    ),
+)
+
+_FORECASTS = Example(
+    name="weatherdesk/spoken-forecasts",
+    summary="Forecasts as they were read out on local radio, beside the readings that the speaker had at hand.",
+    fields=(FieldSpec(name="readings", kind=FieldKind.LIST, type="list<string>"), *_text("forecast")),
+    rows=(
+        {
+            "readings": ["wind: west, strong", "rain: from noon", "high: 11 C"],
+            "forecast": "A strong westerly brings rain from midday, and it will not get warmer than eleven degrees.",
+        },
+        {
+            "readings": ["fog: early", "sun: afternoon", "high: 19 C"],
+            "forecast": "Once the early fog is gone, look forward to a sunny afternoon at nineteen degrees.",
+        },
+    ),
+    tasks=(
+        (("readings",), "forecast", "Turn the weather readings into a forecast for the radio, in whole sentences."),
+        (("forecast",), "readings", "List the weather readings that the spoken forecast is based on."),
+    ),
+)
+
+EXAMPLES: dict[Mode, tuple[Example, ...]] = {
+    Mode.DESCRIPTION_AWARE: (_MUSEUM, _CLAIMS),
+    Mode.DESCRIPTION_UNAWARE: (_PUZZLES, _FORECASTS),
+}
+EXAMPLE_INSTRUCTIONS: tuple[str, ...] = tuple(
+    task[2] for examples in EXAMPLES.values() for example in examples for task in example.tasks
+)
+"""Every instruction that a prompt shows: an answer that repeats one has copied it."""

