@@ -6,6 +6,7 @@ not settings: HF_TOKEN, OPENAI_API_KEY and AWS_* stay in the environment, where 
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -38,6 +39,20 @@ class Sampling(Section):
     """Configs of one dataset."""
     deadline_s: float = 300.0
     """Seconds for reading one dataset."""
+
+
+class Hub(Section):
+    """Which part of the Hub is surveyed when the catalogue is `hub`."""
+
+    since: datetime | None = None
+    """Datasets that were modified earlier are not listed."""
+    search: str | None = None
+    """A word in the dataset's id."""
+    author: str | None = None
+    tags: tuple[str, ...] = ()
+    """Tags that a dataset must have, such as `language:en`."""
+    census: str | None = None
+    """Parquet file with the Hub's metadata (any fsspec URL), read instead of the listing."""
 
 
 class Policy(Section):
@@ -175,6 +190,7 @@ class Settings(BaseSettings):
     wave_size: int = Field(default=500, ge=1)
     """Datasets of one wave; a larger plan is cut into waves, each a flow run of its own."""
 
+    hub: Hub = Hub()
     sampling: Sampling = Sampling()
     policy: Policy = Policy()
     llm: Llm = Llm()

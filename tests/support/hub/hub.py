@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import math
 import re
 import threading
 import time
@@ -14,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote
+
+import pyarrow.parquet as pq
 
 from tests.support.hub import cas, files, listing, writing
 from tests.support.hub.faults import Faults
@@ -157,6 +161,17 @@ class LoopbackHub:
         """A commit that adds a sentence to the end of the card, and changes nothing else."""
         return self.edit(repo_id, {"README.md": f"{self[repo_id].card_text.rstrip()}\n\n{text}\n"}, "Update README.md")
 
+    def edit_rows(self, repo_id: str) -> Commit:
+        """A commit that drops the last row of the first data file."""
+        files = self[repo_id].head.files
+        path = next(path for path in sorted(files) if path.endswith((".parquet", ".jsonl", ".csv")))
+        if path.endswith(".parquet"):
+            table, sink = pq.read_table(io.BytesIO(files[path].read())), io.BytesIO()
+            pq.write_table(table.slice(0, len(table) - 1), sink)
+            return self.edit(repo_id, {path: sink.getvalue()}, "Remove a row")
+        lines = files[path].read().splitlines(keepends=True)
+        return self.edit(repo_id, {path: b"".join(lines[:-1])}, "Remove a row")
+
     def relicense(self, repo_id: str, license_id: str | list[str] | None) -> Commit:
         """A commit that changes the licence in the card's YAML header."""
         changes = {"license": license_id, "licenses": None}
@@ -241,10 +256,10 @@ class LoopbackHub:
         return "unknown", None
 
     def answer(self, endpoint: str, view: View | None, request: Request) -> Response:
-        limits = self._spend(RESOURCES.get(endpoint, "api") if not endpoint.startswith("viewer:") else None)
+        resource = None if endpoint.startswith("viewer:") else RESOURCES.get(endpoint, "api")
+        limits, spent = self._spend(resource) if resource else ({}, False)
         try:
-            if limits.get("RateLimit", "").find(";r=-1;") >= 0:
-                limits["RateLimit"] = limits["RateLimit"].replace("r=-1", "r=0")
+            if spent:
                 raise HubError(429, None, "You have exceeded the rate limit of this resource")
             if request.user == "?":
                 raise HubError(401, None, "Invalid credentials in Authorization header")
@@ -280,23 +295,22 @@ class LoopbackHub:
         target = request.target[: match.start(1)] + new + request.target[match.end(1) :]
         return Response(307, b"", {"Location": target})
 
-    def _spend(self, resource: str | None) -> dict[str, str]:
-        """Counts the request against its quota; gives the headers that tell."""
-        if resource is None:
-            return {}
+    def _spend(self, resource: str) -> tuple[dict[str, str], bool]:
+        """Counts the request against its quota; gives the headers that tell, and whether it was one too many."""
         with self.lock:
             start, used = self._window
             now = time.monotonic()
             if now - start >= self.window_s:
                 self._window = start, used = now, Counter[str]()
             used[resource] += 1
-            limit, left = self.quota[resource], self.quota[resource] - used[resource]
-            reset = max(0, round(start + self.window_s - now + 0.5))
-        window = f"{self.window_s:g}"
-        return {
-            "RateLimit": f'"{resource}";r={max(left, -1)};t={reset}',
-            "RateLimit-Policy": f'"fixed window";"{resource}";q={limit};w={window}',
+            limit = self.quota[resource]
+            left = limit - used[resource]
+            reset = math.ceil(start + self.window_s - now)
+        headers = {
+            "RateLimit": f'"{resource}";r={max(left, 0)};t={reset}',
+            "RateLimit-Policy": f'"fixed window";"{resource}";q={limit};w={self.window_s:g}',
         }
+        return headers, left < 0
 
 
 def _at(view: View, parts: list[Any], hub: LoopbackHub, request: Request) -> Response:

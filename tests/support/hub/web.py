@@ -106,7 +106,7 @@ class Handler(BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
             return
-        self.hub.count(endpoint, request, response.status, self._send(request, response, kind == "truncated"))
+        self._send(endpoint, request, response, kind == "truncated")
 
     do_HEAD = do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815
 
@@ -127,8 +127,8 @@ class Handler(BaseHTTPRequestHandler):
         self.rfile.readline()
         return data
 
-    def _send(self, request: Request, response: Response, cut: bool) -> int:
-        """Sends the response, or half of it and the end of the connection; gives the bytes sent."""
+    def _send(self, endpoint: str, request: Request, response: Response, cut: bool) -> None:
+        """Counts and sends the response; or half of it, and then the end of the connection."""
         blob = response.body if isinstance(response.body, Blob) else Blob(response.body)
         length = 0 if request.method == "HEAD" else blob.size
         lines = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}"]
@@ -136,12 +136,11 @@ class Handler(BaseHTTPRequestHandler):
         lines += [f"{name}: {value}" for name, value in headers.items()]
         head = "\r\n".join([*lines, "", ""]).encode("latin-1")
         end = length // 2 if cut else length
+        self.close_connection = self.close_connection or cut
+        self.hub.count(endpoint, request, response.status, len(head) + end)  # before the client can look
         self.wfile.write(head + blob.read(0, min(end, 1 << 20)))
         for start in range(1 << 20, end, 1 << 20):
             self.wfile.write(blob.read(start, min(end, start + (1 << 20))))
-        if cut:
-            self.close_connection = True
-        return len(head) + end
 
     def log_message(self, format: str, *args: Any) -> None:
         """Requests are in `LoopbackHub.log`, not on stderr."""

@@ -1,0 +1,72 @@
+"""The Hugging Face Hub as a catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import quote
+
+from huggingface_hub import get_token
+
+from dynosaur_core.catalog.hub_files import RemoteRepo
+from dynosaur_core.catalog.hub_http import API, HubHttp, shared_http, viewer_address
+from dynosaur_core.catalog.hub_listing import EXPAND, Cursor, Query, census, entry_ref, listing
+from dynosaur_core.catalog.hub_reading import HubSource
+from dynosaur_core.catalog.viewer import Viewer
+from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.models import DatasetRef
+from dynosaur_core.settings import Settings
+
+_viewers: dict[str, Viewer] = {}
+"""One per address and process: they remember whether there is anybody at home."""
+
+
+class HubCatalog:
+    """A `protocols.Catalog` over a Hub. Safe to share between threads; its sources are for one thread each.
+
+    `endpoint` and `token` are those of HF_ENDPOINT and HF_TOKEN unless given; `http` stands for both.
+    """
+
+    name = "hub"
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        endpoint: str | None = None,
+        token: str | None = None,
+        http: HubHttp | None = None,
+    ) -> None:
+        hub = settings.hub
+        self.query = Query(hub.since, None, hub.search, hub.author, hub.tags)
+        self.complete = self.query == Query()
+        """Whether the catalogue's own query shows everything there is."""
+        self.census_url = hub.census
+        self.deadline_s = settings.sampling.deadline_s
+        self.token = token or get_token()
+        self.http = http or shared_http(endpoint, self.token)
+        url = settings.viewer_url or viewer_address(self.http.endpoint)
+        self.viewer = _viewers.setdefault(url, Viewer(url))
+
+    def list(self, query: Query | None = None, cursor: Cursor | None = None) -> Iterator[DatasetRef]:
+        """Datasets from the newest to the watermark of `query` (the catalogue's own without one), each once; lazily.
+        A cursor tells how far it came, also after an error, and takes a later listing on from there. For a nightly
+        survey: `list(replace(catalog.query, since=watermark))`."""
+        query = query or self.query
+        if self.census_url is not None:
+            return census(self.census_url, query)
+        return listing(self.http, query, cursor)
+
+    def ref(self, repo_id: str) -> DatasetRef:
+        """One dataset as it is now, under its new name where it was renamed; raises NotFound, or NotAllowed where it is
+        disabled. One request (two for a renamed one)."""
+        url = f"{self.http.endpoint}/api/datasets/{quote(repo_id, safe='/')}"
+        ref = self.http.get(url, API, lambda answer: entry_ref(answer.json()), params={"expand": list(EXPAND)})
+        if ref is None:
+            raise DynosaurError(Code.NOT_FOUND, f"{repo_id} has no revision")
+        return ref
+
+    def open(self, ref: DatasetRef) -> HubSource:
+        """Pinned to `ref.revision`. Nothing is read before it is asked for."""
+        return HubSource(
+            RemoteRepo(self.http, ref.repo_id, ref.revision), self.viewer, self.token, ref, self.deadline_s
+        )

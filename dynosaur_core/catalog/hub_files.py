@@ -1,0 +1,274 @@
+"""Files of one dataset revision: their list, whole ones, and byte ranges of large ones."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from datasets import Features
+
+from dynosaur_core.catalog.files import FolderSource, first_line, is_media, module_of, spread
+from dynosaur_core.catalog.hub_http import API, FILES, STORAGE, Answer, EntryMissingError, HubHttp
+from dynosaur_core.catalog.splits import split_role
+from dynosaur_core.digest import digest
+from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.models import ROW_COLUMN, Split
+from dynosaur_core.protocols import SourceSubset
+from dynosaur_core.settings import Sampling
+
+MAX_TREE_PAGES = 20
+"""Of 1,000 entries each; what lies beyond is not seen."""
+MAX_FOOTERS = 3
+"""Files of one split whose footers are read."""
+ROW_GROUPS = 2
+"""Row groups that are read of one split."""
+_BLOW_UP = 16
+"""Decoded, a row group may be this many times sampling.max_bytes."""
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    path: str
+    size: int
+    checksum: str
+    """SHA-1 of the git blob (40 hex digits), or SHA-256 of the content (64)."""
+
+    def check(self, data: bytes) -> None:
+        """Raises ValueError where `data` is not the file."""
+        if len(data) != self.size or (self.checksum and checksum(data, len(self.checksum)) != self.checksum):
+            raise ValueError(f"{self.path} did not arrive as it is in the repository")
+
+
+def checksum(data: bytes, digits: int) -> str:
+    return (
+        hashlib.sha256(data).hexdigest() if digits == 64 else hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+    )
+
+
+class RemoteRepo:
+    """One dataset at one revision. Counts its own requests."""
+
+    def __init__(self, http: HubHttp, repo_id: str, revision: str) -> None:
+        self.http, self.repo_id, self.revision = http, repo_id, revision
+        self.deadline = float("inf")
+        self.requests = 0
+        name = quote(repo_id, safe="/")
+        self._tree = f"{http.endpoint}/api/datasets/{name}/tree/{revision}"
+        self._resolve = f"{http.endpoint}/datasets/{name}/resolve/{revision}/"
+
+    def card(self) -> str:
+        """README.md as text; "" where there is none."""
+        seen: list[bytes] = []
+
+        def checked(answer: Answer) -> bytes:
+            etag = answer.headers.get("etag", "").removeprefix("W/").strip('"')
+            wrong = re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", etag) and checksum(answer.body, len(etag)) != etag
+            if wrong and answer.body not in seen:  # the same twice is what the server holds
+                seen.append(answer.body)
+                raise ValueError("README.md did not arrive as it is in the repository")
+            return answer.body
+
+        try:
+            text: bytes = self.get(f"{self._resolve}README.md", FILES, checked)
+            return text.decode("utf-8", "replace")
+        except EntryMissingError:
+            return ""
+
+    def files(self) -> list[RemoteFile]:
+        """All files, in the order of their paths."""
+        found: list[RemoteFile] = []
+        url: str | None = f"{self._tree}?recursive=true&expand=false"
+        for _ in range(MAX_TREE_PAGES):
+            if url is None:
+                break
+            entries, url = self.get(url, API, _tree_page)
+            found += entries
+        return found
+
+    def whole(self, file: RemoteFile) -> bytes:
+        def checked(answer: Answer) -> bytes:
+            file.check(answer.body)
+            return answer.body
+
+        data: bytes = self.get(self.url(file), FILES, checked, max_bytes=file.size + 1)
+        return data
+
+    def url(self, file: RemoteFile) -> str:
+        return self._resolve + quote(file.path, safe="/")
+
+    def get(self, url: str, resource: str, parse: Callable[[Answer], Any], **options: Any) -> Any:
+        """As HubHttp.get, within this dataset's deadline."""
+
+        def counted(answer: Answer) -> Any:
+            self.requests += answer.hops
+            return parse(answer)
+
+        return self.http.get(url, resource, counted, **{"deadline": self.deadline, **options})
+
+
+def _tree_page(answer: Answer) -> tuple[list[RemoteFile], str | None]:
+    found = []
+    for entry in answer.json():
+        if entry["type"] == "file":
+            large = entry.get("lfs") or {}
+            found.append(RemoteFile(entry["path"], int(entry["size"]), large.get("oid") or entry.get("oid") or ""))
+    return found, answer.next_url
+
+
+class RangeFile(io.RawIOBase):
+    """A remote file that is read by byte ranges. The storage's address is kept after the first, and asked directly."""
+
+    def __init__(self, repo: RemoteRepo, url: str, size: int) -> None:
+        self._repo, self._url, self._size = repo, url, size
+        self._storage: str | None = None
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + (0, self._at, self._size)[whence]
+        return self._at
+
+    def read(self, size: int | None = -1) -> bytes:
+        end = self._size if size is None or size < 0 else min(self._at + size, self._size)
+        if end <= self._at:
+            return b""
+        data = self._fetch(self._at, end)
+        self._at = end
+        return data
+
+    def _fetch(self, start: int, end: int) -> bytes:
+        def checked(answer: Answer) -> bytes:
+            if len(answer.body) != end - start:
+                raise ValueError(f"{len(answer.body)} bytes came instead of {end - start}")
+            self._storage = answer.url if answer.hops > 1 else self._storage
+            return answer.body
+
+        headers = {"Range": f"bytes={start}-{end - 1}", "Accept-Encoding": "identity"}
+        if self._storage is not None:
+            try:
+                data: bytes = self._repo.get(self._storage, STORAGE, checked, headers=headers)
+                return data
+            except DynosaurError as error:
+                if error.code is not Code.NOT_ALLOWED:
+                    raise
+                self._storage = None  # its signature is no longer valid
+        return bytes(self._repo.get(self._url, FILES, checked, headers=headers))
+
+
+def sample_ranges(repo: RemoteRepo, files: list[tuple[str, int]], sampling: Sampling, name: str) -> pa.Table:
+    """A sample of parquet files `(url, size)` by their footers and a few row groups, spread over the split; of a split
+    of many files the first ones count. Without media columns. Raises DynosaurError."""
+    opened = [pq.ParquetFile(RangeFile(repo, url, size), pre_buffer=True) for url, size in files[:MAX_FOOTERS]]
+    schema = opened[0].schema_arrow
+    if len(schema) > sampling.max_columns:
+        raise DynosaurError(Code.TOO_MANY_COLUMNS, f"{len(schema)} columns")
+    features = Features.from_arrow_schema(schema)
+    keep = [column for column, feature in features.items() if not is_media(feature)]
+    groups, start = [], 0
+    for file in opened:
+        for n in range(file.num_row_groups):
+            rows = file.metadata.row_group(n).num_rows
+            groups.append((file, n, start, rows))
+            start += rows
+    seed = digest(name, sampling.seed)
+    chosen = [groups[n] for n in spread(len(groups), ROW_GROUPS, seed, sampling.first_rows)]
+    positions = np.concatenate([np.arange(first, first + rows) for _, _, first, rows in chosen] or [np.array([], int)])
+    picked = np.array(spread(len(positions), sampling.rows_per_split, seed, sampling.first_rows), dtype=np.int64)
+    parts, before = [], 0
+    for file, n, first, rows in chosen:
+        group = file.metadata.row_group(n)
+        check_group(group, sampling)
+        if sum(group.column(c).total_compressed_size for c in range(group.num_columns)) > sampling.max_bytes:
+            raise DynosaurError(Code.UNREADABLE_FILES, "its row groups are too large to be read one by one")
+        wanted = picked[(picked >= before) & (picked < before + rows)] - before
+        part = file.read_row_group(n, columns=keep).take(pa.array(wanted))
+        parts.append(part.append_column(ROW_COLUMN, pa.array(wanted + first, type=pa.int64())))
+        before += rows
+    if not parts:
+        return schema.empty_table().select(keep).append_column(ROW_COLUMN, pa.array([], type=pa.int64()))
+    return pa.concat_tables(parts, promote_options="permissive")
+
+
+def check_group(group: Any, sampling: Sampling) -> None:
+    """Refuses a row group that says it is far larger decoded than a sample may be: a few bytes can hold a huge cell."""
+    if group.total_byte_size > _BLOW_UP * sampling.max_bytes:
+        raise DynosaurError(Code.TOO_LARGE, f"a row group of {group.num_rows} rows takes {group.total_byte_size} bytes")
+
+
+def _check_groups(path: Path, sampling: Sampling) -> None:
+    try:
+        metadata = pq.read_metadata(path)
+    except (pa.ArrowException, OSError) as error:
+        raise DynosaurError(Code.UNREADABLE_FILES, f"{path.name} does not parse: {first_line(error)}") from error
+    for n in range(metadata.num_row_groups):
+        check_group(metadata.row_group(n), sampling)
+
+
+class SkeletonSource(FolderSource):
+    """A FolderSource over a folder that holds the dataset's files by name only, until their content is asked for: so
+    that configs and splits are found by the same rules, and for one request."""
+
+    def __init__(self, folder: Path, repo: RemoteRepo, card: str, small: int) -> None:
+        super().__init__(folder, repo.repo_id)
+        self._repo, self._small = repo, small
+        self._remote: dict[Path, RemoteFile] = {}
+        for file in repo.files():
+            if _is_plain(file.path):
+                path = folder / file.path
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()
+                self._remote[path] = file
+        (folder / "README.md").write_text(card, encoding="utf-8")
+
+    def remote(self, config: str, split: str) -> list[RemoteFile]:
+        """The split's files, in the order of its rows."""
+        return [self._remote[Path(str(path))] for path in self._builder(config).config.data_files[split]]
+
+    def is_parquet(self, config: str) -> bool:
+        return module_of(self._builder(config)) == "parquet"
+
+    def read_and_sample(self, subset: SourceSubset, split: Split, sampling: Sampling) -> pa.Table:
+        """A sample of the split's files, which are brought here whole."""
+        for name in self._builder(subset.config).config.data_files[split.name]:
+            path = Path(str(name))
+            self._bring(path)
+            if self.is_parquet(subset.config):
+                _check_groups(path, sampling)
+        return self.sample(subset, split, sampling)
+
+    def _bring(self, path: Path) -> None:
+        if path.stat().st_size == 0:
+            path.write_bytes(self._repo.whole(self._remote[path]))
+
+    def _parquet_features(self, builder: Any) -> Features | None:
+        """The schema of the first file that a sample will need, if it is small; else the sample itself will tell."""
+        files = builder.config.data_files
+        splits = sorted(files, key=lambda name: split_role(str(name)) == "test")
+        path = Path(str(files[splits[0]][0]))
+        if self._remote[path].size > self._small:
+            return None
+        self._bring(path)
+        return super()._parquet_features(builder)
+
+
+def _is_plain(path: str) -> bool:
+    """Whether a file may stand under this name in a folder of ours: names come from strangers."""
+    parts = path.split("/")
+    return all(part not in ("", ".", "..") and len(part.encode()) <= 200 and part.isprintable() for part in parts)

@@ -1,0 +1,232 @@
+"""One dataset of the Hub, read for few requests and few bytes, at one revision.
+
+What is there is found from the card and the list of files (two requests). Rows come, in this order, from
+small files read whole; the dataset viewer, if it stands at this revision; files of moderate size read whole;
+a few row groups of parquet files, the dataset's own or those of its converted branch; and a stream of `datasets`.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+
+from dynosaur_core.catalog.files import first_line, spread
+from dynosaur_core.catalog.hub_files import RemoteRepo, SkeletonSource, sample_ranges
+from dynosaur_core.catalog.hub_stream import sample_streamed
+from dynosaur_core.catalog.splits import split_role
+from dynosaur_core.catalog.viewer import PAGE_ROWS, Viewer, window_table
+from dynosaur_core.digest import digest
+from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.models import DatasetRef, Split
+from dynosaur_core.protocols import SourceSubset
+from dynosaur_core.settings import Sampling
+
+SMALL = 250_000
+"""Bytes: all sampled splits of a config together, when they are read whole at once."""
+FEW = 3
+"""A split of at most this many times the wanted rows costs less as a file than as the viewer's JSON."""
+MODERATE = {True: 2_000_000, False: 16_000_000}
+"""Bytes of one split that is read whole where the viewer cannot help: parquet files, all others."""
+REQUESTS = 6
+"""What a dataset of one config should cost at most; decides in how many windows the viewer is asked."""
+WINDOWS = (2, 4)
+"""At least and at most, for one split."""
+_NEXT_WAY = {Code.UNREADABLE_FILES, Code.NO_DATA_FILES, Code.TRUNCATED_CELLS, Code.SCRIPT_DATASET}
+"""What one way of reading may meet and another not."""
+
+
+class HubSource:
+    """A `protocols.Source` of the Hub. Use it from one thread; its temporary files go when it does."""
+
+    def __init__(self, repo: RemoteRepo, viewer: Viewer, token: str | None, ref: DatasetRef, deadline_s: float) -> None:
+        self.ref = ref
+        self._repo, self._viewer, self._token = repo, viewer, token
+        self._deadline_s = deadline_s
+        self._folder = tempfile.TemporaryDirectory(prefix="dynosaur-")
+        self._card: str | None = None
+        self._files: SkeletonSource | None = None
+        self._found: list[SourceSubset] | None = None
+        self._sampled: set[tuple[str, str]] = set()
+        self._unseen = False
+        """The viewer does not have this revision."""
+
+    @property
+    def requests(self) -> int:
+        """Requests made for this dataset so far."""
+        return self._repo.requests
+
+    def card(self) -> str:
+        self._begin()
+        if self._card is None:
+            self._card = self._repo.card()
+        return self._card
+
+    def subsets(self) -> list[SourceSubset]:
+        self._begin()
+        if self._found is None:
+            card = self.card()
+            self._files = SkeletonSource(Path(self._folder.name), self._repo, card, SMALL)
+            try:
+                self._found = self._files.subsets()
+            except DynosaurError as error:
+                self._found = self._converted_subsets(error)
+        return self._found
+
+    def sample(self, subset: SourceSubset, split: Split, sampling: Sampling) -> pa.Table:
+        self._begin()
+        self.subsets()
+        if subset.features is not None and len(subset.features) > sampling.max_columns:
+            message = f"config {subset.config!r} has {len(subset.features)} columns"
+            raise DynosaurError(Code.TOO_MANY_COLUMNS, message)
+        problem: DynosaurError | None = None
+        for way in WAYS:
+            try:
+                table = way(self, subset, split, sampling)
+            except DynosaurError as error:
+                if error.code not in _NEXT_WAY:
+                    raise
+                problem = problem or error
+                continue
+            if table is not None:
+                if len(table.schema) - 1 > sampling.max_columns:
+                    message = f"config {subset.config!r} has {len(table.schema) - 1} columns"
+                    raise DynosaurError(Code.TOO_MANY_COLUMNS, message)
+                self._sampled.add((subset.config, split.name))
+                return table
+        raise problem or DynosaurError(Code.UNREADABLE_FILES, f"{subset.config}/{split.name} cannot be read")
+
+    def _begin(self) -> None:
+        """The time for reading starts with the first request."""
+        if math.isinf(self._repo.deadline):
+            self._repo.deadline = time.monotonic() + self._deadline_s
+
+    def _converted_subsets(self, error: DynosaurError) -> list[SourceSubset]:
+        """What the viewer made of files that we do not read, such as those of a loading script; else the error."""
+        files = self._viewer.converted(self._repo, self.ref.revision)
+        if error.code not in _NEXT_WAY or not files:
+            raise error
+        self._files = None
+        configs: dict[str, list[str]] = {}
+        for file in files:
+            names = configs.setdefault(file.config, [])
+            if file.split not in names:
+                names.append(file.split)
+        return [
+            SourceSubset(config, tuple(Split(name=name, role=split_role(name)) for name in names))
+            for config, names in configs.items()
+        ]
+
+    def _small(self, subset: SourceSubset, split: Split, sampling: Sampling) -> pa.Table | None:
+        if self._files is None:
+            return None
+        wanted = [other.name for other in subset.splits if other == split or _is_sampled(other, sampling)]
+        size = sum(file.size for name in wanted for file in self._files.remote(subset.config, name))
+        few = split.rows is not None and split.rows <= FEW * sampling.rows_per_split
+        if size <= SMALL or (few and self._split_size(subset, split) <= MODERATE[True]):
+            return self._files.read_and_sample(subset, split, sampling)
+        return None
+
+    def _windows(self, subset: SourceSubset, split: Split, sampling: Sampling) -> pa.Table | None:
+        """Rows of the viewer, in a few stretches over the split."""
+        if self._unseen:
+            return None
+        count = self._window_count(subset, sampling)
+        length = min(PAGE_ROWS, -(-sampling.rows_per_split // count))
+        place = (self.ref.revision, subset.config, split.name)
+        first = self._viewer.window(self._repo, *place, 0, length)
+        if first is None:
+            self._unseen = True
+            return None
+        if len(first.features) > sampling.max_columns:
+            raise DynosaurError(Code.TOO_MANY_COLUMNS, f"config {subset.config!r} has {len(first.features)} columns")
+        windows = [first]
+        seed = digest(digest(self.ref.repo_id, subset.config, split.name), sampling.seed)
+        for offset in _offsets(first.total, length, count, seed, sampling.first_rows):
+            following = self._viewer.window(self._repo, *place, offset, length)
+            if following is None:
+                return None
+            windows.append(following)
+        if any(window.cut for window in windows):
+            raise DynosaurError(Code.TRUNCATED_CELLS, f"the viewer cut cells of {subset.config}/{split.name}")
+        try:
+            return window_table(windows).slice(0, sampling.rows_per_split)
+        except ValueError:
+            return None  # a value that the viewer writes in another way than we know: the files tell
+
+    def _window_count(self, subset: SourceSubset, sampling: Sampling) -> int:
+        waiting = sum(
+            _is_sampled(split, sampling) and (subset.config, split.name) not in self._sampled for split in subset.splits
+        )
+        low, high = WINDOWS
+        affordable = (REQUESTS - self.requests) // max(waiting, 1)
+        return max(-(-sampling.rows_per_split // PAGE_ROWS), low, min(high, affordable))
+
+    def _split_size(self, subset: SourceSubset, split: Split) -> float:
+        """Bytes of the split's own files."""
+        if self._files is None:
+            return math.inf
+        return sum(file.size for file in self._files.remote(subset.config, split.name))
+
+    def _moderate(self, subset: SourceSubset, split: Split, sampling: Sampling) -> pa.Table | None:
+        if self._files is None:
+            return None
+        fits = self._split_size(subset, split) <= MODERATE[self._files.is_parquet(subset.config)]
+        return self._files.read_and_sample(subset, split, sampling) if fits else None
+
+    def _ranges(self, subset: SourceSubset, split: Split, sampling: Sampling) -> pa.Table | None:
+        if self._files is not None and self._files.is_parquet(subset.config):
+            files = [(self._repo.url(file), file.size) for file in self._files.remote(subset.config, split.name)]
+        else:
+            asked = (self._repo, self.ref.revision, subset.config)
+            converted = () if self._unseen else self._viewer.converted(*asked)
+            files = [(file.url, file.size) for file in converted if file.split == split.name]
+        if not files:
+            return None
+        name = digest(self.ref.repo_id, subset.config, split.name)
+        try:
+            return sample_ranges(self._repo, files, sampling, name)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            message = f"{subset.config}/{split.name} does not parse: {first_line(error)}"
+            raise DynosaurError(Code.UNREADABLE_FILES, message) from error
+
+    def _streamed(self, subset: SourceSubset, split: Split, sampling: Sampling) -> pa.Table | None:
+        if self._files is None:
+            return None
+        request = {
+            "repo_id": self.ref.repo_id,
+            "revision": self.ref.revision,
+            "config": subset.config,
+            "split": split.name,
+        }
+        return sample_streamed(self._repo.http.endpoint, self._token, request, sampling, self._repo.deadline)
+
+
+WAYS: tuple[Callable[[HubSource, SourceSubset, Split, Sampling], pa.Table | None], ...] = (
+    HubSource._small,
+    HubSource._windows,
+    HubSource._moderate,
+    HubSource._ranges,
+    HubSource._streamed,
+)
+"""Of reading a split, the cheapest first. None: not this way; an error of `_NEXT_WAY`: perhaps another."""
+
+
+def _is_sampled(split: Split, sampling: Sampling) -> bool:
+    return split.role != "test" or sampling.include_test
+
+
+def _offsets(total: int, length: int, count: int, seed: str, first: bool) -> list[int]:
+    """Where the windows after the first begin: one drawn from each of the following stretches of the split."""
+    if first or total <= length * count:
+        return list(range(length, min(total, length * count), length))
+    bounds = [length + (total - length) * n // (count - 1) for n in range(count)]
+    draws = spread(1 << 32, count, seed)
+    return [
+        low + (high - low - length) * (draw % (1 << 16)) // (1 << 16)
+        for low, high, draw in zip(bounds, bounds[1:], draws, strict=False)
+    ]

@@ -1,0 +1,142 @@
+"""The last way to read a split: `datasets` streams it, in a process of its own that can be killed.
+
+A stream cannot be interrupted, may hang at the end of its process, and may take any amount of memory. So a child
+process reads, writes what it has as an Arrow file, and ends at once; its parent waits no longer than the deadline.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from dynosaur_core.catalog.files import FORMATS, first_line, is_media, module_of, spread
+from dynosaur_core.digest import digest
+from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.models import ROW_COLUMN
+from dynosaur_core.settings import Sampling
+
+READ_AHEAD = 10
+"""Rows read for each row of the sample: the first ones of a split alone may be of one class."""
+_MEMORY = 8 << 30
+"""Bytes of address space that the child may take."""
+
+
+def sample_streamed(
+    endpoint: str, token: str | None, request: dict[str, str], sampling: Sampling, deadline: float
+) -> pa.Table:
+    """A sample of `request` (repo_id, revision, config, split), spread over the split's first rows. Raises TimedOut at
+    the deadline (`time.monotonic()` seconds), and what the reading of the files says."""
+    environment = {
+        **os.environ,
+        "HF_ENDPOINT": endpoint,
+        "HF_UPDATE_DOWNLOAD_COUNTS": "0",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    }
+    if token:
+        environment["HF_TOKEN"] = token
+    with tempfile.TemporaryDirectory() as folder:
+        job = {**request, "folder": folder, "sampling": sampling.model_dump(mode="json")}
+        child = subprocess.Popen(
+            [sys.executable, "-m", __spec__.name if __spec__ else __name__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=environment,
+            start_new_session=True,
+        )
+        try:
+            _, said = child.communicate(json.dumps(job).encode(), timeout=max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired as error:
+            raise DynosaurError(Code.TIMED_OUT, "streaming its files took longer than allowed") from error
+        finally:
+            _end(child)
+        return _result(Path(folder), child.returncode, said)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Ends the child with everything that it started, and waits for it."""
+    with contextlib.suppress(ProcessLookupError):  # it is over
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+
+
+def _result(folder: Path, status: int, said: bytes) -> pa.Table:
+    problem, rows = folder / "problem.json", folder / "rows.arrow"
+    if problem.exists():
+        value = json.loads(problem.read_text(encoding="utf-8"))
+        raise DynosaurError(Code(value["code"]), value["message"])
+    if not rows.exists():
+        last = said.decode("utf-8", "replace").strip().splitlines()[-1:]
+        raise DynosaurError(Code.UNREADABLE_FILES, f"the reading process ended with {status}: {last}"[:300])
+    with pa.OSFile(str(rows)) as source:
+        return pa.ipc.open_file(source).read_all()
+
+
+def main() -> None:
+    """The child: one job on stdin, one file in its folder."""
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    job = json.loads(sys.stdin.buffer.read())
+    folder = Path(job["folder"])
+    try:
+        table = _stream(job, Sampling.model_validate(job["sampling"]))
+        with pa.OSFile(str(folder / "part"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+        (folder / "part").rename(folder / "rows.arrow")
+    except Exception as error:  # noqa: BLE001, every cause goes to the parent by its code
+        code = error.code if isinstance(error, DynosaurError) else _code(error)
+        problem = {"code": code, "message": first_line(error)}
+        (folder / "problem.json").write_text(json.dumps(problem), encoding="utf-8")
+    os._exit(0)  # a process that leaves a stream unread can hang at its regular end
+
+
+def _stream(job: dict[str, Any], sampling: Sampling) -> pa.Table:
+    from datasets import load_dataset_builder
+
+    builder = load_dataset_builder(job["repo_id"], job["config"], revision=job["revision"])
+    if module_of(builder) not in FORMATS:
+        raise DynosaurError(Code.NO_DATA_FILES, f"its format {module_of(builder)!r} is not read")
+    stream = builder.as_streaming_dataset(job["split"])
+    if stream.features is not None:
+        stream = stream.select_columns([name for name, f in stream.features.items() if not is_media(f)])
+    ahead = sampling.rows_per_split * (1 if sampling.first_rows else READ_AHEAD)
+    parts: list[pa.Table] = []
+    rows = size = 0
+    for part in stream.with_format("arrow").iter(batch_size=100):
+        if len(part.schema) > sampling.max_columns:
+            raise DynosaurError(Code.TOO_MANY_COLUMNS, f"{len(part.schema)} columns")
+        parts.append(part)
+        rows, size = rows + len(part), size + part.nbytes
+        if rows >= ahead or size >= sampling.max_bytes:
+            break
+    if not parts:
+        return pa.table({ROW_COLUMN: pa.array([], type=pa.int64())})
+    table = pa.concat_tables(parts, promote_options="permissive").slice(0, ahead)
+    seed = digest(digest(job["repo_id"], job["config"], job["split"]), sampling.seed)
+    chosen = pa.array(spread(len(table), sampling.rows_per_split, seed, sampling.first_rows), type=pa.int64())
+    plain = [field.name for field in table.schema if not pa.types.is_binary(field.type)]
+    return table.select(plain).take(chosen).append_column(ROW_COLUMN, chosen)
+
+
+def _code(error: Exception) -> Code:
+    text = str(error).lower()
+    if "script" in text:
+        return Code.SCRIPT_DATASET
+    if isinstance(error, MemoryError | pa.ArrowMemoryError):
+        return Code.TOO_LARGE
+    return Code.UNREADABLE_FILES
+
+
+if __name__ == "__main__":
+    main()
