@@ -44,6 +44,11 @@ def contribution_name(name: str) -> str:
     return f"contributions/{name[:2]}/{name}.json"
 
 
+def trace_name(repo_id: str) -> str:
+    """Where it is kept what a dataset's last branch said and heard; ids come from outside and are never a path."""
+    return f"traces/{digest(repo_id)}.json"
+
+
 class Growth:
     """Writes down what becomes of the datasets of one plan."""
 
@@ -54,6 +59,10 @@ class Growth:
         self.ledger, self.store, self.report = ledger, store, report
         self.pipeline = pipeline_digest(settings)
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def trace(self, ref: DatasetRef, parts: dict[str, Any]) -> None:
+        """Keeps the stage results of a branch for `dynosaur explain`: designs, answers, verdicts."""
+        self.store.write_json(trace_name(ref.repo_id), {"growth_id": self.growth_id, **parts})
 
     def grown(self, ref: DatasetRef, contribution: Contribution) -> None:
         """The dataset's records become part of what the next release holds."""

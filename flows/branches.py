@@ -39,6 +39,7 @@ class _Branch:
     stage: Stage = "metadata"
     metadata: DatasetMetadata | None = None
     proposals: list[Proposal] = field(default_factory=list)
+    trace: dict[str, Any] = field(default_factory=dict)
 
 
 class Branches:
@@ -80,6 +81,7 @@ class Branches:
             self._end_failed(branch, branch.stage, _as_error(result, future))
             return False
         report = self.growth.report
+        branch.trace[branch.stage] = result
         if branch.stage == "metadata":
             branch.metadata = DatasetMetadata.model_validate(result)
             report.add_metadata(branch.metadata)
@@ -99,6 +101,8 @@ class Branches:
         return self._next(branch, refusal_of_records(contribution), None, contribution=contribution)
 
     def _next(self, branch: _Branch, refusal: Any, stage: Stage | None, **inputs: Any) -> bool:
+        if refusal or stage is None:
+            self.growth.trace(branch.ref, branch.trace)
         if refusal:
             self.growth.refused(branch.ref, branch.stage, *refusal)
             _told(branch, f"refused: {refusal[0]}")
@@ -113,6 +117,8 @@ class Branches:
     def _end_failed(self, branch: _Branch, stage: Stage, error: DynosaurError) -> None:
         if error.code in _STOPPING:
             self.stopped = error
+        if not error.kind.deferred:
+            self.growth.trace(branch.ref, {**branch.trace, stage: str(error)})
         self.growth.failed(branch.ref, stage, error)
         _told(branch, f"{'deferred' if error.kind.deferred else 'failed'}: {error.code}")
 

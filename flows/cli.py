@@ -47,12 +47,13 @@ def grow(
         catalog=catalog, store=store, release=release or None, max_cost_usd=max_cost, recipe=recipe, model=model
     )
     _quiet_prefect()
-    from flows.dry_run import forecast
-    from flows.grow import grow as grow_flow
-
     if dry_run:
+        from flows.dry_run import forecast
+
         _show_forecast(forecast(options, limit=limit), as_json)
         return
+    from flows.grow import grow as grow_flow
+
     _run_growth(lambda: grow_flow(**options.model_dump(), limit=limit, return_state=True), options, as_json)
 
 
@@ -151,6 +152,76 @@ def check(
     with tempfile.TemporaryDirectory(prefix="dynosaur-check-") as folder:
         for verdict in Checker(open_clients(settings).catalog, Store(folder), settings).check(lines):
             _print_json(verdict)
+
+
+@app.command()
+def status(store: StoreUrl = None, as_json: AsJson = False) -> None:
+    """What the store holds, and how the last growths ended."""
+    from flows import inspect
+
+    _show(inspect.status(_clients(store)), inspect.show_status, as_json)
+
+
+@app.command()
+def failed(store: StoreUrl = None, as_json: AsJson = False) -> None:
+    """The datasets that broke or were deferred: code, stage, message, what to do."""
+    from flows import inspect
+
+    _show(inspect.failed(_clients(store)), inspect.show_failed, as_json)
+
+
+@app.command()
+def explain(name: Annotated[str, typer.Argument(help="a dataset id, or ID:CONFIG")], store: StoreUrl = None) -> None:
+    """All that is known of one dataset, as JSON."""
+    from flows import inspect
+
+    sys.stdout.write(json.dumps(inspect.explain(_clients(store), name), indent=2, default=str) + "\n")
+
+
+@app.command()
+def stats(store: StoreUrl = None, as_json: AsJson = False) -> None:
+    """Records by licence, designer and dataset."""
+    from flows import inspect
+
+    _show(inspect.stats(_clients(store)), inspect.show_stats, as_json)
+
+
+@app.command()
+def export(
+    to: Annotated[str, typer.Argument(help="file or URL (.gz compresses); a folder for the format reference")],
+    form: Annotated[str, typer.Option("--format", help="alpaca, messages, tk-instruct or reference")] = "alpaca",
+    catalog: Catalog = None,
+    store: StoreUrl = None,
+) -> None:
+    """Write the grown dataset in another form."""
+    from flows import inspect
+
+    count = inspect.export(_clients(store, catalog), form, to)
+    Screen().line(f"{count:,} lines to {to}")
+
+
+@app.command()
+def doctor(catalog: Catalog = None, store: StoreUrl = None, as_json: AsJson = False) -> None:
+    """Try the catalogue, the model endpoint, the store and Prefect, and say what to do about each."""
+    from flows.doctor import examine, show_findings
+
+    _quiet_prefect()
+    findings = examine(Options(catalog=catalog, store=store))
+    _show(findings, show_findings, as_json)
+    raise typer.Exit(0 if all(finding["ok"] for finding in findings) else 1)
+
+
+def _clients(store: str | None, catalog: str | None = None) -> Any:
+    from dynosaur_core.clients import open_clients
+
+    return open_clients(Options(store=store, catalog=catalog).settings())
+
+
+def _show(found: Any, show: Callable[[Any, Screen], None], as_json: bool) -> None:
+    if as_json:
+        _print_json(found)
+    else:
+        show(found, Screen())
 
 
 def _run_growth(call: Callable[[], Any], options: Options, as_json: bool) -> None:

@@ -71,7 +71,8 @@ def show(screen: Screen, settings: Settings, folder: Path) -> None:
     screen.show_report(settings)
     release = folder / "release"
     for record in _samples(release, 3):
-        text = f"[b]{_plain(record['instruction'])}[/b]\n{_plain(record['input'])}\n[green]{_plain(record['output'])}[/green]"
+        asked, given, answer = (_plain(record[name]) for name in ("instruction", "input", "output"))
+        text = f"[b]{asked}[/b]\n{given}\n[green]{answer}[/green]"
         title = f"{record['taskname']} · {record['license']} · {record['mode']}"
         screen.console.print(Panel(text, title=title, title_align="left"))
     screen.line("where to look next")

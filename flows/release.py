@@ -75,8 +75,13 @@ class Contributions:
 
     def __iter__(self) -> Iterator[Contribution]:
         for repo_id, name in self.clients.ledger.contributions():
-            data = self.clients.store.read_bytes(contribution_name(name))
-            if data is None:
-                message = f"the contribution of {repo_id} is missing from the store; run `dynosaur backfill {repo_id}`"
-                raise DynosaurError(Code.STORE_FAILED, message)
-            yield Contribution.model_validate_json(data)
+            yield read_contribution(self.clients, repo_id, name)
+
+
+def read_contribution(clients: Clients, repo_id: str, name: str) -> Contribution:
+    """The contribution that the ledger names; raises StoreFailed where the store has lost it."""
+    data = clients.store.read_bytes(contribution_name(name))
+    if data is None:
+        message = f"the contribution of {repo_id} is missing from the store; run `dynosaur backfill {repo_id}`"
+        raise DynosaurError(Code.STORE_FAILED, message)
+    return Contribution.model_validate_json(data)

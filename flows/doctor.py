@@ -1,0 +1,93 @@
+"""`dynosaur doctor`: tries every part that a growth needs, and says what to do about each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+from rich.table import Table
+
+from dynosaur_core.clients import Clients, open_clients
+from dynosaur_core.digest import digest
+from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.publish.sinks import open_sink
+from flows.options import Options
+from flows.screen import Screen
+
+
+def examine(options: Options) -> list[dict[str, Any]]:
+    """One finding per part: {part, ok, found, what_to_do}."""
+    try:
+        settings = options.settings()
+    except DynosaurError as error:
+        return [_failed("settings", error)]
+    clients = open_clients(settings)
+    parts: list[tuple[str, Callable[[], str]]] = [
+        (f"store {settings.store}", lambda: _store(clients)),
+        ("ledger", lambda: f"{sum(clients.ledger.counts().values()):,} datasets known"),
+        (f"catalogue {settings.catalog}", lambda: _catalog(clients)),
+    ]
+    if settings.designing.asks_model:
+        parts.append((f"model {settings.model}", lambda: _model(clients)))
+    parts += [(f"release {url}", lambda url=url: _release(clients, url)) for url in settings.release]  # type: ignore[misc]
+    parts.append(("prefect", _prefect))
+    return [_finding(part, examination) for part, examination in parts]
+
+
+def show_findings(findings: list[dict[str, Any]], screen: Screen) -> None:
+    table = Table("part", "", "found", "what to do")
+    for finding in findings:
+        table.add_row(finding["part"], "ok" if finding["ok"] else "FAILED", finding["found"], finding["what_to_do"])
+    screen.console.print(table)
+
+
+def _finding(part: str, examination: Callable[[], str]) -> dict[str, Any]:
+    try:
+        return {"part": part, "ok": True, "found": examination(), "what_to_do": ""}
+    except DynosaurError as error:
+        return _failed(part, error)
+
+
+def _failed(part: str, error: DynosaurError) -> dict[str, Any]:
+    return {"part": part, "ok": False, "found": str(error), "what_to_do": error.kind.advice}
+
+
+def _store(clients: Clients) -> str:
+    name = f"doctor/{digest(clients.store.url)}.json"
+    clients.store.write_json(name, {"written": True})
+    if clients.store.read_json(name) != {"written": True}:
+        raise DynosaurError(Code.STORE_FAILED, "what was written cannot be read back")
+    return "can be written and read"
+
+
+def _catalog(clients: Clients) -> str:
+    first = [ref.repo_id for ref in islice(clients.catalog.list(), 3)]
+    return "lists " + (", ".join(first) + ", ..." if first else "nothing")
+
+
+def _model(clients: Clients) -> str:
+    capability = clients.llm.check()
+    return f"answers; structured output: {capability.structured}"
+
+
+def _release(clients: Clients, url: str) -> str:
+    release, _ = open_sink(url, clients.settings.releasing).manifest()
+    return f"version {release.version}, {release.records:,} records" if release else "nothing released yet"
+
+
+def _prefect() -> str:
+    import httpx
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import PrefectException
+    from prefect.settings import PREFECT_API_URL
+
+    try:
+        with get_client(sync_client=True) as client:
+            error = client.api_healthcheck()
+    except (PrefectException, RuntimeError, OSError, httpx.HTTPError) as failure:
+        raise DynosaurError(Code.CONNECTION_FAILED, f"Prefect does not start: {failure}") from failure
+    if error:
+        raise DynosaurError(Code.CONNECTION_FAILED, f"the Prefect server does not answer: {error}")
+    where = PREFECT_API_URL.value()
+    return f"server at {where}" if where else "a temporary server starts; `prefect server start` keeps one with a UI"
