@@ -89,12 +89,16 @@ class Store:
         with self.open_table(kind, name) as file:
             return file.read(columns=columns)
 
+    def _open(self, name: str) -> Any:
+        """A local file is opened by Arrow itself: many small tables are read, and each call through Python costs."""
+        return pa.OSFile(self.path(name)) if self.local else self.fs.open(self.path(name), "rb")
+
     @contextmanager
     def open_table(self, kind: str, name: str) -> Iterator[pq.ParquetFile]:
         """The parquet file itself, for reading it in batches."""
         path = table_name(kind, name)
         try:
-            with self.fs.open(self.path(path), "rb") as raw, pq.ParquetFile(raw) as file:
+            with self._open(path) as raw, pq.ParquetFile(raw) as file:
                 yield file
         except FileNotFoundError as error:
             message = f"{path} is missing from {self.url}: run a backfill of its dataset with --force"

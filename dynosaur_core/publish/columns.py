@@ -36,7 +36,7 @@ class Column:
     @cached_property
     def empty(self) -> Mask:
         """Rows whose text holds nothing but spaces."""
-        return mask(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(self.text)), 0))
+        return mask(pc.utf8_is_space(self.text)) | (byte_lengths(self.text) == 0)
 
     @cached_property
     def beside(self) -> pa.Array:
@@ -126,21 +126,29 @@ def _python(values: pa.Array) -> list[Any]:
 
 
 def quoted(texts: pa.Array) -> pa.Array:
-    """`values.quote` of every text; only those with both kinds of quotes, or a backslash at the end, one by one."""
-    single_quoted = pc.binary_join_element_wise("'", texts, "'", "")
-    odd = pc.or_(pc.match_substring(texts, "'"), pc.ends_with(texts, "\\"))
-    if not pc.any(odd).as_py():
-        return single_quoted
-    simple = pc.and_not(odd, pc.or_(pc.match_substring(texts, '"'), pc.ends_with(texts, "\\")))
-    double_quoted = pc.binary_join_element_wise('"', texts, '"', "")
-    result = pc.if_else(odd, double_quoted, single_quoted)
-    rest = pc.fill_null(pc.and_not(odd, simple), False)
-    return replaced(result, mask(rest), [quote(text) for text in texts.filter(rest).to_pylist()])
+    """`values.quote` of every text; one by one only where an apostrophe or a backslash at the end needs a thought."""
+    simple = pc.binary_join_element_wise("'", texts, "'", "")
+    odd = mask(pc.or_(pc.match_substring(texts, "'"), pc.ends_with(texts, "\\")))
+    return replaced(simple, odd, [quote(text) for text in texts.filter(pa.array(odd)).to_pylist()])
 
 
 def replaced(texts: pa.Array, where: Mask, by: list[str | None]) -> pa.Array:
     """`texts` with the rows of `where` exchanged, in their order."""
     return pc.replace_with_mask(texts, pa.array(where), pa.array(by, pa.string())) if by else texts
+
+
+def byte_lengths(texts: pa.Array) -> npt.NDArray[np.int32]:
+    """Bytes of each text, from the offsets alone; a null has none."""
+    offsets = np.frombuffer(texts.buffers()[1], dtype=np.int32) if len(texts) else np.zeros(1, np.int32)
+    return np.diff(offsets[texts.offset : texts.offset + len(texts) + 1])
+
+
+def longer(texts: pa.Array, size: int) -> Mask:
+    """Rows with more than `size` characters; those are counted only where there are as many bytes."""
+    result: Mask = byte_lengths(texts) > size
+    if result.any():
+        result &= mask(pc.greater(pc.utf8_length(texts), size))
+    return result
 
 
 def mask(values: pa.Array) -> Mask:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from dynosaur_core.errors import Reason
 from dynosaur_core.models import InstructionTask
-from dynosaur_core.publish.columns import Column, Columns, Mask, mask, replaced
+from dynosaur_core.publish.columns import Column, Columns, Mask, longer, mask, replaced
 from dynosaur_core.publish.values import cut, quote
 from dynosaur_core.settings import Publishing
 
@@ -51,7 +51,8 @@ class RowCodes:
         self.codes = np.zeros(rows, dtype=np.int8)
 
     def mark(self, where: Mask, reason: Reason) -> None:
-        self.codes[where & (self.codes == 0)] = CODES[reason]
+        if where.any():
+            self.codes[where & (self.codes == 0)] = CODES[reason]
 
 
 def render(task: InstructionTask, columns: Columns, settings: Publishing) -> Rendered:
@@ -89,10 +90,6 @@ def join(names: tuple[str, ...], texts: list[pa.Array]) -> pa.Array:
     for name, text in zip(names, texts, strict=True):
         parts += [f"{'. ' if parts else ''}{name} is ", text]
     return pc.binary_join_element_wise(*parts, ". ", "")
-
-
-def longer(text: pa.Array, size: int) -> Mask:
-    return mask(pc.greater(pc.utf8_length(text), size))
 
 
 def instruct(task: InstructionTask, settings: Publishing) -> str:

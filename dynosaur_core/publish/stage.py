@@ -140,8 +140,8 @@ def _repeated(
         return positions
     key = np.array(number_of)[numbers[positions]]
     for texts in (inputs, outputs):
-        chunks = texts.filter(pa.array(kept)).dictionary_encode().unify_dictionaries().chunks
-        key = key * (len(positions) + 1) + np.concatenate([chunk.indices for chunk in chunks])
+        encoded = texts.combine_chunks().dictionary_encode().indices.fill_null(0).to_numpy()
+        key = key * len(kept) + encoded[positions]
     _, first = np.unique(key, return_index=True)
     return np.delete(positions, first)
 
