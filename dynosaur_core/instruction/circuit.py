@@ -9,6 +9,8 @@ from dynosaur_core.errors import Code, DynosaurError
 
 DEAD_AFTER_S = 3.0
 """Seconds of failing connections, with no response in between, after which an endpoint counts as dead."""
+SILENT_TIMEOUTS = 4
+"""As many timeouts' worth of silence mean the same."""
 TRY_AGAIN_S = 30.0
 """After it, one request tries a dead endpoint again; a refused key is not tried again."""
 
@@ -19,7 +21,7 @@ class Circuit:
     """One per endpoint; safe to share between threads."""
 
     def __init__(self, timeout_s: float) -> None:
-        self._silence_s = {Code.MODEL_UNREACHABLE: DEAD_AFTER_S, Code.MODEL_TIMED_OUT: 2 * timeout_s}
+        self._silence_s = {Code.MODEL_UNREACHABLE: DEAD_AFTER_S, Code.MODEL_TIMED_OUT: SILENT_TIMEOUTS * timeout_s}
         self._lock = threading.Lock()
         self._open = threading.Event()
         self._error: DynosaurError | None = None

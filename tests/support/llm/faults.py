@@ -12,6 +12,8 @@ HTTP = ("429", "500", "503", "html", "not_json", "no_choices")
 CONTENT = ("truncated", "fenced", "prefixed", "python", "wrong_keys", "list", "chatty")
 UNUSABLE = ("refusal", "prose", "empty")
 USAGE = ("missing_usage",)
+QUOTA = "quota"
+"""Ends everything: not one of ALL."""
 ALL = CONNECTION + HTTP + CONTENT + UNUSABLE + USAGE
 
 

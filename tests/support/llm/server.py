@@ -35,7 +35,10 @@ class Behaviour:
     ignores_schema: bool = False
     refuses: tuple[str, ...] = ()
     """Parameters that it answers with 400."""
-    requests_per_minute: int | None = None
+    requests_per_window: int | None = None
+    window_s: float = 60.0
+    max_in_flight: int | None = None
+    """More at once are answered with 429."""
     rate_headers: bool = True
     retry_after: str = "0.05"
     hang_s: float = 30.0
@@ -57,6 +60,8 @@ class Seen:
     batched: Counter[str] = field(default_factory=Counter)
     """Requests that were answered by batches."""
     bodies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    arrivals: list[tuple[float, str]] = field(default_factory=list)
+    """When (monotonic) a request for which dataset arrived."""
 
 
 class LlmServer:
@@ -122,28 +127,31 @@ class LlmServer:
         return response
 
     def _rate_limited(self) -> Reply | None:
-        limit = self.behaviour.requests_per_minute
+        limit, window_s = self.behaviour.requests_per_window, self.behaviour.window_s
+        crowded = self.behaviour.max_in_flight
+        if crowded is not None and self.seen.in_flight > crowded:
+            return 429, _error("Too many at once", "rate_limit_exceeded"), {"Retry-After": self.behaviour.retry_after}
         if limit is None:
             return None
         with self.lock:
             now = time.monotonic()
-            while self._recent and now - self._recent[0] >= 60:
+            while self._recent and now - self._recent[0] >= window_s:
                 self._recent.popleft()
             if len(self._recent) < limit:
                 self._recent.append(now)
                 return None
-            wait_s = 60 - (now - self._recent[0])
+            wait_s = window_s - (now - self._recent[0])
         return 429, _error("Rate limit reached for requests", "rate_limit_exceeded"), {"Retry-After": f"{wait_s:.2f}"}
 
     def rate_headers(self) -> dict[str, str]:
-        limit = self.behaviour.requests_per_minute
+        limit = self.behaviour.requests_per_window
         if limit is None or not self.behaviour.rate_headers:
             return {}
         left = limit - len(self._recent)
         return {
             "x-ratelimit-limit-requests": str(limit),
             "x-ratelimit-remaining-requests": str(left),
-            "x-ratelimit-reset-requests": f"{(limit - left) * 60 / limit:.3f}s",
+            "x-ratelimit-reset-requests": f"{(limit - left) * self.behaviour.window_s / limit:.3f}s",
         }
 
 
@@ -191,18 +199,20 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _ask(self, body: dict[str, Any], api: str) -> None:
         endpoint, seen = self.server.endpoint, self.server.endpoint.seen
+        name, prompt = digest(body), json.dumps(body, ensure_ascii=False)
+        dataset = Asked(tuple(body.get("messages") or body.get("input") or ()), None).dataset[0]
+        with endpoint.lock:
+            seen.arrivals.append((time.monotonic(), dataset))
         endpoint.stopping.wait(endpoint.behaviour.latency_s)
         if refused := endpoint.refusal(body, api):
             self._send(*refused)
             return
-        name = digest(body)
-        prompt = json.dumps(body, ensure_ascii=False)
         with endpoint.lock:
             attempt = seen.attempts[name]
             seen.attempts[name] += 1
             seen.bodies[name] = body
         kind = endpoint.behaviour.faults.choose(name, attempt, prompt)
-        if kind in kinds.CONNECTION or kind in kinds.HTTP:
+        if kind in (*kinds.CONNECTION, *kinds.HTTP, kinds.QUOTA):
             self._fail(kind, body, api)
             return
         response = endpoint.answer(body, api, kind)
@@ -212,7 +222,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _fail(self, kind: str, body: dict[str, Any], api: str) -> None:
         endpoint = self.server.endpoint
-        if kind.isdecimal():
+        if kind == "quota":
+            self._send(429, _error("You exceeded your current quota", "insufficient_quota"), {})
+        elif kind.isdecimal():
             again = {} if kind == "500" else {"Retry-After": endpoint.behaviour.retry_after}
             self._send(int(kind), _error(f"fault {kind}", "fault"), again)
         elif kind == "hang":
