@@ -20,6 +20,7 @@ _PAIR = re.compile(
     r"(?:two|2|both|pairs? of|(?:a|the) pair of)\s+(\w+)"
 )
 _OTHER = re.compile(r"\b(?:the|an)\s?other\s+(sentence|question|text|one|statement|passage)\b")
+_COMPARED = re.compile(r"\b(?:paraphras\w+|entail\w*|contradicts?|duplicates?|equivalent)\b")
 _INVERTED = (
     r"\b(?:opposite|reversed?|inverse|different|contrary|higher|lower|changed)\s+(?:or\s+\w+\s+)?"
     r"(?:(?:of|to|from)\s+(?:the|this|that)\s+)?(?:given\s+)?(?:\w+\s+){0,2}"
@@ -94,6 +95,8 @@ def missing_partner(case: Case) -> Finding | None:
         return Reason.MISSING_INPUT, f"it compares {match[0]}, the only input is {case.inputs[0].name}"
     if partner and _OTHER.search(case.instruction.lower):
         return Reason.MISSING_INPUT, f"it compares with another text, the only input is {case.inputs[0].name}"
+    if partner and case.output.kind in CLOSED and _COMPARED.search(case.instruction.lower):
+        return Reason.MISSING_INPUT, f"it judges a relation, the only input is {case.inputs[0].name}"
     return None
 
 

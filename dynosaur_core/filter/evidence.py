@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, TypeVar, cast
@@ -20,6 +21,9 @@ Places = npt.NDArray[np.int64]
 
 CELL_CHARS = 2_000
 """Characters of a cell that word searches read: enough to know it by, and a bound on the work."""
+
+LOOKED_AT = 200
+"""Distinct values whose shape is looked at."""
 
 # Lower case, and one space for every ASCII character that is no letter or digit: searches then need no regex.
 _PLAIN = bytes(
@@ -70,26 +74,34 @@ class Evidence:
         """The column as strings, null as ""; a list of strings is joined by spaces, other nested values give ""."""
         return self._once(("text", name), lambda: _text(self.column(name)))
 
-    def word_counts(self, name: str) -> npt.NDArray[np.int64]:
-        """Words of each filled cell, counted by the spaces between them."""
+    def lengths(self, name: str) -> Codes:
+        """Bytes of each cell's text."""
 
-        def count() -> npt.NDArray[np.int64]:
-            text = self.text(name).filter(pa.array(self.filled(name)))
-            spaces = pc.count_substring_regex(pc.utf8_trim_whitespace(text), r"\s+")
-            return np.asarray(spaces.to_numpy(zero_copy_only=False), dtype=np.int64) + 1
+        def count() -> Codes:
+            return np.asarray(pc.binary_length(self.text(name)).to_numpy(zero_copy_only=False), dtype=np.int64)
 
-        return self._once(("words", name), count)
+        return self._once(("lengths", name), count)
 
     def median_words(self, name: str) -> float:
-        counts = self.word_counts(name)
-        return float(np.median(counts)) if len(counts) else 0.0
+        """Words of a filled cell, counted by the spaces between them; 0 where no cell is filled."""
+
+        def median() -> float:
+            text = self.text(name).filter(pa.array(self.filled(name)))
+            spaces = pc.count_substring(text, " ").to_numpy(zero_copy_only=False)
+            return float(np.median(spaces)) + 1 if len(spaces) else 0.0
+
+        return self._once(("words", name), median)
 
     def share_matching(self, name: str, pattern: str) -> float:
-        """Share of the distinct texts that match a pattern of ours as a whole."""
+        """Share of the distinct texts (the first `LOOKED_AT` of them) that match a pattern of ours as a whole."""
 
         def share() -> float:
-            texts = pc.cast(self.values(name), pa.string())
-            return float(pc.mean(pc.match_substring_regex(texts, f"^(?:{pattern})$")).as_py() or 0.0)
+            texts = self._once(("texts", name), lambda: [str(v) for v in self.values(name)[:LOOKED_AT].to_pylist()])
+            shape = re.compile(pattern)
+            # Where the first few are of another shape, the share is low anyhow.
+            if not any(shape.fullmatch(text) for text in texts[:8]):
+                return 0.0
+            return sum(shape.fullmatch(text) is not None for text in texts) / len(texts)
 
         return self._once(("matching", name, pattern), share)
 
@@ -113,7 +125,7 @@ class Evidence:
         names = [n for n in self.table.column_names if n not in (SPLIT_COLUMN, ROW_COLUMN) and self._readable(n)]
         if not names or not self.rows:
             return b"", np.zeros(1, dtype=np.int64)
-        cells = [pc.utf8_slice_codeunits(self.text(name), 0, CELL_CHARS) for name in names]
+        cells = [_cut(self.text(name)) for name in names]
         row = _one(pc.binary_join_element_wise("", *cells, "", " | "))
         offsets = np.frombuffer(row.buffers()[1], dtype=np.int32)[row.offset : row.offset + len(row) + 1].astype(
             np.int64
@@ -124,6 +136,10 @@ class Evidence:
     def find(self, phrase: str, limit: int) -> Places | None:
         """Where the phrase begins in `pages` (at a word's start); None when in more than `limit` places."""
         return self._once(("find", phrase, limit), lambda: self._find(phrase, limit))
+
+    def holds(self, phrase: str) -> bool:
+        """Whether the phrase stands anywhere in `pages`, at a word's start."""
+        return f" {phrase}".encode() in self.pages[0]
 
     def rows_of(self, places: Places) -> Places:
         """The row of each place in `pages`."""
@@ -183,7 +199,7 @@ def _codes(array: pa.Array) -> tuple[Codes, pa.Array]:
 
 def _filled(array: pa.Array) -> Mask:
     if _is_text(array.type):
-        mask = pc.not_equal(pc.utf8_trim_whitespace(array), "")
+        mask = pc.invert(pc.or_(pc.utf8_is_space(array), pc.equal(pc.binary_length(array), 0)))
     elif _is_list(array.type):
         mask = pc.greater(pc.list_value_length(array), 0)
     elif pa.types.is_floating(array.type):
@@ -191,6 +207,12 @@ def _filled(array: pa.Array) -> Mask:
     else:
         mask = pc.is_valid(array)
     return np.asarray(pc.fill_null(mask, False).to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def _cut(text: pa.Array) -> pa.Array:
+    """The first `CELL_CHARS` of each cell; cutting is slow, and most columns need none."""
+    longest = pc.max(pc.binary_length(text)).as_py() or 0
+    return pc.utf8_slice_codeunits(text, 0, CELL_CHARS) if longest > CELL_CHARS else text
 
 
 def _text(array: pa.Array) -> pa.Array:

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from dynosaur_core.errors import Reason
 from dynosaur_core.filter.case import NUMBERS, Case, Check, Finding
+from dynosaur_core.filter.evidence import Codes
 from dynosaur_core.filter.wording import field_words, word_set
 from dynosaur_core.models import FieldKind, FieldSpec
 
@@ -18,12 +19,17 @@ UNDECIDED = 0.5
 """Share of repeated inputs with several answers from which on the inputs do not determine the output."""
 DECIDED_ELSEWHERE = 0.25
 """The same, where another field decides: then even fewer are no noise of annotators."""
+SETTLED = 0.1
+"""Share that may remain with that other field."""
+OFTEN = 0.2
+"""Share of the rows that must have such inputs."""
 
 # Wordings that ask for one relation between two texts.
 _RELATION = re.compile(
     r"\b(?:entail\w*|contradict\w*|paraphras\w*|re-?(?:phras|word|stat)\w*|equivalen\w*|duplicat\w*|"
-    r"counterfactual\w*|dissimilar\w*|unrelated|opposite|neutral|consistent with|follows? from|(?:means?|meaning|asks?|says?) the same|"
-    r"(?:same|similar|different) meaning|(?:keep|preserv|retain)\w* (?:the |its )?meaning|different wording|other words)\b"
+    r"counterfact\w*|dissimilar\w*|unrelated|opposite|neutral|consistent with|follows? from|"
+    r"(?:means?|meaning|asks?|says?) the same|(?:same|similar|different) meaning|"
+    r"(?:keep|preserv|retain)\w* (?:the |its )?meaning|different wording|other words)\b"
 )
 _SIMILAR = re.compile(r"\b(?:similar|alike)\b")
 # Wordings that ask for the right one among several.
@@ -31,6 +37,8 @@ _RIGHT = re.compile(r"\b(?:answers?|correct\w*|right|true|plausibl\w*|valid|rele
 # Names of classes, and of columns, that tell how two texts relate.
 _RELATION_CLASS = re.compile(r"entail|contradict|neutral|equivalen|duplicat|paraphras|similar|relat|same|match|implied")
 _SCORE_NAME = word_set("score similarity similar relatedness label rating rate gold judgment judgement")
+_VERDICT_NAME = word_set("label correct gold relevance relevant judgment judgement correctness")
+_NEGATIVE_VERDICTS = word_set("0 no false incorrect wrong invalid")
 _YES_NO = re.compile(r"\bwhether\b|\bor not\b|^(?:is|are|does|do|did|can|has|have|was|were)\b")
 _SINGULAR = re.compile(
     r"\b(?:an?|one|a single)\s+(?:\w+\s+){0,2}(sentence|question|word|phrase|title|headline|term)\b(?!\s+or\b)"
@@ -63,35 +71,37 @@ def conflicting_rows(case: Case) -> Finding | None:
     if case.output.kind is FieldKind.TEXT and kinds * 5 > case.rows.rows:
         return None  # many texts may answer the same input
     inputs = case.rows.joint(case.design.input_fields)
-    share, groups = _conflicts(inputs, case.rows.codes(case.output.name))
+    share, groups, rows = _conflicts(inputs, case.rows.codes(case.output.name))
     if groups < 10 or share < DECIDED_ELSEWHERE:
         return None
     for field in case.others:
         if field.kind is FieldKind.TEXT and case.rows.distinct(field.name) < case.rows.rows * 0.95:
             more = case.rows.joint((*case.design.input_fields, field.name))
-            if _conflicts(more, case.rows.codes(case.output.name))[0] < 0.1:
+            if _conflicts(more, case.rows.codes(case.output.name))[0] < SETTLED:
                 return Reason.MISSING_INPUT, f"rows with equal inputs differ in {case.output.name} by {field.name}"
-    if share < UNDECIDED:
-        return None
+    if share < UNDECIDED or rows < OFTEN * case.rows.rows:
+        return None  # a few rows that came twice are an annotator's second thoughts
     return Reason.NOT_DERIVABLE, f"{share:.0%} of equal inputs have different {case.output.name}"
 
 
-def _conflicts(inputs: np.ndarray, outputs: np.ndarray) -> tuple[float, int]:
-    """Share of the input values of several rows that have several outputs, and how many such input values there are."""
+def _conflicts(inputs: Codes, outputs: Codes) -> tuple[float, int, int]:
+    """Of the inputs that several rows have: the share with several outputs, how many they are, and in how many rows."""
     held = (inputs >= 0) & (outputs >= 0)
     keys, sizes = np.unique(inputs[held], return_counts=True)
     repeated = keys[sizes > 1]
     if not len(repeated):
-        return 0.0, 0
+        return 0.0, 0, 0
     pairs = np.unique(np.stack([inputs[held], outputs[held]]), axis=1)[0]
     different = np.unique(pairs, return_counts=True)
     several = different[0][different[1] > 1]
-    return len(np.intersect1d(repeated, several)) / len(repeated), len(repeated)
+    return len(np.intersect1d(repeated, several)) / len(repeated), len(repeated), int(sizes[sizes > 1].sum())
 
 
 def mixed_relation(case: Case) -> Finding | None:
     """One relation is asked for between two texts, while an unused column says that the pairs are of several."""
     if case.output.kind is not FieldKind.TEXT or not case.text_inputs:
+        return None
+    if any(_tells_relation(case, field) for field in case.inputs):
         return None
     text = case.instruction.lower
     if _RELATION.search(text) or (_SIMILAR.search(text) and not _share_words(case)):
@@ -100,7 +110,7 @@ def mixed_relation(case: Case) -> Finding | None:
                 return Reason.MISMATCH, f"the pairs are of several kinds: see {field.name}"
     if _RIGHT.search(text):
         for field in case.others:
-            if _is_verdict(case, field) and _splits_inputs(case, field):
+            if _is_verdict(case, field) and (_splits_inputs(case, field) or _mostly_wrong(case, field)):
                 return Reason.MISMATCH, f"the outputs are right and wrong ones: see {field.name}"
     return None
 
@@ -156,8 +166,17 @@ def _is_verdict(case: Case, field: FieldSpec) -> bool:
 
 
 def _splits_inputs(case: Case, field: FieldSpec) -> bool:
-    share, groups = _conflicts(case.rows.joint(case.design.input_fields), case.rows.codes(field.name))
+    share, groups, _ = _conflicts(case.rows.joint(case.design.input_fields), case.rows.codes(field.name))
     return groups >= 5 and share >= 0.2
+
+
+def _mostly_wrong(case: Case, field: FieldSpec) -> bool:
+    """A verdict by name, which is negative in half of the rows or more."""
+    if not _VERDICT_NAME & set(field_words(field.name)):
+        return False
+    counts = zip(case.rows.values(field.name).to_pylist(), case.rows.counts(field.name).tolist(), strict=True)
+    negative = sum(count for value, count in counts if str(value).lower() in _NEGATIVE_VERDICTS)
+    return bool(negative * 2 >= case.rows.counts(field.name).sum())
 
 
 def _share_words(case: Case) -> bool:

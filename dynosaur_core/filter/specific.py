@@ -23,6 +23,8 @@ NEAR = 300
 COPIED_SHARE = 0.8
 """Word overlap (Jaccard) from which on an instruction is a copy."""
 MOST_OPTIONS = 10
+RUN = 6
+"""Words on end that do not come twice by chance."""
 QUESTION_NOUNS = word_set("question problem query exercise")
 GENERAL_NOUNS = TEXT_NOUNS | word_set("input data item example record given following list")
 
@@ -43,6 +45,8 @@ def example_words(instruction: str) -> frozenset[str]:
 
 def row_specific(case: Case) -> Finding | None:
     """Rare words of the rows stand together in the instruction, or it speaks of none of the fields."""
+    if run := _verbatim(case):
+        return Reason.ROW_SPECIFIC, f"{run!r} stands so in a few rows"
     strange = _strange_words(case)
     if not strange:
         return None
@@ -61,6 +65,26 @@ def row_specific(case: Case) -> Finding | None:
         return Reason.ROW_SPECIFIC, f"it speaks of {particular!r}, as few rows do"
     if len(rare) >= (1 if _marks_options(case) else 2) and not _speaks_of_input(case):
         return Reason.ROW_SPECIFIC, f"it speaks of {', '.join(rare)}, and of none of the inputs"
+    return None
+
+
+def _verbatim(case: Case) -> str | None:
+    """Six words of the instruction on end, or all of a short one, that a few rows hold letter by letter."""
+    words = [token.lower() for token in case.instruction.tokens if token[0].isalnum()]
+    size = min(RUN, len(words))
+    if size < 4:
+        return None
+    # Each run holds a part of four words that begins at a multiple of three: few searches rule out most.
+    parts = [at for at in range(0, len(words) - 3, 3) if case.rows.holds(" ".join(words[at : at + 4]))]
+    for start in sorted(
+        {start for at in parts for start in range(max(0, at - size + 4), min(at, len(words) - size) + 1)}
+    ):
+        run = words[start : start + size]
+        # Runs of words that any question has say nothing.
+        if sum(word not in FUNCTION_WORDS for word in run) >= 2:
+            places = _rare(case.rows, " ".join(run))
+            if places is not None and len(places):
+                return " ".join(run)
     return None
 
 
@@ -90,8 +114,8 @@ def _strange_words(case: Case) -> dict[int, str]:
     own = _own_words(case)
     return {
         at: word
-        for at, word in enumerate(case.instruction.stems)
-        if len(word) > 2
+        for at in case.instruction.plain
+        if len(word := case.instruction.stems[at]) > 2
         and word[0].isalnum()
         and not word.isdigit()
         and not is_task_word(word)

@@ -16,6 +16,8 @@ from dynosaur_core.models import FieldKind
 CONSTANT_SHARE = 0.98
 """From this share of one answer on there is nothing to learn."""
 DOMINANT_SHARE = 0.95
+COPIED = 0.9
+"""Share of rows with equal input and output that makes a copy."""
 
 # Value shapes that nobody can produce from content, and the share of values that must have them.
 SHAPES = {
@@ -118,21 +120,30 @@ def trivial_copy(case: Case) -> Finding | None:
     for field in case.inputs:
         if not case.rows.scalar(field.name):
             continue
-        both = pa.array(case.rows.filled(field.name) & case.rows.filled(output))
-        left, right = (
-            pc.utf8_lower(pc.utf8_trim_whitespace(case.rows.text(n).filter(both))) for n in (field.name, output)
-        )
-        if len(left) and float(pc.mean(pc.equal(left, right)).as_py()) >= 0.9:
+        if _repeats(case, field.name, output):
             return Reason.TRIVIAL_COPY, f"it repeats {field.name}"
         if _recoded(case, field.name, output):
             return Reason.TRIVIAL_COPY, f"it is another encoding of {field.name}"
     return None
 
 
+def _repeats(case: Case, source: str, output: str) -> bool:
+    """Nine of ten rows have the same text in both, but for case and the space around it."""
+    both = case.rows.filled(source) & case.rows.filled(output)
+    # Lengths tell most columns apart, and cost a hundredth.
+    alike = np.abs(case.rows.lengths(source) - case.rows.lengths(output))[both] <= 2
+    if not len(alike) or float(np.mean(alike)) < COPIED:
+        return False
+    left, right = (case.rows.text(name).filter(pa.array(both)) for name in (source, output))
+    left, right = (pc.utf8_lower(pc.utf8_trim_whitespace(text)) for text in (left, right))
+    return float(pc.mean(pc.equal(left, right)).as_py()) >= COPIED
+
+
 def _recoded(case: Case, source: str, output: str) -> bool:
-    """One to one between two small sets of values, each seen often: `label` and `label_text`."""
+    """One to one between two small sets of values of unlike types, each seen often: `label` and `label_text`."""
     kinds = case.rows.distinct(source), case.rows.distinct(output)
-    if kinds[0] != kinds[1] or kinds[0] < 2 or kinds[0] * 3 > case.rows.rows:
+    alike = case.fields[source].kind is case.fields[output].kind
+    if alike or kinds[0] != kinds[1] or kinds[0] < 2 or kinds[0] * 5 > case.rows.rows:
         return False
     pairs = case.rows.joint((source, output))
     return len(np.unique(pairs[pairs >= 0])) == kinds[0]

@@ -111,8 +111,12 @@ turkish twitter university utilize vietnamese web wikipedia world year
 """
 
 FUNCTION_WORDS = frozenset(stem(word) for word in _FUNCTION.split())
+_SITES = """
+amazon yelp wikipedia wikidata twitter reddit imdb quora stackoverflow stackexchange youtube google facebook github
+gitlab cnn bbc arxiv pubmed
+"""
 TASK_WORDS = frozenset(
-    stem(word) for block in (_FUNCTION, _TASKS, _NOUNS, _QUALITIES, _AREAS) for word in block.split()
+    stem(word) for block in (_FUNCTION, _TASKS, _NOUNS, _QUALITIES, _AREAS, _SITES) for word in block.split()
 )
 
 

@@ -17,6 +17,7 @@ def word_set(text: str) -> frozenset[str]:
 
 
 _TOKEN = re.compile(r"[^\W_]+(?:['’][a-z]+)?|[^\w\s]", re.UNICODE)
+_CLOSING = {"(": ")", "[": "]", "{": "}", "<": ">", '"': '"', "“": "”", "'": "'", "‘": "’"}
 _NAME_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 
 ARTICLES = word_set("a an the its their his her this that these those some any each every both all two three")
@@ -57,6 +58,7 @@ NEGATIVE_NAMES = word_set(
 _IRREGULAR = {"movies": "movie", "series": "series", "cookies": "cookie", "dies": "die", "ties": "tie", "lies": "lie"}
 
 
+@lru_cache(maxsize=16384)
 def stem(word: str) -> str:
     """The word without possessive and plural ending."""
     word = re.sub(r"['’]s?$", "", word)
@@ -116,6 +118,21 @@ class Instruction:
         """Token positions outside the given clauses."""
         inside = {at for span in self.given for at in span}
         return tuple(at for at in range(len(self.tokens)) if at not in inside)
+
+    @cached_property
+    def plain(self) -> tuple[int, ...]:
+        """Token positions outside brackets, quotes and lists of examples: there stand label names, not claims."""
+        inside, until = [], None
+        for at, token in enumerate(self.tokens):
+            if until is None:
+                until = _CLOSING.get(token)
+                if self.stems[at - 1 : at + 1] in (["such", "as"], ["for", "example"]) or token in ("including", "e.g"):
+                    until = "."
+                if until is None:
+                    inside.append(at)
+            elif token == until or (until == "." and token in ";?!"):
+                until = None
+        return tuple(inside)
 
     def find(self, words: Sequence[str]) -> list[int]:
         """Positions where these stems stand in a row, as a phrase of its own and not before another noun."""
