@@ -58,7 +58,7 @@ def serve_s3(folder: Path) -> Iterator[S3Server]:
     ports = dict(zip([f"{name}.port{kind}" for name in names for kind in ("", ".grpc")], _free_ports(8), strict=True))
     arguments = [
         *("server", "-s3", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder}", f"-s3.config={config}"),
-        *("-volume.max=16", "-master.volumeSizeLimitMB=64", "-master.telemetry=false", "-s3.port.iceberg=0"),
+        *("-volume.max=1000", "-master.volumeSizeLimitMB=64", "-master.telemetry=false", "-s3.port.iceberg=0"),
         *(f"-{name}={port}" for name, port in ports.items()),
     ]
     endpoint = f"http://127.0.0.1:{ports['s3.port']}"
@@ -68,12 +68,8 @@ def serve_s3(folder: Path) -> Iterator[S3Server]:
             _wait_until_it_answers(endpoint, process, folder / "log")
             yield S3Server(endpoint)
         finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.kill()  # asked to stop it would take its time, for files that nobody wants
+            process.wait()
 
 
 def _wait_until_it_answers(endpoint: str, process: subprocess.Popen[bytes], log: Path) -> None:
