@@ -13,7 +13,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,19 @@ class Store:
 
     def exists(self, name: str) -> bool:
         return bool(self.fs.exists(self.path(name)))
+
+    def names(self, folder: str) -> list[str]:
+        """The names of the whole files in a folder of the store, sorted."""
+        try:
+            found = self.fs.ls(self.path(folder), detail=False, **({} if self.local else {"refresh": True}))
+        except FileNotFoundError:
+            return []
+        return sorted(f"{folder}/{path.rsplit('/', 1)[-1]}" for path in found if not path.endswith(".tmp"))
+
+    def remove(self, name: str) -> None:
+        """Removes a file; nothing happens where there is none."""
+        with suppress(FileNotFoundError):
+            self.fs.rm_file(self.path(name))
 
     def read_bytes(self, name: str) -> bytes | None:
         """The file's bytes, or None where there is none."""

@@ -14,6 +14,8 @@ from dynosaur_core.instruction.request import Capability, Request
 from dynosaur_core.models import Usage
 from dynosaur_core.store import Store
 
+QUEUE = "batches/queue"
+
 
 class StoredAnswer(BaseModel):
     """One raw answer, and what was asked."""
@@ -50,11 +52,21 @@ class Answers:
     def put(self, request: Request, answer: StoredAnswer) -> None:
         self.store.write_json(_name(request.digest), answer)
 
-    def queue(self, request: Request) -> None:
-        """Keeps a request for the next batch."""
-        name = queue_name(request.digest)
-        if not self.store.exists(name):
-            self.store.write_json(name, asdict(request))
+    def queue(self, request: Request) -> int:
+        """Keeps a request for the next batch; gives how many batches have left it out already."""
+        kept = self.store.read_json(queue_name(request.digest))
+        if kept is None:
+            self.store.write_json(queue_name(request.digest), {"request": asdict(request), "left_out": 0})
+        return int(kept["left_out"]) if kept else 0
+
+    def left_out(self, digest: str) -> None:
+        """Counts that a batch ended without an answer to this request."""
+        kept = self.store.read_json(queue_name(digest))
+        if kept is not None:
+            self.store.write_json(queue_name(digest), {**kept, "left_out": kept["left_out"] + 1})
+
+    def unqueue(self, digest: str) -> None:
+        self.store.remove(queue_name(digest))
 
     @contextmanager
     def alone(self, digest: str) -> Iterator[None]:
@@ -77,7 +89,7 @@ class Answers:
 
 def queue_name(digest: str) -> str:
     """Where a request waits for its batch."""
-    return f"batches/queue/{digest}.json"
+    return f"{QUEUE}/{digest}.json"
 
 
 def _name(digest: str) -> str:

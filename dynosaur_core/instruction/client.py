@@ -31,6 +31,8 @@ _RETRIED: dict[Code, int] = {
     Code.MODEL_BAD_RESPONSE: 3,
 }
 """How often a transient error is met, within `llm.retry_s`, before it is the dataset's: a bad response may be paid."""
+MAX_LEFT_OUT = 3
+"""So many batches may end without an answer to a request before its dataset fails."""
 _FIRST_DELAY_S = 0.25
 _MAX_DELAY_S = 30.0
 _SPENDING_POLL_S = 0.05
@@ -89,18 +91,21 @@ class LlmClient:
         self._perform(make_request("", (), question, {**schema, "additionalProperties": False}, self.settings))
         return self._capability
 
-    def ask(self, request: Request) -> Reply:
+    def ask(self, request: Request, *, live: bool = False) -> Reply:
         """The answer to `request`: from the store, else from the endpoint, and then kept before anyone reads it.
 
-        Raises DynosaurError: MODEL_*, BudgetSpent, or BatchPending when first requests go by batch (`Batches` sends
-        what is queued here).
+        With `llm.batch` a first request is queued for `Batches` instead, unless `live`. Raises DynosaurError: MODEL_*,
+        BudgetSpent, BatchPending, or BatchFailed for a request that several batches have left out.
         """
         with self.answers.alone(request.digest):
             if kept := self.answers.get(request.digest):
                 with self._lock:
                     return Reply(kept, self._collected.pop(request.digest, Usage()))
-            if self.settings.llm.batch and request.follow_up is None:
-                self.answers.queue(request)
+            if self.settings.llm.batch and request.follow_up is None and not live:
+                if (left_out := self.answers.queue(request)) >= MAX_LEFT_OUT:
+                    self.answers.unqueue(request.digest)
+                    message = f"{left_out} batches ended without an answer to request {request.digest}"
+                    raise DynosaurError(Code.BATCH_FAILED, message)
                 raise DynosaurError(Code.BATCH_PENDING, f"request {request.digest} waits for its batch")
             if self._capability.known:
                 answer = self._perform(request)
@@ -145,19 +150,11 @@ class LlmClient:
         usage = Usage()
         try:
             answer, headers = self.adapter.send(body(request, terms, self.settings.llm.api))
-            usage = self._used(answer, tokens)
+            kept = stored(self.settings, request, answer)
+            usage = kept.usage
             self.circuit.responded()
             over = usage.prompt_tokens + usage.completion_tokens - tokens - _LIKELY_OUTPUT_TOKENS
             self.pace.answered(over, headers)
-            kept = StoredAnswer(
-                text=answer.text,
-                finish_reason=answer.finish_reason,
-                refusal=answer.refusal,
-                model=answer.model,
-                usage=usage,
-                when=datetime.now(UTC),
-                messages=request.messages,
-            )
             if request.modes:
                 self.answers.put(request, kept)
             if not self._capability.known:
@@ -172,16 +169,6 @@ class LlmClient:
             if usage.requests:
                 with self._lock:
                     self._usage[request.owner] += usage
-
-    def _used(self, answer: Answer, tokens: int) -> Usage:
-        prompt, completion = answer.prompt_tokens, answer.completion_tokens
-        usage = Usage(
-            requests=1,
-            prompt_tokens=tokens if prompt is None else prompt,
-            cached_tokens=answer.cached_tokens,
-            completion_tokens=count_tokens(answer.text) if completion is None else completion,
-        )
-        return priced(self.settings, usage)
 
     def _reserve(self, tokens: int, max_output_tokens: int) -> Reservation | None:
         """Sets the most aside that the request can cost; waits where others may yet leave room."""
@@ -231,3 +218,24 @@ class LlmClient:
                 structured = "text"
         self._capability = replace(terms, structured=structured, known=True)
         self.answers.remember(self._endpoint, self._capability)
+
+
+def stored(settings: Settings, request: Request, answer: Answer, batch: str | None = None) -> StoredAnswer:
+    """An answer as it is kept, with its cost; usage that the endpoint does not tell is counted here."""
+    prompt, completion = answer.prompt_tokens, answer.completion_tokens
+    usage = Usage(
+        requests=1,
+        prompt_tokens=prompt_tokens(request.messages, request.schema) if prompt is None else prompt,
+        cached_tokens=answer.cached_tokens,
+        completion_tokens=count_tokens(answer.text) if completion is None else completion,
+    )
+    return StoredAnswer(
+        text=answer.text,
+        finish_reason=answer.finish_reason,
+        refusal=answer.refusal,
+        model=answer.model,
+        usage=priced(settings, usage, batch=batch is not None),
+        when=datetime.now(UTC),
+        batch=batch,
+        messages=request.messages,
+    )
