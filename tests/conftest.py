@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.support.hub import LoopbackHub
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +20,13 @@ def corpus() -> Path:
     if not path or not Path(path).is_dir():
         pytest.skip("DYNOSAUR_CORPUS does not point to the corpus")
     return Path(path)
+
+
+@pytest.fixture
+def hub() -> Iterator[LoopbackHub]:
+    """An empty Hub on loopback; the test fails where the loopback Hub itself breaks."""
+    from tests.support.hub import LoopbackHub
+
+    with LoopbackHub() as running:
+        yield running
+    assert running.errors == []
