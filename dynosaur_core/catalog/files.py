@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
-from datasets import Audio, Features, Image, Pdf, Value, Video, load_dataset_builder
-from datasets.exceptions import DatasetNotFoundError, DefunctDatasetError
+from datasets import Audio, Features, Image, Pdf, Value, Video, get_dataset_config_names, load_dataset_builder
+from datasets.exceptions import DatasetGenerationError, DatasetNotFoundError, DatasetsError
+from datasets.utils import disable_progress_bars, tqdm
 
 from dynosaur_core.catalog.splits import split_role
 from dynosaur_core.digest import digest
@@ -26,7 +27,22 @@ from dynosaur_core.settings import Sampling
 FORMATS = {"parquet", "json", "csv", "text", "arrow"}
 """Packaged modules of `datasets` that only read data."""
 _BATCH = 1_000
-_READ_ERRORS = (OSError, ValueError, TypeError, KeyError, pa.ArrowException, UnicodeError, NotImplementedError)
+READ_ERRORS = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    NotImplementedError,
+    pa.ArrowException,
+    yaml.YAMLError,
+    DatasetsError,
+    DatasetGenerationError,
+)
+"""What `datasets` and its parsers raise for files and cards that they cannot read; anything else is a bug."""
+
+disable_progress_bars()
+# threads that find no lock each make one and delete it after use, under the feet of the others
+tqdm.set_lock(tqdm.get_lock())
 
 
 class FolderSource:
@@ -42,14 +58,10 @@ class FolderSource:
         return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
     def subsets(self) -> list[SourceSubset]:
-        from datasets import get_dataset_config_names  # resolves `configs:` or detects them by file names
-
         self._check_patterns()
         try:
             names = get_dataset_config_names(str(self.folder))
-        except DynosaurError:
-            raise
-        except Exception as error:
+        except READ_ERRORS as error:
             raise self._listing_error(error) from error
         return [self._subset(name) for name in names]
 
@@ -61,9 +73,7 @@ class FolderSource:
             if module_of(builder) == "parquet":
                 return sample_parquet(files, keep, sampling, digest(self.repo_id, subset.config, split.name))
             return sample_stream(builder, split.name, keep, sampling, digest(self.repo_id, subset.config, split.name))
-        except DynosaurError:
-            raise
-        except Exception as error:
+        except READ_ERRORS as error:
             raise DynosaurError(
                 Code.UNREADABLE_FILES, f"{subset.config}/{split.name} does not parse: {first_line(error)}"
             ) from error
@@ -84,7 +94,7 @@ class FolderSource:
         if config not in self._builders:
             try:
                 builder = load_dataset_builder(str(self.folder), config)
-            except Exception as error:
+            except READ_ERRORS as error:
                 raise self._listing_error(error) from error
             if module_of(builder) not in FORMATS:
                 kind = module_of(builder)
@@ -97,7 +107,7 @@ class FolderSource:
         files = [str(path) for paths in builder.config.data_files.values() for path in paths]
         try:
             return Features.from_arrow_schema(pq.read_schema(files[0])) if files else None
-        except _READ_ERRORS as error:
+        except READ_ERRORS as error:
             raise DynosaurError(Code.UNREADABLE_FILES, f"{Path(files[0]).name}: {first_line(error)}") from error
 
     def _check_patterns(self) -> None:
@@ -116,7 +126,7 @@ class FolderSource:
 
     def _listing_error(self, error: Exception) -> DynosaurError:
         scripts = [path.name for path in self.folder.glob("*.py")]
-        if isinstance(error, DatasetNotFoundError | DefunctDatasetError | FileNotFoundError) or "data" in str(error):
+        if isinstance(error, DatasetNotFoundError | FileNotFoundError) or "data" in str(error):
             if scripts:
                 return DynosaurError(Code.SCRIPT_DATASET, f"it has a loading script ({scripts[0]}) and no data files")
             if not any(path.is_file() and path.name != "README.md" for path in self.folder.rglob("*")):

@@ -46,15 +46,18 @@ class _Part:
 
 
 def publish_key(metadata: DatasetMetadata, tasks: Sequence[InstructionTask], settings: Publishing) -> str:
-    """Digest of all that the contribution holds or is made from; prose (summary, supported tasks) is not."""
+    """Digest of all that the contribution holds or is made from; prose (summary, supported tasks) is not.
+
+    Neither is the revision: records say at which revision their rows were first read, and a commit that leaves the
+    rows alone makes no new ones.
+    """
     wanted = {task.config for task in tasks}
     written = metadata.model_dump(
         mode="json", include={"title", "website", "licenses", "license", "languages", "citation"}
     )
     rows = [(subset.config, subset.rows) for subset in metadata.subsets if subset.config in wanted]
     several = len(metadata.subsets) > 1
-    origin = (metadata.ref.repo_id, metadata.ref.revision)
-    return digest("publish", PUBLISH_VERSION, origin, written, several, list(tasks), rows, settings)
+    return digest("publish", PUBLISH_VERSION, metadata.ref.repo_id, written, several, list(tasks), rows, settings)
 
 
 def publish(

@@ -1,0 +1,76 @@
+"""Fixtures: one Prefect server for the tests of this folder, a catalogue, and a model endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import TaskRun
+from prefect.testing.utilities import prefect_test_harness
+
+from dynosaur_core.clients import close_clients
+from dynosaur_core.report import GrowthReport
+from flows.grow import grow
+from flows.progress import listening
+from tests.support.datasets import two_good_and_one_refused
+from tests.support.llm import LlmServer
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[None]:
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[LlmServer]:
+    with LlmServer() as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-test-secret")
+        close_clients()
+        yield server
+    close_clients()
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Path:
+    root = tmp_path / "catalog"
+    two_good_and_one_refused(root)
+    return root
+
+
+@dataclass
+class Grown:
+    """One growth as a test sees it."""
+
+    report: GrowthReport
+    state: Any
+    runs: list[TaskRun]
+
+    @property
+    def run_names(self) -> list[str]:
+        return sorted(run.name for run in self.runs)
+
+
+@pytest.fixture
+def run_growth(prefect_server: None, catalog: Path, tmp_path: Path) -> Callable[..., Grown]:
+    def run(flow: Any = grow, **given: Any) -> Grown:
+        close_clients()
+        reports: list[GrowthReport] = []
+        where = {"catalog": str(catalog), "store": str(tmp_path / "store"), "release": [str(tmp_path / "release")]}
+        with listening(lambda kind, value: reports.append(value) if kind == "report" else None):
+            state = flow(**{**where, **given}, return_state=True)
+        assert reports, state.message
+        return Grown(reports[0], state, task_runs(state.state_details.flow_run_id))
+
+    return run
+
+
+def task_runs(flow_run_id: Any) -> list[TaskRun]:
+    with get_client(sync_client=True) as client:
+        return client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id])))

@@ -1,0 +1,197 @@
+"""A growth as a user runs it: real flows on a real Prefect server, a real HTTP endpoint as the model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from datasets import load_dataset
+from prefect.client.orchestration import get_client
+
+from dynosaur_core.models import Release
+from tests.flows.conftest import Grown
+from tests.support.datasets import REVIEW_FEATURES, reviews, write_dataset
+from tests.support.llm import LlmServer
+
+RunGrowth = Callable[..., Grown]
+
+
+def records_of(release: Path) -> list[dict[str, object]]:
+    manifest = Release.model_validate_json((release / "manifest.json").read_text())
+    return [row for file in manifest.files for row in pq.read_table(release / file.path).to_pylist()]
+
+
+def test_a_first_growth_ends_with_a_release_that_loads(
+    run_growth: RunGrowth, endpoint: LlmServer, tmp_path: Path
+) -> None:
+    grown = run_growth()
+    assert grown.report.grown == 2
+    assert dict(grown.report.refused) == {"refused_license": 1}
+    assert grown.report.failures == []
+    assert grown.run_names == sorted(
+        f"{stage} {repo_id}"
+        for stage in ("metadata", "instruction", "filter", "publish")
+        for repo_id in ("shop/reviews", "museum/questions")
+    )
+    loaded = load_dataset(str(tmp_path / "release"), split="train")
+    assert len(loaded) == grown.report.recorded > 0
+    assert loaded.column_names[:6] == ["instruction", "input", "output", "license", "website", "taskname"]
+    assert "sk-test-secret" not in json.dumps(grown.report.as_json())
+    assert grown.state.message == grown.report.sentence()
+
+
+def test_every_count_in_is_a_count_out(run_growth: RunGrowth, endpoint: LlmServer) -> None:
+    report = run_growth().report
+    datasets = report.grown + report.refused.total() + len(report.failures) + report.deferred.total()
+    assert datasets == report.plan.surveyed == 3
+    assert report.proposed == report.accepted + report.task_rejections.total() > 0
+    assert report.sampled == report.recorded + report.row_rejections.total() > 0
+
+
+def test_a_second_growth_does_nothing(run_growth: RunGrowth, endpoint: LlmServer, tmp_path: Path) -> None:
+    first = run_growth()
+    manifest = (tmp_path / "release" / "manifest.json").read_bytes()
+    asked = sum(endpoint.seen.attempts.values())
+    second = run_growth()
+    assert second.runs == []
+    assert sum(endpoint.seen.attempts.values()) == asked > 0
+    assert second.report.plan.counts() == {**dict.fromkeys(first.report.plan.counts(), 0), "unchanged": 3}
+    assert (tmp_path / "release" / "manifest.json").read_bytes() == manifest
+    assert [made["changed"] for made in second.report.releases.values()] == [False]
+
+
+def test_an_edited_row_runs_its_branch_only(
+    run_growth: RunGrowth, endpoint: LlmServer, catalog: Path, tmp_path: Path
+) -> None:
+    run_growth()
+    before = [row for row in records_of(tmp_path / "release") if row["repo_id"] == "museum/questions"]
+    rows = reviews()
+    rows[3]["text"] = "The replaced review says that the parcel was lost by the post, and nobody ever answered me."
+    write_dataset(catalog, "shop/reviews", {"train": rows}, features=REVIEW_FEATURES)
+    grown = run_growth()
+    assert [ref.repo_id for ref in grown.report.plan.changed] == ["shop/reviews"]
+    assert {name.split()[1] for name in grown.run_names} == {"shop/reviews"}
+    after = records_of(tmp_path / "release")
+    assert any("parcel was lost" in str(row["input"]) for row in after)
+    assert [row for row in after if row["repo_id"] == "museum/questions"] == before
+
+
+def test_a_prose_edit_spends_nothing_and_releases_nothing(
+    run_growth: RunGrowth, endpoint: LlmServer, catalog: Path, tmp_path: Path
+) -> None:
+    run_growth()
+    manifest = (tmp_path / "release" / "manifest.json").read_bytes()
+    asked = sum(endpoint.seen.attempts.values())
+    card = catalog / "shop/reviews/README.md"
+    card.write_text(card.read_text() + "\n## Curation Rationale\n\nBecause shops have many customers.\n")
+    grown = run_growth()
+    assert [ref.repo_id for ref in grown.report.plan.changed] == ["shop/reviews"]
+    assert sum(endpoint.seen.attempts.values()) == asked
+    cached = {run.name: run.state_name for run in grown.runs}
+    assert cached == {
+        "metadata shop/reviews": "Completed",
+        "instruction shop/reviews": "Cached",
+        "filter shop/reviews": "Cached",
+        "publish shop/reviews": "Cached",
+    }
+    assert (tmp_path / "release" / "manifest.json").read_bytes() == manifest
+
+
+def test_relicensed_rows_are_relabelled_without_a_request(
+    run_growth: RunGrowth, endpoint: LlmServer, catalog: Path, tmp_path: Path
+) -> None:
+    run_growth()
+    asked = sum(endpoint.seen.attempts.values())
+    write_dataset(catalog, "shop/reviews", {"train": reviews()}, features=REVIEW_FEATURES, license="cc-by-4.0")
+    grown = run_growth()
+    assert [ref.repo_id for ref in grown.report.plan.relicensed] == ["shop/reviews"]
+    assert sum(endpoint.seen.attempts.values()) == asked
+    labels = {row["license"] for row in records_of(tmp_path / "release") if row["repo_id"] == "shop/reviews"}
+    assert labels == {"cc-by-4.0"}
+
+
+@pytest.mark.parametrize("how", ["refused licence", "deleted"])
+def test_withdrawn_rows_leave_the_release(
+    run_growth: RunGrowth, endpoint: LlmServer, catalog: Path, tmp_path: Path, how: str
+) -> None:
+    run_growth()
+    folder = catalog / "shop/reviews"
+    if how == "deleted":
+        for path in folder.iterdir():
+            path.unlink()
+        folder.rmdir()
+    else:
+        write_dataset(catalog, "shop/reviews", {"train": reviews()}, features=REVIEW_FEATURES, license="cc-by-nd-4.0")
+    grown = run_growth()
+    assert [(w.repo_id, w.reason) for w in grown.report.plan.withdrawn] == [
+        ("shop/reviews", "gone" if how == "deleted" else "refused_license")
+    ]
+    assert grown.runs == []
+    assert {row["repo_id"] for row in records_of(tmp_path / "release")} == {"museum/questions"}
+    [line] = (tmp_path / "release" / "removals.jsonl").read_text().splitlines()
+    assert json.loads(line)["repo_id"] == "shop/reviews"
+
+
+def test_a_branch_that_fails_leaves_the_others_alone(
+    run_growth: RunGrowth, endpoint: LlmServer, catalog: Path, tmp_path: Path
+) -> None:
+    broken = write_dataset(catalog, "odd/garbage", {"train": reviews()})
+    (broken / "train.jsonl").write_bytes(b'{"text": "half a li')
+    script = catalog / "odd/script"
+    script.mkdir()
+    (script / "README.md").write_text("---\nlicense: mit\nlanguage: en\n---\n")
+    (script / "script.py").write_text("raise SystemExit('never run')\n")
+    grown = run_growth()
+    assert grown.report.grown == 2
+    failures = {failure.repo_id: (failure.code, failure.stage) for failure in grown.report.failures}
+    assert failures == {
+        "odd/garbage": ("UnreadableFiles", "metadata"),
+        "odd/script": ("ScriptDataset", "metadata"),
+    }
+    names = [run.name for run in grown.runs if run.name.endswith("odd/garbage")]
+    assert names == ["metadata odd/garbage"]
+    assert grown.state.is_failed()  # two of four branches: more than max_failure_ratio
+    assert "50% of the branches failed" in grown.state.message
+    again = run_growth()
+    assert again.runs == []
+    assert again.report.plan.waiting == 2
+
+
+def test_artifacts_hold_the_report_and_the_failures(run_growth: RunGrowth, endpoint: LlmServer, catalog: Path) -> None:
+    write_dataset(catalog, "odd/empty", {"train": []})
+    grown = run_growth()
+    with get_client(sync_client=True) as client:
+        found = {artifact.key: artifact for artifact in client.read_artifacts(limit=200)}
+        latest = [a for a in client.read_artifacts(limit=200) if a.flow_run_id == grown.state.state_details.flow_run_id]
+    assert {"growth-report", "failed-datasets"} <= set(found)
+    by_key = {artifact.key: artifact for artifact in latest}
+    assert grown.report.sentence() in str(by_key["growth-report"].data)
+    assert "sk-test-secret" not in str([artifact.data for artifact in latest])
+
+
+def test_a_large_plan_runs_in_waves(
+    run_growth: RunGrowth, endpoint: LlmServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DYNOSAUR_WAVE_SIZE", "1")
+    grown = run_growth()
+    assert grown.report.grown == 2
+    with get_client(sync_client=True) as client:
+        names = [run.name for run in client.read_flow_runs(limit=200)]
+    assert {"wave 1 of 2", "wave 2 of 2"} <= set(names)
+    assert len({row["repo_id"] for row in records_of(tmp_path / "release")}) == 2
+
+
+def test_a_dead_endpoint_defers_and_the_next_growth_goes_on(
+    run_growth: RunGrowth, endpoint: LlmServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("DYNOSAUR_LLM__RETRY_S", "1")
+    dead = run_growth()
+    assert dead.report.deferred == {"ModelUnreachable": 2}
+    assert dead.report.failures == []
+    monkeypatch.setenv("OPENAI_BASE_URL", endpoint.url)
+    alive = run_growth()
+    assert [len(alive.report.plan.retried), alive.report.grown] == [2, 2]
