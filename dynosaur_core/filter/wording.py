@@ -23,6 +23,8 @@ _NAME_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 ARTICLES = word_set("a an the its their his her this that these those some any each every both all two three")
 DEFINITE = word_set("the its their this that these those each every both given provided")
 SOURCE_PREPOSITIONS = word_set("of from in to about with for on by between into whether if does do is are")
+# "To the correct answer" speaks of what is to be found.
+_PICKED = word_set("correct right best appropriate most new other")
 PRODUCING_VERBS = word_set(
     """
     generate write create produce compose predict identify find provide give extract design infer name state tell
@@ -186,15 +188,14 @@ class Instruction:
         return self.stems[at : at + 2] in (["the", "task"], ["the", "goal"], ["your", "task"])
 
     def _at_hand(self, at: int) -> bool:
-        for back in range(1, 4):
-            if at - back < 1:
-                return False
-            word = self.stems[at - back]
-            if word in ("correct", "right", "best", "appropriate", "most", "new", "other"):
-                return False
+        """Before it stand a preposition, "the" or its like, and perhaps a word or two: "to the biology question"."""
+        definite = False
+        for word in reversed(self.stems[max(0, at - 4) : at]):
             if word in DEFINITE:
-                return self.stems[at - back - 1] in SOURCE_PREPOSITIONS
-            if word in SOURCE_PREPOSITIONS or not word.isalnum():
+                definite = True
+            elif word in SOURCE_PREPOSITIONS:
+                return definite
+            elif definite or not word.isalnum() or word in _PICKED:
                 return False
         return False
 

@@ -1,0 +1,162 @@
+"""What the output's values tell: bookkeeping, constants, copies, answers outside what is stated, too few rows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from dynosaur_core.errors import Reason
+from tests.filter.tables import Data, N, nli, question, sentence
+
+HEX = "0123456789abcdef"
+
+
+def with_column(name: str, values: list[Any]) -> Data:
+    return Data({"text": [sentence(i) for i in range(len(values))], name: values})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("answer_url", lambda i: f"https://example.org/a/{i * 31}"),
+        ("where", lambda i: f"https://example.org/a/{i * 31}"),
+        ("filepath", lambda i: f"src/pkg{i}/views.py"),
+        ("source", lambda i: f"owner{i}/repo/module_{i}.py"),
+        ("QuerySetId", lambda i: i * 17 % 1000),
+        ("record", lambda i: i + 4),
+        ("uid", lambda i: f"u{i * 7}"),
+        ("content", lambda i: "".join(HEX[(i * k + k * k) % 16] for k in range(3, 43))),
+        ("CreationDate", lambda i: f"20{10 + i % 10}-0{1 + i % 9}-1{i % 9} {i % 24}:{i % 50 + 10}:08"),
+        ("made", lambda i: datetime(2020, 1, 1 + i % 28)),
+        ("size", lambda i: i * 37 % 900),
+        ("vote_count", lambda i: i * 13 % 40),
+        ("worker_id", lambda i: i % 9),
+        ("start", lambda i: i * 7 % 90),
+        ("license", lambda i: ["mit", "gpl", "bsd"][i % 3]),
+    ],
+)
+def test_bookkeeping_by_name_and_by_value(name: str, value: Any) -> None:
+    data = with_column(name, [value(i) for i in range(N)])
+    assert data.reasons("Predict the value for the text.", "text", name) == {Reason.BOOKKEEPING_OUTPUT}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("relatedness_score", lambda i: (i * 7 % 26) / 5),
+        ("evidence", lambda i: sentence(i + 400)),
+        ("side", lambda i: ["left", "right"][i * 5 % 2 ^ (i // 3) % 2]),
+        ("video_title", lambda i: sentence(i + 500)),
+        ("age", lambda i: 20 + i * 11 % 60),
+    ],
+)
+def test_names_that_only_look_like_bookkeeping(name: str, value: Any) -> None:
+    assert not with_column(name, [value(i) for i in range(N)]).judge("Predict the value for the text.", "text", name)
+
+
+def test_address_that_the_input_holds_can_be_extracted() -> None:
+    urls = [f"https://example.org/{i}" for i in range(N)]
+    data = Data({"message": [f"{sentence(i)} See {url} for more." for i, url in enumerate(urls)], "url": urls})
+    assert not data.judge("Extract the link from the message.", "message", "url")
+
+
+def test_index_of_an_answer_that_is_given() -> None:
+    data = Data(
+        {
+            "question": [question(i) for i in range(N)],
+            "answers": [[sentence(i + k) for k in range(4)] for i in range(N)],
+            "correct_answer_id": [i * 3 % 4 for i in range(N)],
+        }
+    )
+    wording = "Given a question and its answers, give the number of the correct one."
+    assert not data.judge(wording, "question,answers", "correct_answer_id")
+    assert data.reasons("Answer the question.", "question", "correct_answer_id") & {
+        Reason.BOOKKEEPING_OUTPUT,
+        Reason.MISSING_INPUT,
+    }
+
+
+@pytest.mark.parametrize(
+    ("others", "reason"), [(0, Reason.CONSTANT_OUTPUT), (1, Reason.CONSTANT_OUTPUT), (5, Reason.IMBALANCED)]
+)
+def test_one_answer_for_all(others: int, reason: Reason) -> None:
+    """Shares of the rows decide, whatever their number."""
+    for times in (1, 5):
+        values = (["no"] * (N - others) + ["yes"] * others) * times
+        assert reason in with_column("flagged", values).reasons("Judge the text.", "text", "flagged")
+    assert not with_column("flagged", ["no"] * 90 + ["yes"] * 30).judge("Judge the text.", "text", "flagged")
+
+
+def test_copies_and_other_encodings() -> None:
+    names = ["ham", "spam"]
+    data = Data(
+        {
+            "text": [sentence(i) for i in range(N)],
+            "same": [f" {sentence(i).upper()}" for i in range(N)],
+            "label": [i * 5 % 3 % 2 for i in range(N)],
+            "label_text": [names[i * 5 % 3 % 2] for i in range(N)],
+        }
+    )
+    assert data.reasons("Copy the text.", "text", "same") == {Reason.TRIVIAL_COPY}
+    assert data.reasons("Name the label.", "text,label", "label_text") == {Reason.TRIVIAL_COPY}
+    assert not data.judge("Name the kind of the text.", "text", "label_text")
+
+
+def test_answers_outside_what_the_instruction_states() -> None:
+    data = with_column("rating", [float(i % 6) for i in range(N)])
+    assert data.reasons("Rate the text on a scale from 0 to 1.", "text", "rating") == {Reason.WRONG_LABELS}
+    assert not data.judge("Rate the text on a scale from 0 to 5.", "text", "rating")
+    kinds = with_column("kind", [["news", "blog", "mail"][i * 5 % 7 % 3] for i in range(N)])
+    assert kinds.reasons("Classify the text as one of 'news', 'blog'.", "text", "kind") == {Reason.WRONG_LABELS}
+    assert not kinds.judge("Classify the text as one of 'news', 'blog', 'mail'.", "text", "kind")
+
+
+def test_rows_that_have_all_that_the_task_needs() -> None:
+    texts: list[str | None] = [sentence(i) for i in range(7)] + [None, "", "  "] * 10
+    data = Data({"text": texts, "title": [sentence(i + 600) for i in range(len(texts))]})
+    assert data.reasons("Give the text a title.", "text", "title") == {Reason.TOO_FEW_ROWS}
+    more = Data({"text": [*texts, "One more."], "title": [sentence(i + 600) for i in range(len(texts) + 1)]})
+    assert not more.judge("Give the text a title.", "text", "title")
+
+
+def test_no_row_at_all() -> None:
+    data = nli()
+    data.table = data.table.slice(0, 0)
+    assert data.reasons("Does the premise entail the hypothesis?", "premise,hypothesis", "label") == {
+        Reason.TOO_FEW_ROWS
+    }
+
+
+def test_numbers_and_bare_marks_tell_no_text() -> None:
+    data = Data(
+        {
+            "question": [question(i) for i in range(N)],
+            "rating": [(i * 7 % 11) / 10 for i in range(N)],
+            "answer": ["ABCD"[i * 3 % 4] for i in range(N)],
+            "label": ["01"[i * 5 % 3 % 2] for i in range(N)],
+            "topic": [["art", "law"][i * 5 % 3 % 2] for i in range(N)],
+        },
+        {"answer": list("ABCD"), "label": ["0", "1"], "topic": ["art", "law"]},
+    )
+    for field in ("rating", "answer", "label"):
+        wording = f"Given the {field}, predict the question that would have it."
+        assert data.reasons(wording, field, "question") == {Reason.NOT_DERIVABLE}
+    assert not data.judge("Write a question about the given topic.", "topic", "question")
+
+
+def test_equal_inputs_with_different_answers() -> None:
+    """A sentence that mentions two people, with a polarity towards each."""
+    data = Data(
+        {
+            "sentence": [sentence(i // 2) for i in range(N)],
+            "mention": [f"{NAMES[i * 7 % 11]} {NAMES[i % 5]}" for i in range(N)],
+            "polarity": [(i + i // 2) % 3 - 1 for i in range(N)],
+        }
+    )
+    assert data.reasons("Given a sentence, predict the polarity.", "sentence", "polarity") == {Reason.MISSING_INPUT}
+    assert not data.judge("Predict the polarity towards the mention in the sentence.", "sentence,mention", "polarity")
+
+
+NAMES = ["Ada", "Bela", "Cleo", "Dino", "Enzo", "Fay", "Gus", "Hal", "Ines", "Jo", "Kai"]
