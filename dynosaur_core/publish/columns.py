@@ -36,7 +36,8 @@ class Column:
     @cached_property
     def empty(self) -> Mask:
         """Rows whose text holds nothing but spaces."""
-        return mask(pc.utf8_is_space(self.text)) | (byte_lengths(self.text) == 0)
+        nothing: Mask = byte_lengths(self.text) == 0
+        return nothing | mask(pc.utf8_is_space(self.text))
 
     @cached_property
     def beside(self) -> pa.Array:

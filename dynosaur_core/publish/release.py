@@ -57,7 +57,7 @@ def make_release(
     for attempt in range(TRIES):
         try:
             with sink.writing():
-                return _attempt(contributions, sink, store, settings, now, removals)
+                return _attempt(contributions, sink, store, settings, now, removals, again=attempt > 0)
         except DynosaurError as error:
             if error.code not in _AGAIN or attempt == TRIES - 1:
                 raise
@@ -72,6 +72,8 @@ def _attempt(
     settings: ReleaseSettings,
     now: datetime,
     removals: Sequence[Removal],
+    *,
+    again: bool,
 ) -> ReleaseOutcome:
     previous, token = sink.manifest()
     plan = plan_release(contributions, previous, removals, settings.shard_records, now)
@@ -79,7 +81,8 @@ def _attempt(
         return ReleaseOutcome(sink.url, 0, 0, changed=False)
     if previous and previous.digest == plan.digest and stamp(previous) in (sink.read(CARD) or b"").decode():
         sink.tidy(previous)  # a process that ended right after its commit has left it
-        return ReleaseOutcome(sink.url, previous.version, previous.records, changed=False)
+        # a commit whose answer was lost looks like another writer's, but for its time
+        return ReleaseOutcome(sink.url, previous.version, previous.records, changed=again and previous.created == now)
     version = previous.version + 1 if previous else 1
     files = (*plan.keep, *_write(plan, version, sink, store, settings.shard_records))
     release = Release(

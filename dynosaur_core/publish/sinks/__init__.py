@@ -8,6 +8,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+from pydantic import ValidationError
+
+from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Release
 from dynosaur_core.settings import ReleaseSettings
 
@@ -18,6 +21,15 @@ _DATA_FILE = re.compile(r"data/(\d{6})-\d{5}\.parquet")
 def data_name(version: int, number: int) -> str:
     """`data/000003-00001.parquet`: the growth that made the file, and its number there."""
     return f"data/{version:06d}-{number:05d}.parquet"
+
+
+def read_manifest(data: bytes, url: str) -> Release:
+    """The manifest's text as a release; ReleaseFailed where it is none, which no other try mends."""
+    try:
+        return Release.model_validate_json(data)
+    except ValidationError as error:
+        message = f"{MANIFEST} of {url} is not a manifest of this version of Dynosaur: {error.errors()[0]['msg']}"
+        raise DynosaurError(Code.RELEASE_FAILED, message) from error
 
 
 def stale_files(names: Iterable[str], release: Release) -> list[str]:
@@ -55,7 +67,7 @@ class Sink(Protocol):
         """Makes `release` the current one: `files` beside it first, its manifest last and only if `token` holds."""
 
     def tidy(self, release: Release) -> None:
-        """Removes the data files that `release`, the current one, does not hold.
+        """What may be left to do after a commit: removes the data files that `release`, the current one, does not hold.
 
         At once, so that withdrawn rows are gone and reading `data/*.parquet` gives the release. Who still reads by the
         manifest before finds a file missing and reads the manifest again.

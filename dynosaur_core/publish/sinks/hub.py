@@ -2,76 +2,104 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
-import httpx
-from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete, HfApi
-from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, RepositoryNotFoundError
+from huggingface_hub import (
+    CommitOperationAdd,
+    CommitOperationCopy,
+    CommitOperationDelete,
+    HfApi,
+    get_session,
+    hf_hub_url,
+)
+from huggingface_hub.errors import HfHubHTTPError, RemoteEntryNotFoundError, RepositoryNotFoundError
+from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
 
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Release
-from dynosaur_core.publish.sinks import MANIFEST
+from dynosaur_core.publish.sinks import MANIFEST, read_manifest
 
-_TAKEN = {409, 412}
-"""Another commit was first."""
+TRIES = 5
+"""Of one request; the client itself does not repeat those that change or describe a repository."""
+_CODES = {409: Code.RELEASE_CONFLICT, 412: Code.RELEASE_CONFLICT, 429: Code.RATE_LIMITED}
+_AGAIN = {Code.RATE_LIMITED, Code.SERVER_ERROR, Code.CONNECTION_FAILED}
+_TIMEOUT_S = 60.0
+_HTTP_ERROR: type[Exception] = HfHubHTTPError.__mro__[1]
+"""Base of all errors of the HTTP client that huggingface_hub uses, whichever that is."""
+T = TypeVar("T")
 
 
 class HubSink:
-    """A release at `hf://datasets/<owner>/<name>`. HF_ENDPOINT and HF_TOKEN are read where huggingface_hub reads them.
+    """A release at `hf://datasets/<owner>/<name>`; HF_ENDPOINT and HF_TOKEN as everywhere.
 
-    Files go up before the commit and are invisible until then; what the commit replaces stays in the history.
+    Data files go up before the commit and are invisible until then; what a commit replaces stays in the history.
     """
 
-    def __init__(self, url: str, *, private: bool = True, api: HfApi | None = None) -> None:
+    def __init__(self, url: str, *, private: bool = True, api: HfApi | None = None, pause_s: float = 1.0) -> None:
         self.url = url.rstrip("/")
         self.repo_id = self.url.removeprefix("hf://datasets/")
         self._private = private
-        self._api = api or HfApi(library_name="dynosaur")
+        self._api = api or HfApi(endpoint=os.environ.get("HF_ENDPOINT"), library_name="dynosaur")
+        self._pause_s = pause_s
         self._head: str | None = None
-        self._data: list[CommitOperationAdd] = []
+        """The commit that was read; None while there is no repository."""
         self._folder: Path | None = None
+        self._data: list[CommitOperationAdd] = []
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """No lock: a commit on another parent is refused by the Hub. Holds the data files until the commit."""
+        """No lock: the Hub refuses a commit on another parent. Keeps the data files until the commit."""
         with tempfile.TemporaryDirectory(prefix="dynosaur-hub-") as folder:
             self._folder, self._data = Path(folder), []
             yield
 
     def manifest(self) -> tuple[Release | None, str | None]:
-        with self._errors():
-            try:
-                self._head = self._api.dataset_info(self.repo_id).sha
-            except RepositoryNotFoundError:
-                self._head = None
-                return None, None
+        try:
+            self._head = self._ask(lambda: self._api.dataset_info(self.repo_id).sha, RepositoryNotFoundError)
+        except RepositoryNotFoundError:
+            self._head = None
         data = self.read(MANIFEST)
-        return (Release.model_validate_json(data) if data else None), self._head
+        return (read_manifest(data, self.url) if data else None), self._head
 
     def read(self, name: str) -> bytes | None:
-        """At the commit that `manifest` read: a full sha, so that a cached file is the right one."""
+        """At the commit that `manifest` read. Not from a cache, which would answer for a Hub that does not."""
         if self._head is None:
             return None
-        with self._errors():
-            try:
-                path = self._api.hf_hub_download(self.repo_id, name, repo_type="dataset", revision=self._head)
-            except EntryNotFoundError:
-                return None
-        return Path(path).read_bytes()
+        try:
+            return self._ask(lambda: self._download(name), RemoteEntryNotFoundError)
+        except RemoteEntryNotFoundError:
+            return None
+
+    def _download(self, name: str) -> bytes:
+        """The file in one request, checked against the digest that the Hub names it by."""
+        url = hf_hub_url(self.repo_id, name, repo_type="dataset", revision=self._head, endpoint=self._api.endpoint)
+        headers = build_hf_headers(token=self._api.token, library_name="dynosaur")
+        response = get_session().get(url, headers=headers, follow_redirects=True, timeout=_TIMEOUT_S)
+        hf_raise_for_status(response)
+        linked = [answer.headers["X-Linked-Etag"] for answer in response.history if "X-Linked-Etag" in answer.headers]
+        tag = (linked or [response.headers.get("ETag", "")])[-1].removeprefix("W/").strip('"')
+        data = bytes(response.content)
+        if tag not in (hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest(), hashlib.sha256(data).hexdigest()):
+            raise ValueError(f"{name} came damaged")
+        return data
 
     def put(self, name: str, file: Path) -> bool:
         assert self._folder is not None, "put belongs inside writing()"
-        # the caller's file goes away before the commit reads it again
-        kept = self._folder / name.replace("/", "-")
+        kept = self._folder / name.replace("/", "-")  # the commit reads it again
         shutil.copyfile(file, kept)
         operation = CommitOperationAdd(path_in_repo=name, path_or_fileobj=kept)
         self._create()
-        with self._errors():
-            self._api.preupload_lfs_files(self.repo_id, [operation], repo_type="dataset", free_memory=False)
+        self._ask(
+            lambda: self._api.preupload_lfs_files(self.repo_id, [operation], repo_type="dataset", free_memory=False)
+        )
         self._data.append(operation)
         return True
 
@@ -85,8 +113,8 @@ class HubSink:
             *(CommitOperationAdd(path_in_repo=name, path_or_fileobj=data) for name, data in small.items()),
             *(CommitOperationDelete(path_in_repo=path) for path in gone),
         ]
-        with self._errors():
-            made = self._api.create_commit(
+        made = self._ask(
+            lambda: self._api.create_commit(
                 self.repo_id,
                 operations,
                 commit_message=f"Release {release.version}: {release.records:,} records of {release.sources:,} sources",
@@ -94,39 +122,54 @@ class HubSink:
                 repo_type="dataset",
                 parent_commit=self._head,
             )
-            self._api.create_tag(
-                self.repo_id, tag=f"v{release.version}", revision=made.oid, repo_type="dataset", exist_ok=True
-            )
+        )
+        self._head = made.oid
 
     def tidy(self, release: Release) -> None:
-        """The commit has removed them already."""
+        """The commit has removed files already; the version's tag may be missing."""
+        name = f"v{release.version}"
+        refs = self._ask(lambda: self._api.list_repo_refs(self.repo_id, repo_type="dataset"))
+        if name not in {tag.name for tag in refs.tags}:
+            self._ask(
+                lambda: self._api.create_tag(
+                    self.repo_id, tag=name, revision=self._head, repo_type="dataset", exist_ok=True
+                )
+            )
 
     def _create(self) -> None:
         """Creates the repository if there was none; one that has got a release meanwhile is another writer's."""
         if self._head is not None:
             return
-        with self._errors():
-            self._api.create_repo(self.repo_id, repo_type="dataset", private=self._private, exist_ok=True)
+        self._ask(
+            lambda: self._api.create_repo(self.repo_id, repo_type="dataset", private=self._private, exist_ok=True)
+        )
         if self.manifest()[0] is not None:
             raise DynosaurError(Code.RELEASE_CONFLICT, f"another release was made at {self.url}")
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Foreign exceptions become errors with a code; the release is tried again for those that may pass."""
-        try:
-            yield
-        except HfHubHTTPError as error:
+    def _ask(self, request: Callable[[], T], absent: type[HfHubHTTPError] | tuple[()] = ()) -> T:
+        """The request's answer. What may pass is tried again; what is left, but for `absent`, becomes an error of ours.
+
+        A commit whose answer was lost is refused when it is sent again: that is a conflict, and who reads the manifest
+        anew finds it done.
+        """
+        for attempt in range(TRIES):
+            try:
+                return request()
+            except absent:
+                raise
+            except (_HTTP_ERROR, OSError, ValueError) as error:
+                found = self._error(error)
+                if found.code not in _AGAIN or attempt == TRIES - 1:
+                    raise found from error
+                time.sleep(max(found.retry_after or 0.0, self._pause_s * 2**attempt))
+        raise AssertionError("unreachable")
+
+    def _error(self, error: Exception) -> DynosaurError:
+        message = f"release at {self.url}: {error}"
+        if isinstance(error, HfHubHTTPError):
             status = error.response.status_code
+            code = _CODES.get(status, Code.SERVER_ERROR if status >= 500 else Code.RELEASE_FAILED)
             wait = error.response.headers.get("Retry-After", "")
-            message = f"release at {self.url}: {error}"
-            raise DynosaurError(_code(status), message, retry_after=float(wait) if wait.isdigit() else None) from error
-        except (httpx.TransportError, OSError) as error:
-            raise DynosaurError(Code.CONNECTION_FAILED, f"release at {self.url}: {error}") from error
-
-
-def _code(status: int) -> Code:
-    if status in _TAKEN:
-        return Code.RELEASE_CONFLICT
-    if status == 429:
-        return Code.RATE_LIMITED
-    return Code.SERVER_ERROR if status >= 500 else Code.RELEASE_FAILED
+            return DynosaurError(code, message, retry_after=float(wait) if wait.isdigit() else None)
+        # a ValueError is an answer that is damaged, or no JSON
+        return DynosaurError(Code.SERVER_ERROR if isinstance(error, ValueError) else Code.CONNECTION_FAILED, message)

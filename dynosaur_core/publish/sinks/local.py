@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Release
-from dynosaur_core.publish.sinks import MANIFEST, stale_files
+from dynosaur_core.publish.sinks import MANIFEST, read_manifest, stale_files
 
 
 class LocalSink:
@@ -37,7 +37,7 @@ class LocalSink:
 
     def manifest(self) -> tuple[Release | None, str | None]:
         data = self.read(MANIFEST)
-        return (None, None) if data is None else (Release.model_validate_json(data), None)
+        return (None, None) if data is None else (read_manifest(data, self.url), None)
 
     def read(self, name: str) -> bytes | None:
         try:

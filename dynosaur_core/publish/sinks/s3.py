@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[impor
 
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Release
-from dynosaur_core.publish.sinks import MANIFEST, stale_files
+from dynosaur_core.publish.sinks import MANIFEST, read_manifest, stale_files
 
 _TAKEN = {409, 412}
 """Another writer was first: conflict, or a precondition that does not hold."""
@@ -34,7 +34,7 @@ class S3Sink:
             try:
                 # the file reads with If-Match: its bytes are those of its tag
                 with self.fs.open(f"{self.root}/{MANIFEST}", "rb") as file:
-                    return Release.model_validate_json(file.read()), str(file.details["ETag"])
+                    return read_manifest(file.read(), self.url), str(file.details["ETag"])
             except FileNotFoundError:
                 return None, None
 
