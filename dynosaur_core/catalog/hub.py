@@ -16,9 +16,6 @@ from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import DatasetRef
 from dynosaur_core.settings import Settings
 
-_viewers: dict[str, Viewer] = {}
-"""One per address and process: they remember whether there is anybody at home."""
-
 
 class HubCatalog:
     """A `protocols.Catalog` over a Hub. Safe to share between threads; its sources are for one thread each.
@@ -45,7 +42,7 @@ class HubCatalog:
         self.token = token or get_token()
         self.http = http or shared_http(endpoint, self.token)
         url = settings.viewer_url or viewer_address(self.http.endpoint)
-        self.viewer = _viewers.setdefault(url, Viewer(url))
+        self.viewer = Viewer(url)
 
     def list(self, query: Query | None = None, cursor: Cursor | None = None) -> Iterator[DatasetRef]:
         """Datasets from the newest to the watermark of `query` (the catalogue's own without one), each once; lazily.

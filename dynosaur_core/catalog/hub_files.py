@@ -109,8 +109,9 @@ class RemoteRepo:
         """As HubHttp.get, within this dataset's deadline."""
 
         def counted(answer: Answer) -> Any:
-            self.requests += answer.hops
-            return parse(answer)
+            value = parse(answer)
+            self.requests += answer.hops  # not of failed tries: the way of reading must not depend on them
+            return value
 
         return self.http.get(url, resource, counted, **{"deadline": self.deadline, **options})
 

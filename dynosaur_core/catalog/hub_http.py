@@ -31,6 +31,7 @@ API, FILES, VIEWER, STORAGE = "api", "resolvers", "viewer", "storage"
 MAX_BYTES = 64_000_000
 """Of one answer."""
 _RATE_LIMIT = re.compile(r'"(\w+)"\s*;\s*r=(\d+)\s*;\s*t=(\d+)')
+_POLICY = re.compile(r"q=(\d+).*?w=(\d+)")
 _LONGEST_WAIT_S = 900.0
 _CODES = {
     "RepoNotFound": Code.NOT_FOUND,
@@ -71,12 +72,23 @@ class Answer:
         return json.loads(self.body)
 
 
+@dataclass
+class _Window:
+    """One quota's present window."""
+
+    left: int
+    reset: float
+    """When the next one begins, in seconds of `time.monotonic()`."""
+    quota: int
+    seconds: float
+
+
 class Quotas:
     """What is left of each resource, and until when nobody may ask."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._left: dict[str, tuple[int, float]] = {}
+        self._windows: dict[str, _Window] = {}
         self._paused: dict[str, float] = {}
 
     def take(self, resource: str, deadline: float) -> None:
@@ -88,24 +100,33 @@ class Quotas:
             time.sleep(min(wait, 1.0))  # short naps: another thread may learn of an earlier reset
 
     def _try(self, resource: str) -> float:
+        """Seconds to wait; 0 takes a request from the quota."""
         now = time.monotonic()
         with self._lock:
-            left, reset = self._left.get(resource, (1, now))
-            if reset <= now:
-                self._left.pop(resource, None)
-            elif left <= 0:
-                return max(reset, self._paused.get(resource, 0.0)) - now
             wait = self._paused.get(resource, 0.0) - now
-            if wait <= 0 and resource in self._left:
-                self._left[resource] = (left - 1, reset)
-            return wait
+            window = self._windows.get(resource)
+            if window is None or wait > 0:
+                return wait
+            if window.reset <= now:
+                window.left, window.reset = window.quota, now + window.seconds
+            if window.left <= 0:
+                return window.reset - now
+            window.left -= 1
+            return 0.0
 
     def learn(self, headers: Mapping[str, str]) -> None:
-        """Reads the RateLimit header of a response."""
+        """Reads the RateLimit headers of a response."""
         match = _RATE_LIMIT.search(headers.get("ratelimit", ""))
-        if match:
-            with self._lock:
-                self._left[match[1]] = (int(match[2]), time.monotonic() + int(match[3]))
+        if not match:
+            return
+        policy = _POLICY.search(headers.get("ratelimit-policy", ""))
+        left, reset = int(match[2]), time.monotonic() + int(match[3])
+        quota, seconds = (int(policy[1]), float(policy[2])) if policy else (max(left, 1), 300.0)
+        with self._lock:
+            known = self._windows.get(match[1])
+            if known and abs(known.reset - reset) < 2:  # the same window: what is on its way counts too
+                left = min(left, known.left)
+            self._windows[match[1]] = _Window(left, reset, quota, seconds)
 
     def pause(self, resource: str, seconds: float) -> None:
         """Nobody asks for this resource in the next `seconds`."""
@@ -127,6 +148,8 @@ class HubHttp:
         """By resource, redirects to the storage included (as "storage")."""
         self.bytes: Counter[str] = Counter()
         """Bytes of bodies, by resource."""
+        self.unreachable: dict[str, float] = {}
+        """Addresses beside the Hub that did not answer, and until when they are not asked (`time.monotonic()`)."""
         self._token = token
         limits = httpx.Limits(max_connections=64, max_keepalive_connections=32)
         hooks = {"response": [self._seen]}
@@ -142,18 +165,16 @@ class HubHttp:
         headers: Mapping[str, str] | None = None,
         deadline: float = math.inf,
         max_bytes: int = MAX_BYTES,
-        tries: int | None = None,
     ) -> T:
         """What `parse` makes of the answer. Transient faults, and bodies that `parse` refuses by ValueError, are tried
         again a few times. `deadline` is in seconds of `time.monotonic()`. Raises DynosaurError."""
-        last = (tries or self.tries) - 1
-        for attempt in range(last + 1):
+        for attempt in range(self.tries):
             self.quotas.take(resource, deadline)
             try:
                 return parse(self._fetch(url, resource, params, headers, deadline, max_bytes))
             except (DynosaurError, ValueError, httpx.HTTPError) as cause:
                 error = as_error(cause, url)
-                if not error.kind.transient or error.code is Code.REVISION_GONE or attempt == last:
+                if not error.kind.transient or error.code is Code.REVISION_GONE or attempt == self.tries - 1:
                     raise error from cause
                 self._wait(error, resource, attempt, deadline)
         raise AssertionError("the last attempt returns or raises")

@@ -56,7 +56,6 @@ class Viewer:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        self._resting_until = 0.0
 
     def window(
         self, repo: RemoteRepo, revision: str, config: str, split: str, offset: int, length: int
@@ -83,7 +82,7 @@ class Viewer:
 
     def _ask(self, repo: RemoteRepo, endpoint: str, params: dict[str, Any], revision: str) -> dict[str, Any] | None:
         now = time.monotonic()
-        if now < self._resting_until:
+        if now < repo.http.unreachable.get(self.url, 0.0):
             return None
         try:
             answer: dict[str, Any] | None = repo.get(
@@ -93,14 +92,13 @@ class Viewer:
                 params={"dataset": repo.repo_id, **params},
                 deadline=min(repo.deadline, now + _PATIENCE_S),
                 max_bytes=_MAX_BYTES,
-                tries=2,
             )
             return answer
         except DynosaurError as error:
             repo.requests += 1
             unknown_here = error.code is Code.NOT_FOUND and "External" not in error.message
             if error.code in (Code.CONNECTION_FAILED, Code.TIMED_OUT) or unknown_here:
-                self._resting_until = time.monotonic() + _REST_S  # a race here costs one request
+                repo.http.unreachable[self.url] = time.monotonic() + _REST_S
             return None
 
 

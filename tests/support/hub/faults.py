@@ -41,7 +41,9 @@ class Faults:
         kinds: Collection[str] = ("429", "500", "503", "reset", "truncated", "garbage"),
         endpoints: Collection[str] = (),
         seed: int = 0,
+        retry_after: float = 0.0,
     ) -> None:
+        self.retry_after = retry_after
         self.rate, self.kinds, self.endpoints, self.seed = rate, tuple(kinds), endpoints, seed
         self._rules: list[Fault] = []
         self._asked: Counter[tuple[str, str]] = Counter()
@@ -73,4 +75,4 @@ class Faults:
         draw = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
         if draw / 2**64 >= self.rate:
             return None
-        return Fault(self.kinds[draw % len(self.kinds)], retry_after=1)
+        return Fault(self.kinds[draw % len(self.kinds)], retry_after=self.retry_after)

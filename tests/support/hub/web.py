@@ -99,10 +99,10 @@ class Handler(BaseHTTPRequestHandler):
             response = self.hub.answer(endpoint, view, request)
         if kind == "garbage":
             response.body = b"\x00\xff<html>\x9c not what you asked for" * 7
-        if kind == "hang":
-            self.hub.closing.wait()
         if kind in ("reset", "hang"):
             self.hub.count(endpoint, request, 0, 0)
+            if kind == "hang":
+                self.hub.closing.wait()
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
             return
