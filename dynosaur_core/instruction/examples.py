@@ -41,30 +41,24 @@ def _text(*names: str) -> tuple[FieldSpec, ...]:
 
 _MUSEUM = Example(
     name="harbour/audio-guide-questions",
-    summary="Questions that visitors asked about museum exhibits, each with the passage of the audio guide that "
-    "answers it and the answer in the guide's own words.",
+    summary="Visitors' questions about museum exhibits, answered in the words of the audio guide.",
     fields=_text("exhibit", "passage", "question", "answer"),
     rows=(
         {
             "exhibit": "Tide clock",
-            "passage": "This tide clock was built in 1811 for the pilots of the inner harbour. Its single hand "
-            "makes one turn between two high waters.",
+            "passage": "This clock was built in 1811 for the harbour pilots. Its hand turns once between two tides.",
             "question": "Who was it made for?",
-            "answer": "the pilots of the inner harbour",
+            "answer": "the harbour pilots",
         },
         {
             "exhibit": "Whale lamp",
-            "passage": "The lamp burned whale oil until 1874, when the town laid its first gas pipe.",
-            "question": "What ended its use of whale oil?",
-            "answer": "the town laid its first gas pipe",
+            "passage": "It burned whale oil until the town laid gas pipes.",
+            "question": "What replaced its oil?",
+            "answer": "gas",
         },
     ),
     tasks=(
-        (
-            ("passage", "question"),
-            "answer",
-            "Answer the visitor's question with words taken from the audio guide's passage.",
-        ),
+        (("passage", "question"), "answer", "Answer the visitor's question from the audio guide's passage."),
         (("passage", "answer"), "question", "Ask the question about the passage that the given answer settles."),
         (("passage",), "exhibit", "Name the museum exhibit that this audio guide passage talks about."),
     ),
@@ -72,8 +66,7 @@ _MUSEUM = Example(
 
 _CLAIMS = Example(
     name="fieldnotes/caption-claims",
-    summary="Claims from local newspapers beside the caption of the chart they cite; readers marked whether the "
-    "caption supports the claim, contradicts it or has nothing to do with it.",
+    summary="Newspaper claims beside the chart caption they cite, marked by whether it bears them out.",
     fields=(
         *_text("claim", "caption"),
         FieldSpec(
@@ -86,28 +79,20 @@ _CLAIMS = Example(
     rows=(
         {
             "claim": "Bus trips have halved since spring.",
-            "caption": "Monthly bus trips, March 41,200, August 42,900.",
+            "caption": "Bus trips: March 41,200, August 42,900.",
             "relation": "contradicts",
         },
-        {
-            "claim": "Most beds at the clinic are taken.",
-            "caption": "Clinic beds in use: 37 of 40.",
-            "relation": "supports",
-        },
+        {"claim": "Most clinic beds are taken.", "caption": "Beds in use: 37 of 40.", "relation": "supports"},
     ),
     tasks=(
         (("claim", "caption"), "relation", "Decide how the chart caption relates to the newspaper claim."),
-        (
-            ("caption", "relation"),
-            "claim",
-            "Write a newspaper claim that stands in the given relation to the chart caption.",
-        ),
+        (("caption", "relation"), "claim", "Write a newspaper claim that relates to the chart caption as given."),
     ),
 )
 
 _PUZZLES = Example(
     name="workshop/measuring-puzzles",
-    summary="Short puzzles about measuring, with options, the worked solution and the letter of the right option.",
+    summary="Short puzzles about measuring, with options, the worked solution and the right option's letter.",
     fields=(
         *_text("puzzle"),
         FieldSpec(name="options", kind=FieldKind.LIST, type="list<string>"),
@@ -115,15 +100,15 @@ _PUZZLES = Example(
     ),
     rows=(
         {
-            "puzzle": "A plank of 3 m is cut into pieces of 40 cm. How much is left over?",
-            "options": ["A. 10 cm", "B. 20 cm", "C. 30 cm"],
-            "solution": "300 / 40 is 7 with 20 left, so 20 cm remain.",
+            "puzzle": "A plank of 3 m is cut into pieces of 40 cm. How much is left?",
+            "options": ["A. 10 cm", "B. 20 cm"],
+            "solution": "300 / 40 is 7 with 20 left.",
             "letter": "B",
         },
         {
             "puzzle": "Two taps fill a tub in 6 and 3 minutes. How long do both take?",
-            "options": ["A. 2 min", "B. 4 min", "C. 9 min"],
-            "solution": "In a minute they fill 1/6 + 1/3 = 1/2 of it, so it takes 2 minutes.",
+            "options": ["A. 2 min", "B. 4 min"],
+            "solution": "1/6 + 1/3 = 1/2 a minute, so 2 minutes.",
             "letter": "A",
         },
     ),
@@ -136,16 +121,16 @@ _PUZZLES = Example(
 
 _FORECASTS = Example(
     name="weatherdesk/spoken-forecasts",
-    summary="Forecasts as they were read out on local radio, beside the readings that the speaker had at hand.",
+    summary="Forecasts as read out on local radio, beside the readings that the speaker had at hand.",
     fields=(FieldSpec(name="readings", kind=FieldKind.LIST, type="list<string>"), *_text("forecast")),
     rows=(
         {
-            "readings": ["wind: west, strong", "rain: from noon", "high: 11 C"],
-            "forecast": "A strong westerly brings rain from midday, and it will not get warmer than eleven degrees.",
+            "readings": ["wind: west, strong", "rain: from noon"],
+            "forecast": "A strong westerly brings rain from midday.",
         },
         {
-            "readings": ["fog: early", "sun: afternoon", "high: 19 C"],
-            "forecast": "Once the early fog is gone, look forward to a sunny afternoon at nineteen degrees.",
+            "readings": ["fog: early", "high: 19 C"],
+            "forecast": "Once the early fog is gone it warms up to nineteen degrees.",
         },
     ),
     tasks=(

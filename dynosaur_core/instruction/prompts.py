@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from dynosaur_core.instruction.examples import EXAMPLES
+from dynosaur_core.instruction.examples import EXAMPLES, Example
 from dynosaur_core.instruction.render import dataset_text, row_text, shown_fields
 from dynosaur_core.instruction.schema import FROM_DATA, FROM_DESCRIPTION, TASKS
 from dynosaur_core.models import DatasetMetadata, Mode, Subset
@@ -16,15 +16,12 @@ from dynosaur_core.settings import Designing
 Message = dict[str, str]
 
 _TASK_FORM = '{"input_fields": ["..."], "output_field": "...", "instruction": "..."}'
-_SYSTEM = """You design instruction-following tasks from existing datasets. Given a dataset's fields and two of its \
-rows, design up to {max_tasks} tasks. Each task is applied to every row: a learner sees the instruction and the row's \
-input fields, and has to write the row's output field.
-- The input fields must hold all that is needed to write the output. Choose an output worth learning to write, not an \
-id, link, date, size or score.
-- The instruction holds for every row and says what the output is; it never quotes or names what is in the rows shown.
-- Use field names exactly as listed; no field is both input and output; one output field per task.
-- Tasks differ in what they ask, not in wording. Fewer good tasks are better than more.
-- Labels need not be listed in the instruction: they are added to it.
+_SYSTEM = """Design instruction-following tasks from a dataset, given its fields and two of its rows. A task is \
+applied to every row: a learner sees the instruction and the row's input fields, and writes its output field. Give up \
+to {max_tasks} tasks that differ in what they ask; fewer good ones are better.
+- Inputs hold all that the output needs. Outputs are worth learning to write: no ids, links, dates, sizes, scores.
+- The instruction fits every row, says what to write, and quotes nothing from the rows shown. Labels are added to it.
+- Field names exactly as listed; one output field, which is no input.
 Answer with JSON only: """
 _ONE_FORM = f'{{"{TASKS}": [{_TASK_FORM}]}}'
 _BOTH_FORM = (
@@ -58,10 +55,9 @@ def messages(
 
 
 def _examples(modes: tuple[Mode, ...]) -> tuple[Message, ...]:
-    if len(modes) > 1:
-        example = EXAMPLES[Mode.DESCRIPTION_AWARE][0]
-        tasks = example.task_dicts()
-        turns = [(example.question(True), json.dumps({FROM_DESCRIPTION: tasks[:2], FROM_DATA: tasks[2:]}))]
+    if len(modes) > 1:  # one example of each mode, its tasks shared out between the two lists
+        both = [EXAMPLES[mode][index] for index, mode in enumerate(modes)]
+        turns = [(example.question(True), _shared_out(example)) for example in both]
     else:
         aware = modes[0] is Mode.DESCRIPTION_AWARE
         turns = [(example.question(aware), example.answer()) for example in EXAMPLES[modes[0]]]
@@ -70,3 +66,8 @@ def _examples(modes: tuple[Mode, ...]) -> tuple[Message, ...]:
         for question, answer in turns
         for message in ({"role": "user", "content": question}, {"role": "assistant", "content": answer})
     )
+
+
+def _shared_out(example: Example) -> str:
+    *first, last = example.task_dicts()
+    return json.dumps({FROM_DESCRIPTION: first, FROM_DATA: [last]}, ensure_ascii=False)
