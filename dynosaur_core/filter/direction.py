@@ -23,7 +23,7 @@ _OTHER = re.compile(r"\b(?:the|an)\s?other\s+(sentence|question|text|one|stateme
 _COMPARED = re.compile(r"\b(?:paraphras\w+|entail\w*|contradicts?|duplicates?|equivalent)\b")
 _INVERTED = (
     r"\b(?:opposite|reversed?|inverse|different|contrary|higher|lower|changed)\s+(?:or\s+\w+\s+)?"
-    r"(?:(?:of|to|from)\s+(?:the|this|that)\s+)?(?:given\s+)?(?:\w+\s+){0,2}"
+    r"(?:(?:of|to|from)\s+(?:the|this|that)\s+)?(?:given\s+)?(?:(?!(?:for|given|with|to|of|that|in|and|but)\b)\w+\s+){0,2}"
 )
 # What a field of classes or of numbers is called when not by its name.
 _CLASS_NOUNS = "label|class|category|sentiment|judge?ment|relation|polarity|emotion|stance|intent|topic|level|verdict"
@@ -74,7 +74,8 @@ def missing_input(case: Case) -> Finding | None:
             continue
         if case.instruction.gives(words) and not _modified_away(case, words):
             return Reason.MISSING_INPUT, f"it takes {field.name} as given"
-        if field is not case.output and field.kind in READABLE and case.instruction.refers_to(words):
+        named_text = field is not case.output and field.kind in READABLE and words[-1] in TEXT_NOUNS
+        if named_text and case.instruction.refers_to(words):
             return Reason.MISSING_INPUT, f"it refers to {field.name}"
     return None
 

@@ -10,11 +10,13 @@ import pyarrow.compute as pc
 from dynosaur_core.errors import Reason
 from dynosaur_core.filter.case import NUMBERS, Case, Check, Finding
 from dynosaur_core.filter.evidence import Codes
+from dynosaur_core.filter.values import NAMES
 from dynosaur_core.filter.wording import field_words, word_set
 from dynosaur_core.models import FieldKind, FieldSpec
 
 VERDICT = frozenset({FieldKind.LABEL, FieldKind.BOOLEAN, FieldKind.TEXT})
 
+RECORD_WORDS = frozenset[str]().union(*NAMES.values())
 UNDECIDED = 0.5
 """Share of repeated inputs with several answers from which on the inputs do not determine the output."""
 DECIDED_ELSEWHERE = 0.25
@@ -35,11 +37,13 @@ _SIMILAR = re.compile(r"\b(?:similar|alike)\b")
 # Wordings that ask for the right one among several.
 _RIGHT = re.compile(r"\b(?:answers?|correct\w*|right|true|plausibl\w*|valid|relevant)\b")
 # Names of classes, and of columns, that tell how two texts relate.
-_RELATION_CLASS = re.compile(r"entail|contradict|neutral|equivalen|duplicat|paraphras|similar|relat|same|match|implied")
-_SCORE_NAME = word_set("score similarity similar relatedness label rating rate gold judgment judgement")
+_RELATION_CLASS = re.compile(r"entail|contradict|equivalen|duplicat|paraphras|similar|relat|same|match|implied")
+_SCORE_NAME = word_set("score similarity similar relatedness label gold judgment judgement")
 _VERDICT_NAME = word_set("label correct gold relevance relevant judgment judgement correctness")
 _NEGATIVE_VERDICTS = word_set("0 no false incorrect wrong invalid")
+_OPTIONS_NAME = re.compile(r"choice|option|answer|candidate|alternative|ending|distractor")
 _YES_NO = re.compile(r"\bwhether\b|\bor not\b|^(?:is|are|does|do|did|can|has|have|was|were)\b")
+_DEGREE = re.compile(r"\b(?:how|scale|scor\w+|rat(?:e|ing)|degree|extent|probability|likelihood|confidence)\b")
 _SINGULAR = re.compile(
     r"\b(?:an?|one|a single)\s+(?:\w+\s+){0,2}(sentence|question|word|phrase|title|headline|term)\b(?!\s+or\b)"
 )
@@ -75,6 +79,8 @@ def conflicting_rows(case: Case) -> Finding | None:
     if groups < 10 or share < DECIDED_ELSEWHERE:
         return None
     for field in case.others:
+        if field_words(field.name)[-1] in RECORD_WORDS:
+            continue  # annotators differ; that is no input
         if field.kind is FieldKind.TEXT and case.rows.distinct(field.name) < case.rows.rows * 0.95:
             more = case.rows.joint((*case.design.input_fields, field.name))
             if _conflicts(more, case.rows.codes(case.output.name))[0] < SETTLED:
@@ -192,11 +198,9 @@ def _share_words(case: Case) -> bool:
 def wrong_form(case: Case) -> Finding | None:
     """A yes or no is asked and the rows hold degrees; one sentence is asked and they hold pages."""
     output = case.output
-    if (
-        output.kind is FieldKind.FLOAT
-        and case.rows.distinct(output.name) >= 5
-        and _YES_NO.search(case.instruction.lower)
-    ):
+    text = case.instruction.lower
+    degrees = output.kind is FieldKind.FLOAT and case.rows.distinct(output.name) >= 5
+    if degrees and _YES_NO.search(text) and not _DEGREE.search(text):
         return Reason.MISMATCH, f"it asks for yes or no, {output.name} has degrees"
     if (
         output.kind is FieldKind.TEXT
@@ -228,10 +232,13 @@ def missing_choices(case: Case) -> Finding | None:
     kinds = case.rows.distinct(case.output.name)
     if not 2 <= kinds <= 10 or any(field.kind is FieldKind.LIST for field in case.inputs):
         return None
-    values = {str(value) for value in case.rows.values(case.output.name).to_pylist()}
-    if not all(re.fullmatch(r"[A-J]|\(?[A-Ja-j]\)|\d", value) for value in values):
+    values = [str(value) for value in case.rows.values(case.output.name).to_pylist()]
+    letters = all(re.fullmatch(r"[A-J]|\(?[A-Ja-j]\)", value) for value in values)
+    if not letters and not all(re.fullmatch(r"\d", value) for value in values):
         return None
     for field in case.others:
+        if not letters and not _OPTIONS_NAME.search(field.name.lower()):
+            continue  # numbers may be classes; letters are marks
         if field.kind is FieldKind.LIST and field.children and field.children[0].kind is FieldKind.TEXT:
             lengths = pc.list_value_length(case.rows.column(field.name)).drop_null()
             if len(lengths) and kinds <= pc.max(lengths).as_py() <= 10 and pc.min(lengths).as_py() >= 2:

@@ -60,7 +60,7 @@ def row_specific(case: Case) -> Finding | None:
         return Reason.ROW_SPECIFIC, f"it speaks of {', '.join(together)}, which stand together in few rows"
     if _names_classes(case):
         return None
-    particular = _proper_name(case, strange, present) or _rare_phrase(case, strange)
+    particular = _proper_name(case, strange, present) or _rare_phrase(case, strange, present)
     if particular:
         return Reason.ROW_SPECIFIC, f"it speaks of {particular!r}, as few rows do"
     if len(rare) >= (1 if _marks_options(case) else 2) and not _speaks_of_input(case):
@@ -151,10 +151,10 @@ def _proper_name(case: Case, strange: dict[int, str], present: dict[str, Places]
     return None
 
 
-def _rare_phrase(case: Case, strange: dict[int, str]) -> str | None:
-    """A strange word and its neighbour that stand so in few rows."""
+def _rare_phrase(case: Case, strange: dict[int, str], present: dict[str, Places]) -> str | None:
+    """A strange and rare word with its neighbour, as they stand in few rows."""
     stems = case.instruction.stems
-    for at in strange:
+    for at in (at for at, word in strange.items() if word in present):
         for words in (stems[at : at + 2], stems[max(0, at - 1) : at + 1]):
             if len(words) == 2 and all(
                 len(word) > 2 and word.isalpha() and word not in FUNCTION_WORDS for word in words

@@ -23,7 +23,7 @@ COPIED = 0.9
 SHAPES = {
     "url": r"(?:https?|ftp|s3|gs)://\S+|www\.\S+",
     "path": r"(?:[\w.@+~-]*[\\/])+[\w.@+~ -]*\.\w{1,8}|/(?:[\w.@+-]+/)+[\w.@+-]*",
-    "hash": r"(?:[0-9a-f]{16,}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})",
+    "hash": r"(?:(?=.*[a-f])(?=.*\d)[0-9a-f]{16,}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})",
     "timestamp": r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}[T ]\d{1,2}:\d{2}.*|\d{10}(?:\d{3})?(?:\.\d+)?",
 }
 SHAPE_SHARE = 0.8
@@ -35,7 +35,7 @@ NAMES = {
 }
 NUMBER_NAMES = {
     "a position or size": word_set("from to start end begin offset position span line size byte length"),
-    "a counter": word_set("upvote downvote vote like star fork download view retweet karma point annotation"),
+    "a counter": word_set("upvote downvote vote like star fork download view retweet karma annotation"),
 }
 
 
@@ -78,11 +78,14 @@ def _name(case: Case) -> str | None:
     if case.output.kind is FieldKind.LABEL:
         return None
     # Social counters are named `like_count`, `num_votes`: the counted thing decides.
-    if case.output.kind in NUMBERS:
+    # A few values are a scale, such as one to five stars.
+    if case.output.kind in NUMBERS and case.rows.distinct(case.output.name) > case.settings.max_labels:
         counted = words[-2] if len(words) > 1 and words[-1] in ("count", "number", "total") else words[-1]
         if what := _listed(NUMBER_NAMES, counted):
             return what
-    return _listed(NAMES, words[-1])
+    # Whole phrases are content, whatever their column is called: `after_revision`, `link_text`.
+    wordy = case.output.kind is FieldKind.TEXT and case.rows.median_words(case.output.name) >= 4
+    return None if wordy else _listed(NAMES, words[-1])
 
 
 def _listed(table: dict[str, frozenset[str]], word: str) -> str | None:

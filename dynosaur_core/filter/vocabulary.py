@@ -111,12 +111,21 @@ turkish twitter university utilize vietnamese web wikipedia world year
 """
 
 FUNCTION_WORDS = frozenset(stem(word) for word in _FUNCTION.split())
+_LANGUAGES = """
+afrikaans albanian amharic armenian assamese azerbaijani basque belarusian bosnian bulgarian burmese cantonese catalan
+croatian danish estonian farsi finnish galician georgian greek gujarati hausa hebrew hungarian icelandic igbo irish
+javanese kannada kazakh khmer kurdish lao latin latvian lithuanian macedonian malay malayalam maltese mandarin marathi
+mongolian nepali norwegian pashto persian punjabi quechua sanskrit serbian sinhala slovak slovenian somali swahili
+swedish tagalog tamil telugu thai tibetan ukrainian urdu uyghur uzbek welsh xhosa yoruba zulu
+"""
 _SITES = """
 amazon yelp wikipedia wikidata twitter reddit imdb quora stackoverflow stackexchange youtube google facebook github
 gitlab cnn bbc arxiv pubmed
 """
 TASK_WORDS = frozenset(
-    stem(word) for block in (_FUNCTION, _TASKS, _NOUNS, _QUALITIES, _AREAS, _SITES) for word in block.split()
+    stem(word)
+    for block in (_FUNCTION, _TASKS, _NOUNS, _QUALITIES, _AREAS, _LANGUAGES, _SITES)
+    for word in block.split()
 )
 
 

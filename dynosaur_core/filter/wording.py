@@ -147,8 +147,8 @@ class Instruction:
         return found
 
     def gives(self, words: Sequence[str]) -> bool:
-        """A given clause names it."""
-        return any(at in span for at in self.find(words) for span in self.given)
+        """A given clause names it as one of the things at hand: "given A and B", not "given the A of a B"."""
+        return any(at in span and self._heads(at, span.start) for at in self.find(words) for span in self.given)
 
     def refers_to(self, words: Sequence[str]) -> bool:
         """It is spoken of as something at hand: "to the question", "whether the answer", "from the premise"."""
@@ -198,6 +198,15 @@ class Instruction:
             elif definite or not word.isalnum() or word in _PICKED:
                 return False
         return False
+
+    def _heads(self, at: int, start: int) -> bool:
+        """Only an article and perhaps two words stand between it and the clause's start, a comma or "and"."""
+        for back in range(at - 1, max(start, at - 4) - 1, -1):
+            if self.stems[back] in (",", "and", "or", "plus"):
+                return True
+            if self.stems[back] in SOURCE_PREPOSITIONS:
+                return False
+        return at - start <= 3
 
     def _noun_phrase(self, at: int) -> tuple[list[str], int]:
         phrase: list[str] = []
