@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
@@ -34,12 +34,18 @@ class StoredAnswer(BaseModel):
     messages: tuple[dict[str, str], ...] = ()
 
 
+@dataclass
+class _Held:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    users: int = 0
+
+
 class Answers:
     """The answers of a store, with a lock per digest so that two threads do not ask the same."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._locks: dict[str, threading.Lock] = {}
+        self._held: dict[str, _Held] = {}
         self._guard = threading.Lock()
 
     def get(self, digest: str) -> StoredAnswer | None:
@@ -72,11 +78,16 @@ class Answers:
     def alone(self, digest: str) -> Iterator[None]:
         """Holds the digest: no other thread of this process asks it meanwhile."""
         with self._guard:
-            lock = self._locks.setdefault(digest, threading.Lock())
-        with lock:
-            yield
-            with self._guard:  # after an answer only: after an error those who wait here still go one by one
-                self._locks.pop(digest, None)
+            held = self._held.setdefault(digest, _Held())
+            held.users += 1
+        try:
+            with held.lock:
+                yield
+        finally:
+            with self._guard:
+                held.users -= 1
+                if not held.users:
+                    del self._held[digest]
 
     def capability(self, endpoint: str) -> Capability | None:
         """What is remembered of an endpoint and model; `endpoint` is a digest."""

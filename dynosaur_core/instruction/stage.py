@@ -14,6 +14,7 @@ from dynosaur_core.instruction.prompts import messages
 from dynosaur_core.instruction.render import shown_fields
 from dynosaur_core.instruction.request import INSTRUCTION_VERSION as INSTRUCTION_VERSION
 from dynosaur_core.instruction.request import Request, make_request
+from dynosaur_core.instruction.rules import RULES_VERSION, design_by_rules
 from dynosaur_core.instruction.schema import FROM_DATA, FROM_DESCRIPTION, TASKS, answer_schema, tight_schema
 from dynosaur_core.models import DatasetMetadata, Mode, Proposal, Rejection, Subset, Usage
 from dynosaur_core.settings import Settings
@@ -54,7 +55,8 @@ def instruction_key(metadata: DatasetMetadata, settings: Settings) -> str:
     rules = None
     if Mode.RULES in settings.designing.designers:
         tables = [(s.config, s.fields, s.rows and s.rows.digest) for s in metadata.subsets]
-        rules = (metadata.task_categories, metadata.task_ids, tables, settings.designing.max_tasks)
+        cards = (metadata.task_categories, metadata.task_ids)
+        rules = (RULES_VERSION, cards, tables, settings.designing.max_tasks)
     return digest(INSTRUCTION_VERSION, metadata.ref.repo_id, asks, rules)
 
 
@@ -75,8 +77,6 @@ def propose(metadata: DatasetMetadata, settings: Settings, llm: LlmClient | None
         for subset in metadata.subsets:
             if subset.rows is not None:
                 rows = store.read_table("rows", subset.rows.digest)
-                from dynosaur_core.instruction.rules import design_by_rules  # type: ignore
-
                 by_rules.append(design_by_rules(metadata, subset, rows, settings.designing.max_tasks))
     place = {subset.config: index for index, subset in enumerate(metadata.subsets)}
     return tuple(sorted([*by_model, *by_rules], key=lambda each: place[each.config]))

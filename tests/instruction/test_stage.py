@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 
+import pyarrow as pa
 import pytest
 
 from dynosaur_core.errors import Reason
 from dynosaur_core.instruction.client import LlmClient
 from dynosaur_core.instruction.stage import plan, propose
-from dynosaur_core.models import Mode, Usage
+from dynosaur_core.models import Mode, RowsHandle, Usage
 from dynosaur_core.store import Store
 from tests.instruction.conftest import MakeClient
 from tests.instruction.data import dataset, settings, subset
@@ -164,6 +165,21 @@ def test_missing_usage_is_counted_here(endpoint: LlmServer, client: MakeClient, 
     assert proposal.usage.prompt_tokens == pytest.approx(endpoint.seen.prompt_tokens, rel=0.05)
     assert proposal.usage.completion_tokens == endpoint.seen.completion_tokens
     assert proposal.usage.cost_usd
+
+
+def test_rules_stand_beside_the_model_or_alone(endpoint: LlmServer, client: MakeClient, store: Store) -> None:
+    rows = pa.Table.from_pylist(
+        [{"question": f"Who is {n}?", "context": f"{n} is {n}.", "answer": n} for n in "abcdefgh"]
+    )
+    name, size = store.write_table("rows", rows)
+    with_rows = subset().model_copy(update={"rows": RowsHandle(digest=name, rows=8, size_bytes=size)})
+    metadata = dataset("a/b", with_rows, task_categories=("question-answering",))
+    chosen = settings({"designers": list(Mode)})
+    assert [p.mode for p in propose(metadata, chosen, client(chosen), store)] == list(Mode)
+    alone = settings({"designers": [Mode.RULES]})
+    (proposal,) = propose(metadata, alone, None, store)
+    assert proposal.mode is Mode.RULES and proposal.usage == Usage()
+    assert endpoint.seen.answered.total() == 2
 
 
 def test_check_asks_the_endpoint_each_time(endpoint: LlmServer, client: MakeClient, store: Store) -> None:
