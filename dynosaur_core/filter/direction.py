@@ -20,7 +20,7 @@ _PAIR = re.compile(
     r"(?:two|2|both|pairs? of|(?:a|the) pair of)\s+(\w+)"
 )
 _OTHER = re.compile(r"\b(?:the|an)\s?other\s+(sentence|question|text|one|statement|passage)\b")
-_COMPARED = re.compile(r"\b(?:paraphras\w+|entail\w*|contradicts?|duplicates?|equivalent)\b")
+_COMPARED = re.compile(r"\b(?:paraphras\w+|entail\w*|contradicts?|duplicates?|equivalent|similarity|relatedness)\b")
 _INVERTED = (
     r"\b(?:opposite|reversed?|inverse|different|contrary|higher|lower|changed)\s+(?:or\s+\w+\s+)?"
     r"(?:(?:of|to|from)\s+(?:the|this|that)\s+)?(?:given\s+)?(?:(?!(?:for|given|with|to|of|that|in|and|but)\b)\w+\s+){0,2}"
@@ -29,7 +29,7 @@ _INVERTED = (
 _CLASS_NOUNS = "label|class|category|sentiment|judge?ment|relation|polarity|emotion|stance|intent|topic|level|verdict"
 _NUMBER_NOUNS = "score|rating|value|degree|grade|similarity"
 _VERBS = f"(?:{'|'.join(sorted(PRODUCING_VERBS))})"
-_SEVERAL = re.compile(rf"\b(?:into|{_VERBS}) (?:two|three|four|2|3|4|several|multiple) ((?:\w+ ){{1,3}})")
+_SEVERAL = re.compile(rf"\b(?:into|{_VERBS}) (?:the )?(?:two|three|four|2|3|4|several|multiple) ((?:\w+ ){{1,3}})")
 _WRONG = r"\b(?:an?|the|some)\s+(?:incorrect|wrong|false|implausible|inaccurate)\s+(?:\w+\s+)?"
 
 
@@ -96,7 +96,7 @@ def missing_partner(case: Case) -> Finding | None:
         return Reason.MISSING_INPUT, f"it compares {match[0]}, the only input is {case.inputs[0].name}"
     if partner and _OTHER.search(case.instruction.lower):
         return Reason.MISSING_INPUT, f"it compares with another text, the only input is {case.inputs[0].name}"
-    if partner and case.output.kind in CLOSED and _COMPARED.search(case.instruction.lower):
+    if partner and case.output.kind in CLOSED | NUMBERS and _COMPARED.search(case.instruction.lower):
         return Reason.MISSING_INPUT, f"it judges a relation, the only input is {case.inputs[0].name}"
     return None
 

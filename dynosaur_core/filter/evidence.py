@@ -51,7 +51,7 @@ class Evidence:
         return self.has(name) and not pa.types.is_nested(self.column(name).type)
 
     def codes(self, name: str) -> Codes:
-        """Per row a number that is equal for equal values; -1 for null. Scalar columns only."""
+        """Per row a number that is equal for equal values; -1 for null. Nested values count by their text."""
         return self._once(("codes", name), lambda: self._encode(name)[0])
 
     def values(self, name: str) -> pa.Array:
@@ -112,7 +112,7 @@ class Evidence:
             codes: Codes = np.zeros(self.rows, dtype=np.int64)
             filled = np.ones(self.rows, dtype=bool)
             for name in names:
-                part = self.codes(name) if self.scalar(name) else _codes(self.text(name))[0]
+                part = self.codes(name)
                 codes = np.unique(codes * (int(part.max(initial=0)) + 2) + part + 1, return_inverse=True)[1]
                 filled &= self.filled(name)
             return np.where(filled, codes, -1)
@@ -161,7 +161,7 @@ class Evidence:
         return _is_text(kind) or (_is_list(kind) and _is_text(kind.value_type))
 
     def _encode(self, name: str) -> tuple[Codes, pa.Array]:
-        return self._once(("encode", name), lambda: _codes(self.column(name)))
+        return self._once(("encode", name), lambda: _codes(self.column(name) if self.scalar(name) else self.text(name)))
 
     def _once(self, key: tuple[Any, ...], make: Callable[[], T]) -> T:
         if key not in self._memo:

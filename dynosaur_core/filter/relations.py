@@ -29,7 +29,7 @@ OFTEN = 0.2
 # Wordings that ask for one relation between two texts.
 _RELATION = re.compile(
     r"\b(?:entail\w*|contradict\w*|paraphras\w*|re-?(?:phras|word|stat)\w*|equivalen\w*|duplicat\w*|"
-    r"counterfact\w*|dissimilar\w*|unrelated|opposite|neutral|consistent with|follows? from|"
+    r"counterfact\w*|dissimilar\w*|unrelated|opposite|neutral|consistent with|follows?|"
     r"(?:means?|meaning|asks?|says?) the same|(?:same|similar|different) meaning|"
     r"(?:keep|preserv|retain)\w* (?:the |its )?meaning|different wording|other words)\b"
 )

@@ -71,21 +71,21 @@ def judge_design(
     found = recipe.cheap(case)
     if found or table is None:
         return found
-    return recipe.rows(replace(case, evidence=table if isinstance(table, Evidence) else Evidence(table)))
+    return _from_rows(recipe, replace(case, evidence=table if isinstance(table, Evidence) else Evidence(table)))
 
 
 def filter_tasks(
     repo_id: str,
     subsets: Sequence[Subset],
     proposals: Sequence[Proposal],
-    rows: Callable[[Subset], pa.Table],
+    rows: Callable[[Subset], pa.Table | None],
     settings: Filtering,
     examples: Collection[str] = (),
 ) -> FilterResult:
     """Judges every proposed design of one dataset, in order: each one is accepted, or rejected with its first reason.
 
-    `rows` gives a subset's sampled rows; it is called at most once per subset, and only for one of which a design
-    passed the cheap checks. `examples` are the instructions of the prompt's in-context examples.
+    `rows` gives a subset's sampled rows, or None where there are none. It is called at most once per subset, and only
+    for one of which a design passed the cheap checks. `examples` are the instructions of the prompt's examples.
     """
     known = tuple(example_words(text) for text in examples)
     desks = {subset.config: _Desk(repo_id, subset, rows, settings, known) for subset in subsets}
@@ -118,7 +118,7 @@ class _Desk:
         self,
         repo_id: str,
         subset: Subset,
-        rows: Callable[[Subset], pa.Table],
+        rows: Callable[[Subset], pa.Table | None],
         settings: Filtering,
         examples: tuple[frozenset[str], ...],
     ) -> None:
@@ -129,7 +129,8 @@ class _Desk:
 
     @cached_property
     def evidence(self) -> Evidence:
-        return Evidence(self._rows(self.subset))
+        table = self._rows(self.subset)
+        return Evidence(pa.table({}) if table is None else table)
 
     def judge(self, proposal: Proposal, number: int, design: TaskDesign) -> InstructionTask | Finding:
         case = Case(self.repo_id, self.subset, design, self.settings, None, proposal.shown_fields, self.examples)
@@ -140,7 +141,7 @@ class _Desk:
         if found:
             return found[0]
         case = replace(case, evidence=self.evidence)
-        if found := self.recipe.rows(case):
+        if found := _from_rows(self.recipe, case):
             return found[0]
         self.seen.update(keys)
         return InstructionTask(
@@ -155,6 +156,14 @@ class _Desk:
         )
 
 
+def _from_rows(recipe: Recipe, case: Case) -> list[Finding]:
+    """The recipe's findings, where the rows hold the fields at all."""
+    missing = [field.name for field in (*case.inputs, case.output) if not case.rows.has(field.name)]
+    if missing:
+        return [(Reason.TOO_FEW_ROWS, f"the rows do not hold {', '.join(missing)}")]
+    return recipe.rows(case)
+
+
 def _cheap(case: Case) -> list[Finding]:
     """The findings of the first group that has any."""
     for group in CHECKS[:-1]:
@@ -165,9 +174,6 @@ def _cheap(case: Case) -> list[Finding]:
 
 def _row_findings(case: Case) -> list[Finding]:
     """Findings from the rows; without enough rows the others would mean nothing."""
-    missing = [field.name for field in (*case.inputs, case.output) if not case.rows.has(field.name)]
-    if missing:
-        return [(Reason.TOO_FEW_ROWS, f"the rows do not hold {', '.join(missing)}")]
     first, *others = CHECKS[-1]
     return _findings(case, (first,)) or _findings(case, tuple(others))
 

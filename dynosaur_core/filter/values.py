@@ -16,6 +16,8 @@ from dynosaur_core.models import FieldKind
 CONSTANT_SHARE = 0.98
 """From this share of one answer on there is nothing to learn."""
 DOMINANT_SHARE = 0.95
+SCALE_POINTS = 6
+"""Numbers of at most so many values are a scale, such as one to five stars, and no counter."""
 COPIED = 0.9
 """Share of rows with equal input and output that makes a copy."""
 
@@ -78,8 +80,7 @@ def _name(case: Case) -> str | None:
     if case.output.kind is FieldKind.LABEL:
         return None
     # Social counters are named `like_count`, `num_votes`: the counted thing decides.
-    # A few values are a scale, such as one to five stars.
-    if case.output.kind in NUMBERS and case.rows.distinct(case.output.name) > case.settings.max_labels:
+    if case.output.kind in NUMBERS and case.rows.distinct(case.output.name) > SCALE_POINTS:
         counted = words[-2] if len(words) > 1 and words[-1] in ("count", "number", "total") else words[-1]
         if what := _listed(NUMBER_NAMES, counted):
             return what

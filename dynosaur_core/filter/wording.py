@@ -138,6 +138,8 @@ class Instruction:
 
     def find(self, words: Sequence[str]) -> list[int]:
         """Positions where these stems stand in a row, as a phrase of its own and not before another noun."""
+        if all(len(word) < 2 or word in ARTICLES | SOURCE_PREPOSITIONS for word in words):
+            return []  # a field named `A` or `to` cannot be told from the article and the preposition
         size, found = len(words), []
         for at in range(len(self.stems) - size + 1):
             if all(self.stems[at + i] == word for i, word in enumerate(words)):

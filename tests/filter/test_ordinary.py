@@ -71,6 +71,12 @@ def rationales() -> Data:
     )
 
 
+def pronouns() -> Data:
+    """Fields whose names are an article and a preposition."""
+    texts = [sentence(i) for i in ROWS]
+    return Data({"Text": texts, "Pronoun": ["he", "she"] * 60, "A": [f"{t.split()[1]} {t.split()[-2]}" for t in texts]})
+
+
 @pytest.mark.parametrize(
     ("make", "instruction", "inputs", "output"),
     [
@@ -89,6 +95,7 @@ def rationales() -> Data:
         (revisions, "Name the intent of the revision.", "before_revision,after_revision", "intent"),
         (comments, "Rate on a scale from 0 to 1 whether the comment is toxic.", "comment", "toxicity"),
         (comments, "Decide whether the comment is offensive.", "comment", "label"),
+        (pronouns, "Given a text and a pronoun, name the entity that may be meant.", "Text,Pronoun", "A"),
         (rationales, "Answer the question.", "question", "chosen"),
         (rationales, "Give a bad answer to the question.", "question", "rejected"),
         (rationales, "Predict the points of the wine.", "chosen", "wine_points"),

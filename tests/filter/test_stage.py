@@ -104,6 +104,14 @@ def test_rows_are_read_once_and_only_when_needed() -> None:
     assert read == ["default"]
 
 
+def test_subset_without_rows() -> None:
+    for recipe in ("default", "reference"):
+        settings = Filtering.model_validate({"recipe": recipe})
+        given_in = [proposal(design(ENTAILS, "premise,hypothesis", "label"))]
+        result = filter_tasks("a/b", [nli().subset], given_in, lambda _: None, settings)
+        assert counted(result) == {Reason.TOO_FEW_ROWS: 1}
+
+
 def test_labels_of_a_class_are_in_its_order() -> None:
     (task,) = run(choices(), proposal(design("Answer the question.", "question,choices", "answer"))).tasks
     assert task.labels == ("A", "B", "C", "D")

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from dynosaur_core.errors import Reason
-from tests.filter.tables import Data, N, nli, question, sentence
+from dynosaur_core.filter.stage import judge_design
+from dynosaur_core.models import FieldKind, FieldSpec
+from dynosaur_core.settings import Filtering
+from tests.filter.tables import Data, N, design, nli, question, sentence
 
 HEX = "0123456789abcdef"
 
@@ -119,6 +124,32 @@ def test_rows_that_have_all_that_the_task_needs() -> None:
     assert data.reasons("Give the text a title.", "text", "title") == {Reason.TOO_FEW_ROWS}
     more = Data({"text": [*texts, "One more."], "title": [sentence(i + 600) for i in range(len(texts) + 1)]})
     assert not more.judge("Give the text a title.", "text", "title")
+
+
+def test_columns_of_every_type() -> None:
+    """Rows are read whatever they hold; what cannot be text is refused as an output, and does no harm as an input."""
+    rows = 40
+    values = {
+        "duration": pa.array([i * 10**6 for i in range(rows)], pa.duration("us")),
+        "clock": pa.array([i * 60 for i in range(rows)], pa.time32("s")),
+        "price": pa.array([Decimal(i) / 4 for i in range(rows)], pa.decimal128(8, 2)),
+        "nothing": pa.nulls(rows),
+        "large": pa.array([sentence(i) for i in range(rows)], pa.large_string()),
+        "pair": pa.array([[i, i + 1] for i in range(rows)], pa.list_(pa.int64(), 2)),
+        "words": pa.array([sentence(i).split() for i in range(rows)], pa.large_list(pa.string())),
+        "turns": pa.array([[{"who": "a", "said": sentence(i)}] for i in range(rows)]),
+        "bytes": pa.array([bytes([i]) for i in range(rows)]),
+        "holes": pa.array([None if i % 3 else sentence(i) for i in range(rows)]),
+        "number": pa.array([float("nan") if i % 5 else i * 0.5 for i in range(rows)]),
+    }
+    for name, column in values.items():
+        data = Data({"text": [sentence(i) for i in range(rows)], "title": [sentence(i + 300) for i in range(rows)]})
+        table = data.table.append_column(name, column)
+        spec = FieldSpec(name=name, kind=FieldKind.OTHER, type=str(column.type))
+        texts = spec.model_copy(update={"kind": FieldKind.TEXT})
+        for field, inputs, output in ((spec, f"text,{name}", "title"), (texts, "text", name), (spec, name, "title")):
+            subset = data.subset.model_copy(update={"fields": (*data.subset.fields, field)})
+            judge_design("a/b", subset, design("Write it for the text.", inputs, output), table, Filtering())
 
 
 def test_no_row_at_all() -> None:
