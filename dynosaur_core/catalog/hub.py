@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import quote
 
 from huggingface_hub import get_token
 
 from dynosaur_core.catalog.hub_files import RemoteRepo
-from dynosaur_core.catalog.hub_http import API, HubHttp, shared_http, viewer_address
+from dynosaur_core.catalog.hub_http import API, HubHttp, repo_path, shared_http, viewer_address
 from dynosaur_core.catalog.hub_listing import EXPAND, Cursor, Query, census, entry_ref, listing
 from dynosaur_core.catalog.hub_reading import HubSource
 from dynosaur_core.catalog.viewer import Viewer
@@ -56,7 +55,7 @@ class HubCatalog:
     def ref(self, repo_id: str) -> DatasetRef:
         """One dataset as it is now, under its new name where it was renamed; raises NotFound, or NotAllowed where it is
         disabled. One request (two for a renamed one)."""
-        url = f"{self.http.endpoint}/api/datasets/{quote(repo_id, safe='/')}"
+        url = f"{self.http.endpoint}/api/datasets/{repo_path(repo_id)}"
         ref = self.http.get(url, API, lambda answer: entry_ref(answer.json()), params={"expand": list(EXPAND)})
         if ref is None:
             raise DynosaurError(Code.NOT_FOUND, f"{repo_id} has no revision")

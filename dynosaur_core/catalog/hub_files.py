@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from datasets import Features
 
 from dynosaur_core.catalog.files import FolderSource, first_line, is_media, module_of, spread
-from dynosaur_core.catalog.hub_http import API, FILES, STORAGE, Answer, EntryMissingError, HubHttp
+from dynosaur_core.catalog.hub_http import API, FILES, STORAGE, Answer, EntryMissingError, HubHttp, repo_path
 from dynosaur_core.catalog.splits import split_role
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
@@ -61,7 +61,7 @@ class RemoteRepo:
         self.http, self.repo_id, self.revision = http, repo_id, revision
         self.deadline = float("inf")
         self.requests = 0
-        name = quote(repo_id, safe="/")
+        name = repo_path(repo_id)
         self._tree = f"{http.endpoint}/api/datasets/{name}/tree/{revision}"
         self._resolve = f"{http.endpoint}/datasets/{name}/resolve/{revision}/"
 

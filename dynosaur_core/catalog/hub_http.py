@@ -30,6 +30,7 @@ API, FILES, VIEWER, STORAGE = "api", "resolvers", "viewer", "storage"
 """What is asked: the first two have quotas, by the names that the Hub gives them."""
 MAX_BYTES = 64_000_000
 """Of one answer."""
+_REPO_ID = re.compile(r"[\w.-]{1,96}(/[\w.-]{1,96})?", re.ASCII)
 _RATE_LIMIT = re.compile(r'"(\w+)"\s*;\s*r=(\d+)\s*;\s*t=(\d+)')
 _POLICY = re.compile(r"q=(\d+).*?w=(\d+)")
 _LONGEST_WAIT_S = 900.0
@@ -275,6 +276,18 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 def _name(url: str) -> str:
     """The address without its query: signed ones must not reach a log."""
     return url.split("?", 1)[0]
+
+
+def is_repo_id(text: str) -> bool:
+    """Whether it may name a dataset; what may not could lead elsewhere as part of an address."""
+    return _REPO_ID.fullmatch(text) is not None and not any(set(part) == {"."} for part in text.split("/"))
+
+
+def repo_path(repo_id: str) -> str:
+    """The id as part of an address; raises NotFound for what cannot be one."""
+    if not is_repo_id(repo_id):
+        raise DynosaurError(Code.NOT_FOUND, f"{repo_id[:200]!r} is no dataset id")
+    return repo_id
 
 
 _shared: dict[tuple[str, str | None], HubHttp] = {}

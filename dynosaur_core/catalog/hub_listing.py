@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dynosaur_core.card import Card, listing_fields
-from dynosaur_core.catalog.hub_http import API, Answer, HubHttp
+from dynosaur_core.catalog.hub_http import API, Answer, HubHttp, is_repo_id
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import DatasetRef
 
@@ -137,7 +137,7 @@ def dict_of_lists(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 
 def entry_ref(entry: Any) -> DatasetRef | None:
     """A listing's entry as DatasetRef; None where it lacks what names a revision."""
-    if not isinstance(entry, Mapping) or not isinstance(entry.get("id"), str):
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("id"), str) or not is_repo_id(entry["id"]):
         return None
     if not isinstance(entry.get("sha"), str) or not re.fullmatch(r"[0-9a-f]{40}", entry["sha"]):
         return None

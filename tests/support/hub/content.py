@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 from datasets import Dataset, Features
@@ -22,8 +23,9 @@ def card(prose: str = SUMMARY, **header: Any) -> str:
 
 def parquet(columns: Mapping[str, Sequence[Any]], features: Features | None = None, group: int = 1000) -> bytes:
     """A parquet file as `datasets` writes it, its features in the schema."""
-    table, sink = Dataset.from_dict(dict(columns), features=features), io.BytesIO()
-    pq.write_table(table.data.table.replace_schema_metadata(table.features.arrow_schema.metadata), sink, group)
+    features = features or Dataset.from_dict(dict(columns)).features
+    table, sink = pa.table(dict(columns), schema=features.arrow_schema), io.BytesIO()
+    pq.write_table(table, sink, group)
     return sink.getvalue()
 
 

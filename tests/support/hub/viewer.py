@@ -6,7 +6,7 @@ import base64
 import json
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -48,14 +48,14 @@ class Viewer:
 
     def answer(self, request: Request, endpoint: str) -> Response:
         repo, commit = self._seen(request)
-        tables = self._read(commit)
+        tables = self._read(repo, commit)
         value = ENDPOINTS[endpoint](self, request, repo, tables)
         return Response.json(value, X_Revision=commit.sha)
 
     def is_valid(self, request: Request) -> Response:
         try:
-            _, commit = self._seen(request)
-            ready = bool(self._read(commit))
+            repo, commit = self._seen(request)
+            ready = bool(self._read(repo, commit))
         except HubError as error:
             if error.status in (401, 404):
                 raise
@@ -81,11 +81,12 @@ class Viewer:
             )
         return repo, commit
 
-    def _read(self, commit: Commit) -> dict[str, dict[str, Table]]:
+    def _read(self, repo: Repo, commit: Commit) -> dict[str, dict[str, Table]]:
         """config -> split -> table."""
         with self._lock:
             if commit.sha not in self._tables:
-                self._tables[commit.sha] = read_tables(commit)
+                given = repo.converted
+                self._tables[commit.sha] = read_tables(commit) if given is None else read_converted(given)
             return self._tables[commit.sha]
 
     def converted(self, repo: Repo) -> Commit | None:
@@ -98,7 +99,7 @@ class Viewer:
                 files = repo.converted
                 if files is None:
                     try:
-                        files = convert(self._read(source))
+                        files = convert(self._read(repo, source))
                     except HubError:
                         return None
                 message = f"Converted from {source.sha}"
@@ -123,6 +124,17 @@ def read_tables(commit: Commit) -> dict[str, dict[str, Table]]:
             raise HubError(
                 501 if script else 500, code, str(error)[:200], cause_exception=type(error).__name__
             ) from error
+
+
+def read_converted(files: Mapping[str, Blob]) -> dict[str, dict[str, Table]]:
+    """The tables of `<config>/<split>/0000.parquet`."""
+    tables: dict[str, dict[str, Table]] = {}
+    for path, blob in files.items():
+        config, split, _ = path.split("/")
+        rows = pq.read_table(pa.BufferReader(blob.read()))
+        features = datasets.Features.from_arrow_schema(rows.schema)
+        tables.setdefault(config, {})[split] = Table(features, rows)
+    return tables
 
 
 def _read_config(folder: str, config: str) -> dict[str, Table]:
