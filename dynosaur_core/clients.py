@@ -11,6 +11,7 @@ from dynosaur_core.catalog.jsonl import JsonlCatalog
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.instruction.client import LlmClient
 from dynosaur_core.ledger import Ledger
+from dynosaur_core.ledger.budget import Budget
 from dynosaur_core.models import Usage
 from dynosaur_core.protocols import Catalog
 from dynosaur_core.settings import Settings
@@ -23,6 +24,7 @@ class Clients:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._lock = threading.RLock()
+        self._llm: tuple[str, LlmClient] | None = None
 
     @cached_property
     def store(self) -> Store:
@@ -38,14 +40,23 @@ class Clients:
         with self._lock:
             return open_catalog(self.settings)
 
-    @cached_property
-    def llm(self) -> LlmClient:
+    def llm(self, growth_id: str = "") -> LlmClient:
+        """The model, paid from the budget of this growth; without one, what `doctor` asks is on no growth's account."""
         with self._lock:
-            return LlmClient(self.settings, self.store)
+            if self._llm is None or self._llm[0] != growth_id:
+                budget = Budget(
+                    self.ledger.engine,
+                    growth_id,
+                    growth_usd=self.settings.max_cost_usd,
+                    month_usd=self.settings.max_cost_usd_month,
+                )
+                self._llm = (growth_id, LlmClient(self.settings, self.store, budget=budget))
+            return self._llm[1]
 
-    def spent(self) -> Usage:
-        """What this process has spent on the model so far."""
-        return self.llm.usage() if "llm" in self.__dict__ else Usage()
+    def spent(self, growth_id: str) -> Usage:
+        """What this process has spent on the model in this growth."""
+        with self._lock:
+            return self._llm[1].usage() if self._llm and self._llm[0] == growth_id else Usage()
 
 
 def ledger_url(settings: Settings, store: Store) -> str:

@@ -57,6 +57,8 @@ class Growth:
     ) -> None:
         self.growth_id, self.catalog = growth_id, catalog
         self.ledger, self.store, self.report = ledger, store, report
+        self.pending: dict[str, DatasetRef] = {}
+        """Datasets whose answers a batch is to bring."""
         self.pipeline = pipeline_digest(settings)
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 

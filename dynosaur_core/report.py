@@ -46,19 +46,21 @@ class GrowthReport:
     def __post_init__(self) -> None:
         self.refused.update(self.plan.refused)
 
-    def add_metadata(self, metadata: DatasetMetadata) -> None:
-        self.subsets["accepted"] += len(metadata.subsets)
-        self._count(self.subsets, metadata.rejections, "subset")
-
-    def add_filtered(self, result: FilterResult) -> None:
-        self.proposed += result.proposed
-        self.accepted += len(result.tasks)
-        self._count(self.task_rejections, result.rejections, "task")
-
-    def add_contribution(self, contribution: Contribution) -> None:
-        self.sampled += sum(count.sampled for count in contribution.tasks)
-        self.recorded += contribution.shard.records
-        self._count(self.row_rejections, contribution.rejections, "row")
+    def add_branch(
+        self, metadata: DatasetMetadata | None, filtered: FilterResult | None, contribution: Contribution | None
+    ) -> None:
+        """Counts what a branch that has ended went through; None for stages that it did not reach."""
+        if metadata:
+            self.subsets["accepted"] += len(metadata.subsets)
+            self._count(self.subsets, metadata.rejections, "subset")
+        if filtered:
+            self.proposed += filtered.proposed
+            self.accepted += len(filtered.tasks)
+            self._count(self.task_rejections, filtered.rejections, "task")
+        if contribution:
+            self.sampled += sum(count.sampled for count in contribution.tasks)
+            self.recorded += contribution.shard.records
+            self._count(self.row_rejections, contribution.rejections, "row")
 
     @property
     def failed(self) -> Counter[str]:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from prefect import get_run_logger
 from prefect.futures import PrefectFuture
 
-from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.errors import Code, DynosaurError, Reason
 from dynosaur_core.growth import Growth, refusal_of, refusal_of_records, refusal_of_tasks
 from dynosaur_core.models import Contribution, DatasetMetadata, DatasetRef, FilterResult, Proposal
 from dynosaur_core.settings import Settings
@@ -29,16 +29,26 @@ from tasks.publish import publish as publish_task
 Stage = Literal["metadata", "instruction", "filter", "publish"]
 STAGES: tuple[Stage, ...] = ("metadata", "instruction", "filter", "publish")
 _TASKS = {"metadata": metadata_task, "instruction": instruction_task, "filter": filter_task, "publish": publish_task}
-_STOPPING = {Code.MODEL_UNREACHABLE, Code.MODEL_KEY_REFUSED, Code.MODEL_QUOTA_SPENT, Code.PRICE_UNKNOWN}
+_STOPPING = {
+    Code.MODEL_UNREACHABLE,
+    Code.MODEL_KEY_REFUSED,
+    Code.MODEL_QUOTA_SPENT,
+    Code.PRICE_UNKNOWN,
+    Code.BUDGET_SPENT,
+}
 """After one of these no further branch is begun: the rest is deferred without a task run."""
 
 
 @dataclass
 class _Branch:
+    """One dataset on its way, with what its stages have given so far."""
+
     ref: DatasetRef
     stage: Stage = "metadata"
     metadata: DatasetMetadata | None = None
     proposals: list[Proposal] = field(default_factory=list)
+    filtered: FilterResult | None = None
+    contribution: Contribution | None = None
     trace: dict[str, Any] = field(default_factory=dict)
 
 
@@ -56,76 +66,77 @@ class Branches:
         self.stopped: DynosaurError | None = None
 
     def run(self, refs: Sequence[DatasetRef]) -> None:
-        """Returns when every branch has ended and is written down."""
+        """Returns when every branch has ended and is written down, or waits for a batch (`Growth.pending`)."""
         waiting, at_work = deque(refs), 0
         while waiting or at_work:
             while waiting and at_work < self.settings.concurrency:
                 branch = _Branch(waiting.popleft())
                 if self.stopped:
-                    self._end_failed(branch, "instruction", self.stopped)
+                    self._fail(branch, "instruction", self.stopped)
                     continue
                 self._submit(branch, "metadata")
                 at_work += 1
             if at_work and not self._advance(*self.ended.get()):
                 at_work -= 1
 
-    def _submit(self, branch: _Branch, stage: Stage, **inputs: Any) -> None:
+    def _submit(self, branch: _Branch, stage: Stage, **inputs: Any) -> bool:
         branch.stage = stage
         future = self.tasks[stage].submit(branch.ref, settings=self.settings, **inputs)
         future.add_done_callback(lambda done: self.ended.put((branch, done)))
+        return True
 
     def _advance(self, branch: _Branch, future: PrefectFuture[Any]) -> bool:
         """Takes a stage's result; gives whether the branch goes on."""
         result = future.result(raise_on_failure=False)
         if not future.state.is_completed():
-            self._end_failed(branch, branch.stage, _as_error(result, future))
-            return False
-        report = self.growth.report
+            return self._fail(branch, branch.stage, _as_error(result, future))
         branch.trace[branch.stage] = result
-        if branch.stage == "metadata":
-            branch.metadata = DatasetMetadata.model_validate(result)
-            report.add_metadata(branch.metadata)
-            return self._next(branch, refusal_of(branch.metadata), "instruction", metadata=branch.metadata)
-        if branch.stage == "instruction":
-            branch.proposals = [Proposal.model_validate(item) for item in result]
-            return self._next(branch, None, "filter", metadata=branch.metadata, proposals=branch.proposals)
-        if branch.stage == "filter":
-            filtered = FilterResult.model_validate(result)
-            report.add_filtered(filtered)
-            accepted = list(filtered.tasks)
-            return self._next(
-                branch, refusal_of_tasks(filtered), "publish", metadata=branch.metadata, accepted=accepted
-            )
-        contribution = Contribution.model_validate(result)
-        report.add_contribution(contribution)
-        return self._next(branch, refusal_of_records(contribution), None, contribution=contribution)
+        return getattr(self, f"_after_{branch.stage}")(branch, result)
 
-    def _next(self, branch: _Branch, refusal: Any, stage: Stage | None, **inputs: Any) -> bool:
-        if refusal or stage is None:
-            self.growth.trace(branch.ref, branch.trace)
-        if refusal:
-            self.growth.refused(branch.ref, branch.stage, *refusal)
-            _told(branch, f"refused: {refusal[0]}")
-            return False
-        if stage is None:
-            self.growth.grown(branch.ref, inputs["contribution"])
-            _told(branch, "grown")
-            return False
-        self._submit(branch, stage, **inputs)
-        return True
+    def _after_metadata(self, branch: _Branch, result: Any) -> bool:
+        branch.metadata = DatasetMetadata.model_validate(result)
+        if refusal := refusal_of(branch.metadata):
+            return self._refuse(branch, *refusal)
+        return self._submit(branch, "instruction", metadata=branch.metadata, growth_id=self.growth.growth_id)
 
-    def _end_failed(self, branch: _Branch, stage: Stage, error: DynosaurError) -> None:
+    def _after_instruction(self, branch: _Branch, result: Any) -> bool:
+        branch.proposals = [Proposal.model_validate(item) for item in result]
+        return self._submit(branch, "filter", metadata=branch.metadata, proposals=branch.proposals)
+
+    def _after_filter(self, branch: _Branch, result: Any) -> bool:
+        branch.filtered = FilterResult.model_validate(result)
+        if refusal := refusal_of_tasks(branch.filtered):
+            return self._refuse(branch, *refusal)
+        return self._submit(branch, "publish", metadata=branch.metadata, accepted=list(branch.filtered.tasks))
+
+    def _after_publish(self, branch: _Branch, result: Any) -> bool:
+        branch.contribution = Contribution.model_validate(result)
+        if refusal := refusal_of_records(branch.contribution):
+            return self._refuse(branch, *refusal)
+        self.growth.grown(branch.ref, branch.contribution)
+        return self._end(branch, "grown")
+
+    def _refuse(self, branch: _Branch, reason: Reason, detail: str) -> bool:
+        self.growth.refused(branch.ref, branch.stage, reason, detail)
+        return self._end(branch, f"refused: {reason}")
+
+    def _fail(self, branch: _Branch, stage: Stage, error: DynosaurError) -> bool:
+        if error.code is Code.BATCH_PENDING:
+            self.growth.pending[branch.ref.repo_id] = branch.ref
+            return False
         if error.code in _STOPPING:
             self.stopped = error
-        if not error.kind.deferred:
-            self.growth.trace(branch.ref, {**branch.trace, stage: str(error)})
+        branch.trace[stage] = str(error)
         self.growth.failed(branch.ref, stage, error)
-        _told(branch, f"{'deferred' if error.kind.deferred else 'failed'}: {error.code}")
+        return self._end(branch, f"{'deferred' if error.kind.deferred else 'failed'}: {error.code}")
 
-
-def _told(branch: _Branch, end: str) -> None:
-    get_run_logger().info("%s %s", branch.ref.repo_id, end)
-    tell("branch", (branch.ref.repo_id, end))
+    def _end(self, branch: _Branch, end: str) -> bool:
+        """The branch is counted when it ends, and once."""
+        self.growth.trace(branch.ref, branch.trace)
+        self.growth.report.add_branch(branch.metadata, branch.filtered, branch.contribution)
+        get_run_logger().info("%s %s", branch.ref.repo_id, end)
+        tell("branch", (branch.ref.repo_id, end))
+        return False
 
 
 def _as_error(result: Any, future: PrefectFuture[Any]) -> DynosaurError:

@@ -67,7 +67,7 @@ def _catalog(clients: Clients) -> str:
 
 
 def _model(clients: Clients) -> str:
-    capability = clients.llm.check()
+    capability = clients.llm().check()
     return f"answers; structured output: {capability.structured}"
 
 

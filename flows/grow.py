@@ -82,9 +82,8 @@ def run_plan(
     clients.ledger.start_growth(growth_id, clients.catalog.name, datetime.now(UTC))
     report = GrowthReport(growth_id, plan)
     growth = Growth(growth_id, clients.catalog.name, clients.ledger, clients.store, clients.settings, report)
-    before = clients.spent()
     _run_waves(clients, options, growth, plan.branches, fresh_from)
-    report.usage = clients.spent() - before
+    report.usage = clients.spent(growth_id)
     release_everywhere(clients, report)
     clients.ledger.finish_growth(growth_id, report.as_json(), datetime.now(UTC))
     publish_artifacts(report)

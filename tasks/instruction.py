@@ -18,8 +18,9 @@ def _key(_context: Any, given: dict[str, Any]) -> str:
 
 
 @task(name="instruction", task_run_name="instruction {ref.repo_id}", cache_key_fn=_key, **STAGE)
-def instruction(ref: DatasetRef, metadata: DatasetMetadata, settings: Settings) -> list[Any]:
-    """DatasetMetadata -> Proposals as JSON, one per subset and designer."""
+def instruction(ref: DatasetRef, metadata: DatasetMetadata, settings: Settings, growth_id: str) -> list[Any]:
+    """DatasetMetadata -> Proposals as JSON, one per subset and designer; paid from the growth's budget."""
     clients = open_clients(settings)
-    proposals = propose(metadata, settings, clients.llm if settings.designing.asks_model else None, clients.store)
+    llm = clients.llm(growth_id) if settings.designing.asks_model else None
+    proposals = propose(metadata, settings, llm, clients.store)
     return [proposal.model_dump(mode="json") for proposal in proposals]

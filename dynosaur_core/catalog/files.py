@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 from datasets import Audio, Features, Image, Pdf, Value, Video, get_dataset_config_names, load_dataset_builder
-from datasets.exceptions import DatasetGenerationError, DatasetNotFoundError, DatasetsError
+from datasets.exceptions import DatasetGenerationError, DatasetsError
 from datasets.utils import disable_progress_bars, tqdm
 
 from dynosaur_core.catalog.splits import split_role
@@ -61,7 +61,7 @@ class FolderSource:
         self._check_patterns()
         try:
             names = get_dataset_config_names(str(self.folder))
-        except READ_ERRORS as error:
+        except (*READ_ERRORS, RuntimeError) as error:
             raise self._listing_error(error) from error
         return [self._subset(name) for name in names]
 
@@ -94,7 +94,7 @@ class FolderSource:
         if config not in self._builders:
             try:
                 builder = load_dataset_builder(str(self.folder), config)
-            except READ_ERRORS as error:
+            except (*READ_ERRORS, RuntimeError) as error:
                 raise self._listing_error(error) from error
             if module_of(builder) not in FORMATS:
                 kind = module_of(builder)
@@ -124,15 +124,14 @@ class FolderSource:
                 if not Path(str(path)).resolve().is_relative_to(root):
                     raise DynosaurError(Code.UNREADABLE_FILES, "a data file is a link to outside of the dataset")
 
-    def _listing_error(self, error: Exception) -> DynosaurError:
+    def _listing_error(self, error: Exception) -> Exception:
         scripts = [path.name for path in self.folder.glob("*.py")]
-        if isinstance(error, DatasetNotFoundError | FileNotFoundError) or "data" in str(error):
-            if scripts:
-                return DynosaurError(Code.SCRIPT_DATASET, f"it has a loading script ({scripts[0]}) and no data files")
-            if not any(path.is_file() and path.name != "README.md" for path in self.folder.rglob("*")):
-                return DynosaurError(Code.NO_DATA_FILES, "the folder holds no data file")
-        if scripts:
-            return DynosaurError(Code.SCRIPT_DATASET, f"it needs its loading script {scripts[0]}")
+        if scripts:  # `datasets` says so with a RuntimeError, or finds nothing else to read
+            return DynosaurError(Code.SCRIPT_DATASET, f"it has a loading script ({scripts[0]}) and no data files")
+        if isinstance(error, RuntimeError) and not isinstance(error, NotImplementedError):
+            return error
+        if not any(path.is_file() and path.name != "README.md" for path in self.folder.rglob("*")):
+            return DynosaurError(Code.NO_DATA_FILES, "the folder holds no data file")
         return DynosaurError(Code.UNREADABLE_FILES, f"its configs cannot be read: {first_line(error)}")
 
 
