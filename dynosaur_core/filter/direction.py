@@ -36,14 +36,14 @@ _WRONG = r"\b(?:an?|the|some)\s+(?:incorrect|wrong|false|implausible|inaccurate)
 def swapped(case: Case) -> Finding | None:
     """What is asked for is an input, and what is given is the output."""
     target = field_words(case.output.name)
-    for verb, phrase, end in case.instruction.objects():
+    for phrase, end in case.instruction.objects():
         for field in case.inputs:
             words = field_words(field.name)
             if words == target or tuple(phrase[-len(words) :]) != words:
                 continue
             if case.instruction.gives(target):
                 return Reason.SWAPPED, f"it gives {case.output.name} and asks for {field.name}"
-            if _silent(case, target) and _asks_for_input(case, field, verb, end):
+            if _silent(case, target) and _asks_for_input(case, field, end):
                 return Reason.SWAPPED, f"it asks for {field.name}, the output is {case.output.name}"
     return None
 
@@ -52,7 +52,7 @@ def _silent(case: Case, target: tuple[str, ...]) -> bool:
     return not case.instruction.words & set(target)
 
 
-def _asks_for_input(case: Case, field: FieldSpec, verb: str, end: int) -> bool:
+def _asks_for_input(case: Case, field: FieldSpec, end: int) -> bool:
     after = case.instruction.stems[end] if end < len(case.instruction.stems) else ""
     if after in ("as", "by", "into", "with", "in", "using", "so"):
         return False  # "identify the text as ...", "give the text in ..." still work on the input

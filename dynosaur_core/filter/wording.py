@@ -156,8 +156,8 @@ class Instruction:
         """It is spoken of as something at hand: "to the question", "whether the answer", "from the premise"."""
         return any(self._at_hand(at) for at in self.find(words))
 
-    def objects(self) -> list[tuple[str, list[str], int]]:
-        """What producing verbs ask for: verb, the noun phrase's stems, the position after it."""
+    def objects(self) -> list[tuple[list[str], int]]:
+        """What producing verbs ask for: the noun phrase's stems, and the position after it."""
         found = []
         for at in self.asked:
             if self.stems[at] in PRODUCING_VERBS and self.tokens[at].islower() | (
@@ -165,7 +165,7 @@ class Instruction:
             ):
                 phrase, end = self._noun_phrase(at + 1)
                 if phrase:
-                    found.append((self.stems[at], phrase, end))
+                    found.append((phrase, end))
         return found
 
     def _clause_start(self, at: int) -> int | None:
