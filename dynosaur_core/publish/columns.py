@@ -40,6 +40,16 @@ class Column:
         return nothing | mask(pc.utf8_is_space(self.text))
 
     @cached_property
+    def clean(self) -> bool:
+        """Every row has a text."""
+        return not (self.null | self.bad | self.empty).any()
+
+    @cached_property
+    def longest(self) -> int:
+        """Bytes of the longest text: no text has more characters."""
+        return int(byte_lengths(self.text).max(initial=0))
+
+    @cached_property
     def beside(self) -> pa.Array:
         """The text as it stands beside other inputs."""
         return quoted(self.text) if self.plain else self.text
@@ -141,7 +151,8 @@ def replaced(texts: pa.Array, where: Mask, by: list[str | None]) -> pa.Array:
 def byte_lengths(texts: pa.Array) -> npt.NDArray[np.int32]:
     """Bytes of each text, from the offsets alone; a null has none."""
     offsets = np.frombuffer(texts.buffers()[1], dtype=np.int32) if len(texts) else np.zeros(1, np.int32)
-    return np.diff(offsets[texts.offset : texts.offset + len(texts) + 1])
+    offsets = offsets[texts.offset : texts.offset + len(texts) + 1]
+    return offsets[1:] - offsets[:-1]
 
 
 def longer(texts: pa.Array, size: int) -> Mask:

@@ -51,8 +51,7 @@ class RowCodes:
         self.codes = np.zeros(rows, dtype=np.int8)
 
     def mark(self, where: Mask, reason: Reason) -> None:
-        if where.any():
-            self.codes[where & (self.codes == 0)] = CODES[reason]
+        self.codes[where & (self.codes == 0)] = CODES[reason]
 
 
 def render(task: InstructionTask, columns: Columns, settings: Publishing) -> Rendered:
@@ -63,17 +62,21 @@ def render(task: InstructionTask, columns: Columns, settings: Publishing) -> Ren
     output = columns.output(task.output_field)
     inputs = [columns.input(name, output) for name in task.input_fields]
     codes = RowCodes(columns.rows)
-    codes.mark(output.null, Reason.OUTPUT_NULL)
-    codes.mark(output.bad, Reason.UNRENDERABLE)
-    codes.mark(output.empty, Reason.OUTPUT_EMPTY)
-    codes.mark(longer(output.text, settings.max_output_chars), Reason.OUTPUT_TOO_LONG)
+    if not output.clean:
+        codes.mark(output.null, Reason.OUTPUT_NULL)
+        codes.mark(output.bad, Reason.UNRENDERABLE)
+        codes.mark(output.empty, Reason.OUTPUT_EMPTY)
+    if output.longest > settings.max_output_chars:
+        codes.mark(longer(output.text, settings.max_output_chars), Reason.OUTPUT_TOO_LONG)
     if task.labels:
         known = pc.is_in(output.text, value_set=pa.array(task.labels, pa.string()))
         codes.mark(~mask(known), Reason.OUTPUT_OUTSIDE_LABELS)
-    for column in inputs:
+    faulty = [column for column in inputs if not column.clean]
+    for column in faulty:
         codes.mark(column.null, Reason.INPUT_NULL)
         codes.mark(column.bad, Reason.UNRENDERABLE)
-    codes.mark(np.logical_and.reduce([column.empty for column in inputs]), Reason.INPUT_EMPTY)
+    if len(faulty) == len(inputs):
+        codes.mark(np.logical_and.reduce([column.empty for column in inputs]), Reason.INPUT_EMPTY)
 
     text = join(task.input_fields, [column.beside for column in inputs]) if len(inputs) > 1 else inputs[0].text
     long = longer(text, settings.max_input_chars) & (codes.codes == 0)

@@ -125,7 +125,7 @@ def _read_rows(
     fields = {name for task in tasks for name in (*task.input_fields, task.output_field)}
     with store.open_table("rows", subset.rows.digest) as file:
         names = [name for name in file.schema_arrow.names if name in fields or name in (SPLIT_COLUMN, ROW_COLUMN)]
-        return file.read(columns=names)
+        return file.read(columns=names, use_threads=False)  # small tables: threads cost more than they give
 
 
 def _chunked(arrays: Iterator[pa.Array]) -> pa.ChunkedArray:
