@@ -160,9 +160,7 @@ class Instruction:
         """What producing verbs ask for: the noun phrase's stems, and the position after it."""
         found = []
         for at in self.asked:
-            if self.stems[at] in PRODUCING_VERBS and self.tokens[at].islower() | (
-                at == 0 or not self.tokens[at].isupper()
-            ):
+            if self.stems[at] in PRODUCING_VERBS:
                 phrase, end = self._noun_phrase(at + 1)
                 if phrase:
                     found.append((phrase, end))
