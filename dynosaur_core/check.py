@@ -18,7 +18,6 @@ from dynosaur_core.protocols import Catalog
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
 
-
 _KEYS = ("instruction", "input_fields", "output_field", "output_fields")
 
 
@@ -61,7 +60,7 @@ class Checker:
         return judge_design(
             repo_id,
             subset,
-            design_of(given),
+            design_of(given, subset.field_names),
             self._rows(repo_id, subset),
             self.settings.filtering,
             examples=EXAMPLE_INSTRUCTIONS,
