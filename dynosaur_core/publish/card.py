@@ -45,7 +45,7 @@ def card(release: Release, entries: Sequence[Entry], removals: int, store: Store
     data = DatasetCardData(
         pretty_name=settings.title,
         license=sorted({name if re.fullmatch(r"[a-z0-9.+-]+", name) else "other" for name in licenses}) or None,
-        language=sorted(name for name in languages if re.fullmatch(r"[a-z]{2,3}", name)) or None,
+        language=sorted(name for name in languages if re.fullmatch(r"[a-z]{2,3}|code", name)) or None,
         size_categories=next((size for limit, size in _SIZES if release.records < limit), _LARGEST),
         task_categories=["text-generation"],
         tags=["instruction-tuning", "dynosaur"],

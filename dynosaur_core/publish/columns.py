@@ -99,8 +99,8 @@ def render_column(values: pa.Array, render: Callable[..., str | None], style: st
     kind = values.type
     if pa.types.is_dictionary(kind):
         values, kind = values.dictionary_decode(), kind.value_type
-    null = mask(values.is_null())
     none_bad = np.zeros(len(values), dtype=bool)
+    null = mask(values.is_null()) if values.null_count else none_bad
     if pa.types.is_string(kind):
         return Column(values, null, none_bad)
     if pa.types.is_boolean(kind):
@@ -109,7 +109,7 @@ def render_column(values: pa.Array, render: Callable[..., str | None], style: st
         return Column(values.cast(pa.string()), null, none_bad)
     if pa.types.is_floating(kind):
         # numpy writes the shortest text that reads back as the same number of that width, and keeps 3.0 as 3.0
-        null |= mask(pc.is_nan(values))
+        null = null | mask(pc.is_nan(values))
         numbers = pc.fill_null(values, 0).to_numpy(zero_copy_only=False)
         return Column(pa.array(numbers.astype(str).astype(object), pa.string(), mask=null), null, none_bad)
     return _render_each(values, render, style)

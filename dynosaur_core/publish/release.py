@@ -141,17 +141,21 @@ def _write_group(group: Sequence[Entry], folder: Path, store: Store, shard_recor
     """Files of at most `shard_records` records (one file at least), row group by row group."""
     path = folder / "data.parquet"
     written = 0
-    writer = pq.ParquetWriter(path, SCHEMA, compression="zstd", store_schema=False)
+    writer = _writer(path)
     for table in _row_groups(group, store, shard_records):
         if written and written + table.num_rows > shard_records:
             writer.close()
             yield path, written
             written = 0
-            writer = pq.ParquetWriter(path, SCHEMA, compression="zstd", store_schema=False)
+            writer = _writer(path)
         writer.write_table(table)
         written += table.num_rows
     writer.close()
     yield path, written
+
+
+def _writer(path: Path) -> pq.ParquetWriter:
+    return pq.ParquetWriter(path, SCHEMA, compression="zstd", store_schema=False)
 
 
 def _row_groups(group: Sequence[Entry], store: Store, shard_records: int) -> Iterator[pa.Table]:

@@ -25,7 +25,7 @@ def test_the_card_says_what_the_release_holds(tmp_path: Path, store: Store) -> N
     make_release(wanted, LocalSink(str(tmp_path)), store, ReleaseSettings(title="Grown"), NOW)
     card = DatasetCard.load(tmp_path / "README.md")
     assert card.data.license == ["cc-by-4.0", "mit"]
-    assert card.data.language == ["en"]
+    assert card.data.language == ["code", "en"]
     assert card.data.size_categories == "n<1K"
     assert card.data.configs[0]["data_files"] == [{"split": "train", "path": ["data/000001-00000.parquet"]}]
     assert card.data.pretty_name == "Grown"

@@ -164,6 +164,13 @@ def test_two_contributions_of_one_source_are_an_error(tmp_path: Path, store: Sto
     assert caught.value.code is Code.RELEASE_FAILED
 
 
+@pytest.mark.parametrize("url", ["gs://bucket/x", "hf://owner/name", "http://host/x"])
+def test_an_unknown_kind_of_place_is_said(url: str) -> None:
+    with pytest.raises(DynosaurError) as caught:
+        open_sink(url, ReleaseSettings())
+    assert caught.value.code is Code.BAD_SETTING
+
+
 KILLED = """
 import os, signal, sys
 from datetime import UTC, datetime

@@ -97,6 +97,14 @@ def test_options_carry_the_marks_that_the_answers_use(
     assert pairs[0] == (f"question is 'q'. {field} is {expected}. ", str(answers[0]))
 
 
+def test_lists_of_one_length_are_lists(render: Render) -> None:
+    options = pa.array([["red", "blue"], None], pa.list_(pa.string(), 2))
+    rows = pa.table({"answers": options, "n": pa.array([[1, 2], [3]], pa.large_list(pa.int8())), "answer": ["B", "A"]})
+    pairs, rejected = render(rows, design("answers n", "answer"))
+    assert pairs == [("answers is A. 'red', B. 'blue'. n is 1, 2. ", "B")]
+    assert rejected == {Reason.INPUT_NULL: 1}
+
+
 def test_every_reason_for_a_row(render: Render) -> None:
     rows = pa.table(
         {

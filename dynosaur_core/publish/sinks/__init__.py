@@ -75,13 +75,16 @@ class Sink(Protocol):
 
 
 def open_sink(url: str, settings: ReleaseSettings) -> Sink:
-    """The sink of a URL: `hf://datasets/<repo>`, `s3://bucket/path`, or a folder."""
+    """The sink of a URL: `hf://datasets/<repo>`, `s3://bucket/path`, or a folder; BadSetting for any other."""
     from dynosaur_core.publish.sinks.hub import HubSink
     from dynosaur_core.publish.sinks.local import LocalSink
     from dynosaur_core.publish.sinks.s3 import S3Sink
 
-    if url.startswith("hf://"):
+    if url.startswith("hf://datasets/"):
         return HubSink(url, private=settings.private)
     if url.startswith("s3://"):
         return S3Sink(url)
+    if "://" in url.removeprefix("file://"):
+        message = f"a release cannot go to {url!r}: give a folder, s3://bucket/path, or hf://datasets/owner/name"
+        raise DynosaurError(Code.BAD_SETTING, message)
     return LocalSink(url)
