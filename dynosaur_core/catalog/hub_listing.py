@@ -40,6 +40,8 @@ OVERLAP = timedelta(hours=1)
 """Listed again before the watermark: entries appear in the listing some time after their commit."""
 PAGE_SIZES = (1000, 100, 10)
 """Entries of a page; a page that fails is asked for again in smaller ones."""
+_SMALLER = {Code.SERVER_ERROR, Code.TIMED_OUT, Code.UNEXPECTED}
+"""Errors after which a smaller page may do; the last is a server that refuses such large ones."""
 _REMEMBERED = 5_000
 """Ids kept to notice repeats: an entry that moves while pages are read comes again soon or not at all."""
 _CENSUS_BATCH = 2_000
@@ -56,7 +58,7 @@ class Query:
     tags: tuple[str, ...] = ()
 
     def params(self) -> list[tuple[str, str]]:
-        pairs = [("sort", "lastModified"), ("direction", "-1"), ("limit", str(PAGE_SIZES[0]))]
+        pairs = [("sort", "lastModified"), ("limit", str(PAGE_SIZES[0]))]  # newest first
         pairs += [("expand", field) for field in EXPAND]
         pairs += [(name, value) for name, value in (("search", self.search), ("author", self.author)) if value]
         return pairs + [("filter", tag) for tag in self.tags]
@@ -116,7 +118,7 @@ def _page(http: HubHttp, query: Query, cursor: Cursor) -> tuple[list[Any], str |
                 params["limit"] = [str(size)]
             return http.get(url, API, _entries, params=params)
         except DynosaurError as error:
-            if error.code not in (Code.SERVER_ERROR, Code.TIMED_OUT) or size == PAGE_SIZES[-1]:
+            if error.code not in _SMALLER or size == PAGE_SIZES[-1]:
                 raise
     raise AssertionError("the smallest page returns or raises")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,6 +33,8 @@ FEW = 3
 """A split of at most this many times the wanted rows costs less as a file than as the viewer's JSON."""
 MODERATE = {True: 2_000_000, False: 16_000_000}
 """Bytes of one split that is read whole where the viewer cannot help: parquet files, all others."""
+PACKED = {".gz": 500_000, ".bz2": 0, ".xz": 0, ".zst": 0, ".lz4": 0, ".zip": 0}
+"""Bytes of a packed file that is unpacked in this process at most: it may hold a thousand times its size, or more."""
 REQUESTS = 6
 """What a dataset of one config should cost at most; decides in how many windows the viewer is asked."""
 WINDOWS = (2, 4)
@@ -73,6 +76,8 @@ class HubSource:
             self._files = SkeletonSource(Path(self._folder.name), self._repo, card, SMALL)
             try:
                 self._found = self._files.subsets()
+            except zipfile.BadZipFile:  # to know what an archive holds it would have to be here
+                self._found = self._converted_subsets(DynosaurError(Code.NO_DATA_FILES, "it holds zip archives only"))
             except DynosaurError as error:
                 self._found = self._converted_subsets(error)
         return self._found
@@ -124,8 +129,8 @@ class HubSource:
     def _small(self, subset: SourceSubset, split: Split, sampling: Sampling) -> pa.Table | None:
         if self._files is None:
             return None
-        wanted = [other.name for other in subset.splits if other == split or _is_sampled(other, sampling)]
-        size = sum(file.size for name in wanted for file in self._files.remote(subset.config, name))
+        wanted = [other for other in subset.splits if other == split or _is_sampled(other, sampling)]
+        size = sum(self._split_size(subset, other) for other in wanted)
         few = split.rows is not None and split.rows <= FEW * sampling.rows_per_split
         if size <= SMALL or (few and self._split_size(subset, split) <= MODERATE[True]):
             return self._files.read_and_sample(subset, split, sampling)
@@ -167,10 +172,13 @@ class HubSource:
         return max(-(-sampling.rows_per_split // PAGE_ROWS), low, min(high, affordable))
 
     def _split_size(self, subset: SourceSubset, split: Split) -> float:
-        """Bytes of the split's own files."""
+        """Bytes of the split's own files; infinite where they may not be unpacked here."""
         if self._files is None:
             return math.inf
-        return sum(file.size for file in self._files.remote(subset.config, split.name))
+        files = self._files.remote(subset.config, split.name)
+        if any(file.size > PACKED.get(Path(file.path).suffix.lower(), file.size) for file in files):
+            return math.inf
+        return sum(file.size for file in files)
 
     def _moderate(self, subset: SourceSubset, split: Split, sampling: Sampling) -> pa.Table | None:
         if self._files is None:

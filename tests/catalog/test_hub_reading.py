@@ -233,6 +233,7 @@ CASES: dict[str, tuple[dict[str, bytes | str], Code]] = {
         Code.TOO_MANY_COLUMNS,
     ),
     "many columns in json": ({"train.jsonl": jsonl([{f"c{n}": n for n in range(1000)}] * 3)}, Code.TOO_MANY_COLUMNS),
+    "zip": ({"train.zip": b"PK" + b"\0" * 500}, Code.NO_DATA_FILES),
     "huge cell": ({"train.parquet": parquet({"t": ["x" * 40_000_000, "y"]})}, Code.TOO_LARGE),
     "files elsewhere": (
         {"README.md": card(configs=[{"config_name": "default", "data_files": "../../../../etc/passwd"}])},

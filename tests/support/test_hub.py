@@ -287,3 +287,24 @@ def test_quota_and_faults_answer_as_the_hub_does(hub: LoopbackHub) -> None:
     with pytest.raises(ConnectionResetError):
         urllib.request.urlopen(f"{hub.url}/datasets/me/x/resolve/main/README.md")
     assert urllib.request.urlopen(f"{hub.url}/datasets/me/x/resolve/main/README.md").status == 200
+
+
+def test_the_playground_obeys_lines(tmp_path: Path) -> None:
+    (tmp_path / "me/x").mkdir(parents=True)
+    (tmp_path / "me/x/README.md").write_text(card())
+    command = [sys.executable, "-m", "tests.support.hub", str(tmp_path), "--port", "0"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin and process.stdout
+
+        def say(line: str) -> str:
+            print(line, file=process.stdin, flush=True)
+            return process.stdout.readline().strip()
+
+        url = process.stdout.readline().split("HF_ENDPOINT=")[1].split()[0]
+        api = HfApi(endpoint=url, token=False)
+        before = api.dataset_info("me/x").sha
+        assert say("edit_prose me/x") == "done"
+        assert api.dataset_info("me/x").sha != before
+        assert say("requests") == "2 requests: {'dataset-info': 2}"
+        assert say("delete me/none").startswith("!")
+        process.kill()
