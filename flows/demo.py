@@ -16,7 +16,7 @@ from rich.table import Table
 
 from dynosaur_core.clients import open_clients
 from dynosaur_core.errors import REASONS, Reason
-from dynosaur_core.instruction.local_model import LocalModel
+from dynosaur_core.instruction.local_model import LocalModel, find_weights
 from dynosaur_core.ledger import Entry, Outcome
 from dynosaur_core.models import Release
 from dynosaur_core.settings import Settings
@@ -45,9 +45,10 @@ def run_demo(folder: Path, as_json: bool) -> int:
 
     screen = Screen()
     options = Options(catalog=str(bundled_catalog()), store=str(folder / "store"), release=[str(folder / "release")])
-    with _environment(_SETTINGS), LocalModel(options.settings().local_model) as model:
-        screen.line(model.sentence)
-        local = {"OPENAI_BASE_URL": model.base_url, "OPENAI_API_KEY": "local", "DYNOSAUR_MODEL": model.name}
+    weights = find_weights(options.settings().local_model)
+    screen.line(weights.sentence)
+    with _environment(_SETTINGS), LocalModel(weights) as model:
+        local = {"OPENAI_BASE_URL": model.base_url, "OPENAI_API_KEY": "local", "DYNOSAUR_MODEL": model.model}
         with _environment(local), screen, listening(screen.listen):
             state = grow(**options.model_dump(), return_state=True)
         settings = options.settings()
