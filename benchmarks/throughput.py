@@ -79,7 +79,7 @@ def main() -> None:
             cpu = time.process_time() - cpu
         rate, ideal = count / done[-1], in_flight / LATENCY_S
         cpu_ms = cpu / count * 1e3
-        print(f"{in_flight:3} in flight: {rate:5.1f}/s of {ideal:5.1f}/s ({rate / ideal:.1%}), {cpu_ms:.1f} ms CPU each")
+        print(f"{in_flight:3} in flight: {rate:5.1f}/s of {ideal:5.1f}/s ({rate / ideal:.1%}), {cpu_ms:.1f} ms CPU")
     cases = {
         "as a setting": (Llm(requests_per_minute=60), ["--no-rate-headers"]),
         "from headers": (Llm(), []),

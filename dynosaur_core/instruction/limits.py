@@ -114,8 +114,8 @@ class Pace:
                 reset_s = seconds(headers.get(f"x-ratelimit-reset-{name}", ""))
                 if limit and name not in self._fixed and (reset_s is None or reset_s <= 60):
                     rate.per_minute = limit
-                if left == 0 and reset_s:
-                    self._resume_at = max(self._resume_at, now + min(reset_s, 60.0))
+                if left == 0 and reset_s:  # until all is free again: one part of it is free much sooner
+                    self._resume_at = max(self._resume_at, now + reset_s / (limit or 1.0))
 
     def _dispatch(self) -> None:
         """Lets go whoever may; where the time has not come, the first in the queue sleeps until it has."""

@@ -34,8 +34,9 @@ _ZERO_SHOT = """Here is a dataset. Each row has the fields below.
 {dataset}
 
 Write {max_tasks} different tasks for it. For each choose the output field, then the input fields that are needed to \
-work it out, then write one sentence that tells a person how to get the output from the inputs. The sentence must fit \
-every row. Answer with JSON: {form}"""
+work it out, then write as its instruction one sentence that tells a person how to get the output from the inputs. The \
+sentence must fit every row. Answer with JSON: a list named tasks, of objects with output_field, input_fields and \
+instruction."""
 
 
 def messages(
@@ -47,7 +48,7 @@ def messages(
     rows = [row_text(row, fields, designing) for row in subset.shown]
     dataset = dataset_text(name, metadata.summary if with_summary else None, fields, rows)
     if designing.zero_shot:
-        text = _ZERO_SHOT.format(dataset=dataset, max_tasks=designing.max_tasks, form=_ONE_FORM)
+        text = _ZERO_SHOT.format(dataset=dataset, max_tasks=designing.max_tasks)
         return ({"role": "user", "content": text},)
     form = _BOTH_FORM % designing.max_tasks if len(modes) > 1 else _ONE_FORM
     system = _SYSTEM.format(max_tasks=designing.max_tasks) + form

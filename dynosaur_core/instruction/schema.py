@@ -9,6 +9,8 @@ TASKS = "tasks"
 FROM_DESCRIPTION = "from_description"
 FROM_DATA = "from_data"
 """The two lists of an answer to both modes at once."""
+MAX_INSTRUCTION_CHARS = 160
+"""Of a small model's instruction: without a bound it may never come to an end."""
 
 
 def answer_schema(fields: Sequence[str], keys: Sequence[str] = (TASKS,)) -> dict[str, Any]:
@@ -37,7 +39,7 @@ def tight_schema(fields: Sequence[str], max_tasks: int) -> dict[str, Any]:
                     "minItems": 1,
                     "maxItems": min(4, len(fields) - 1),
                 },
-                "instruction": {"type": "string"},
+                "instruction": {"type": "string", "minLength": 12, "maxLength": MAX_INSTRUCTION_CHARS},
             }
         )
         for output in fields

@@ -111,7 +111,8 @@ def _answer(metadata: DatasetMetadata, ask: Ask, llm: LlmClient) -> Iterator[Pro
     reply = llm.ask(ask.request)
     parsed = _parse(reply, names)
     spent = reply.spent
-    for again in (_room, _repair):
+    # a small local model that does not come to an end would not with more room either
+    for again in (_repair,) if llm.settings.designing.zero_shot else (_room, _repair):
         if request := again(ask.request, reply, parsed, names):
             second = llm.ask(request)
             spent += second.spent
