@@ -1,8 +1,4 @@
-"""The one place through which all reading of the Hub goes: quotas, retries, deadlines, and errors by our codes.
-
-The Hub counts requests per five minutes, apart for API calls and for file reads ("resolvers"), and tells in every
-answer what is left (`RateLimit: "api";r=489;t=243`). All threads of the process share what was told.
-"""
+"""The one place through which all reading of the Hub goes: quotas, retries, deadlines, and errors by our codes."""
 
 from __future__ import annotations
 
@@ -13,16 +9,14 @@ import random
 import re
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 import httpx
 from huggingface_hub import get_token
 
+from dynosaur_core.catalog.hub_quota import Quotas, retry_after
 from dynosaur_core.errors import Code, DynosaurError
 
 T = TypeVar("T")
@@ -31,9 +25,6 @@ API, FILES, VIEWER, STORAGE = "api", "resolvers", "viewer", "storage"
 MAX_BYTES = 64_000_000
 """Of one answer."""
 _REPO_ID = re.compile(r"[\w.-]{1,96}(/[\w.-]{1,96})?", re.ASCII)
-_RATE_LIMIT = re.compile(r'"(\w+)"\s*;\s*r=(\d+)\s*;\s*t=(\d+)')
-_POLICY = re.compile(r"q=(\d+).*?w=(\d+)")
-_LONGEST_WAIT_S = 900.0
 _CODES = {
     "RepoNotFound": Code.NOT_FOUND,
     "RevisionNotFound": Code.REVISION_GONE,
@@ -48,6 +39,16 @@ _STATUSES = {
     416: Code.UNREADABLE_FILES,
     429: Code.RATE_LIMITED,
 }
+
+
+_CAUSES: dict[type[Exception], Code] = {
+    httpx.TimeoutException: Code.TIMED_OUT,
+    httpx.HTTPError: Code.CONNECTION_FAILED,
+    Exception: Code.SERVER_ERROR,  # an answer that makes no sense
+}
+"""By the exception; the first that fits counts."""
+_PASSING = {Code.RATE_LIMITED, Code.SERVER_ERROR, Code.CONNECTION_FAILED, Code.TIMED_OUT}
+"""Worth another try at once."""
 
 
 class EntryMissingError(DynosaurError):
@@ -73,69 +74,6 @@ class Answer:
         return json.loads(self.body)
 
 
-@dataclass
-class _Window:
-    """One quota's present window."""
-
-    left: int
-    reset: float
-    """When the next one begins, in seconds of `time.monotonic()`."""
-    quota: int
-    seconds: float
-
-
-class Quotas:
-    """What is left of each resource, and until when nobody may ask."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._windows: dict[str, _Window] = {}
-        self._paused: dict[str, float] = {}
-
-    def take(self, resource: str, deadline: float) -> None:
-        """Waits for a free request; raises RateLimited where the deadline comes first."""
-        while (wait := self._try(resource)) > 0:
-            if time.monotonic() + wait > deadline:
-                message = f"the Hub's quota for {resource!r} is spent for another {wait:.0f} s"
-                raise DynosaurError(Code.RATE_LIMITED, message, retry_after=wait)
-            time.sleep(min(wait, 1.0))  # short naps: another thread may learn of an earlier reset
-
-    def _try(self, resource: str) -> float:
-        """Seconds to wait; 0 takes a request from the quota."""
-        now = time.monotonic()
-        with self._lock:
-            wait = self._paused.get(resource, 0.0) - now
-            window = self._windows.get(resource)
-            if window is None or wait > 0:
-                return wait
-            if window.reset <= now:
-                window.left, window.reset = window.quota, now + window.seconds
-            if window.left <= 0:
-                return window.reset - now
-            window.left -= 1
-            return 0.0
-
-    def learn(self, headers: Mapping[str, str]) -> None:
-        """Reads the RateLimit headers of a response."""
-        match = _RATE_LIMIT.search(headers.get("ratelimit", ""))
-        if not match:
-            return
-        policy = _POLICY.search(headers.get("ratelimit-policy", ""))
-        left, reset = int(match[2]), time.monotonic() + int(match[3])
-        quota, seconds = (int(policy[1]), float(policy[2])) if policy else (max(left, 1), 300.0)
-        with self._lock:
-            known = self._windows.get(match[1])
-            if known and abs(known.reset - reset) < 2:  # the same window: what is on its way counts too
-                left = min(left, known.left)
-            self._windows[match[1]] = _Window(left, reset, quota, seconds)
-
-    def pause(self, resource: str, seconds: float) -> None:
-        """Nobody asks for this resource in the next `seconds`."""
-        with self._lock:
-            until = time.monotonic() + min(seconds, _LONGEST_WAIT_S)
-            self._paused[resource] = max(until, self._paused.get(resource, 0.0))
-
-
 class HubHttp:
     """GET requests to one Hub. Safe to share between threads; see `shared_http`."""
 
@@ -145,10 +83,6 @@ class HubHttp:
         self.endpoint = endpoint.rstrip("/")
         self.tries, self.timeout_s, self.backoff_s = tries, timeout_s, backoff_s
         self.quotas = Quotas()
-        self.requests: Counter[str] = Counter()
-        """By resource, redirects to the storage included (as "storage")."""
-        self.bytes: Counter[str] = Counter()
-        """Bytes of bodies, by resource."""
         self.unreachable: dict[str, float] = {}
         """Addresses beside the Hub that did not answer, and until when they are not asked (`time.monotonic()`)."""
         self._token = token
@@ -172,29 +106,34 @@ class HubHttp:
         for attempt in range(self.tries):
             self.quotas.take(resource, deadline)
             try:
-                return parse(self._fetch(url, resource, params, headers, deadline, max_bytes))
-            except (DynosaurError, ValueError, httpx.HTTPError) as cause:
-                error = as_error(cause, url)
-                if not error.kind.transient or error.code is Code.REVISION_GONE or attempt == self.tries - 1:
-                    raise error from cause
-                self._wait(error, resource, attempt, deadline)
+                return parse(self._fetch(url, params, headers, deadline, max_bytes))
+            except DynosaurError as error:
+                if not self._again(error, resource, attempt, deadline):
+                    raise
+            except (ValueError, httpx.HTTPError, httpx.InvalidURL) as cause:
+                foreign = as_error(cause, url)
+                if not self._again(foreign, resource, attempt, deadline):
+                    raise foreign from cause
         raise AssertionError("the last attempt returns or raises")
 
-    def _wait(self, error: DynosaurError, resource: str, attempt: int, deadline: float) -> None:
+    def _again(self, error: DynosaurError, resource: str, attempt: int, deadline: float) -> bool:
+        """Whether another try is worth it; if so, after the wait."""
         wait = error.retry_after
         if wait is None:
             wait = self.backoff_s * 2**attempt * random.uniform(0.5, 1.5)
         if error.code is Code.RATE_LIMITED:
-            self.quotas.pause(resource, wait)  # `take` does the waiting, for this thread and for all others
-        elif time.monotonic() + wait > deadline:
-            raise DynosaurError(error.code, error.message) from error
-        else:
+            self.quotas.pause(resource, wait)  # holds back this thread and all others, when they next ask
+        if attempt == self.tries - 1 or error.code not in _PASSING:
+            return False
+        if error.code is not Code.RATE_LIMITED:
+            if time.monotonic() + wait > deadline:
+                return False
             time.sleep(wait)
+        return True
 
     def _fetch(
         self,
         url: str,
-        resource: str,
         params: Mapping[str, Any] | None,
         headers: Mapping[str, str] | None,
         deadline: float,
@@ -215,7 +154,6 @@ class HubHttp:
                     raise DynosaurError(Code.TOO_LARGE, f"{_name(url)} is beyond {max_bytes} bytes")
                 if time.monotonic() > deadline:
                     raise DynosaurError(Code.TIMED_OUT, f"{_name(url)} came too slowly")
-            self.bytes[resource] += response.num_bytes_downloaded
             link = response.links.get("next", {}).get("url")
             hops = len(response.history) + 1
             answer = Answer(response.status_code, response.headers, b"".join(parts), str(response.url), link, hops)
@@ -226,20 +164,12 @@ class HubHttp:
     def _seen(self, response: httpx.Response) -> None:
         """Every response, those of redirects too."""
         self.quotas.learn(response.headers)
-        ours = str(response.request.url).startswith(self.endpoint)
-        self.requests["hub" if ours else "elsewhere"] += 1
 
 
-def as_error(error: Exception, url: str) -> DynosaurError:
-    """Any error of a request by our codes."""
-    if isinstance(error, DynosaurError):
-        return error
-    what = f"{_name(url)}: {type(error).__name__} {error}".strip()[:300]
-    if isinstance(error, httpx.TimeoutException):
-        return DynosaurError(Code.TIMED_OUT, what)
-    if isinstance(error, httpx.HTTPError):
-        return DynosaurError(Code.CONNECTION_FAILED, what)
-    return DynosaurError(Code.SERVER_ERROR, f"the answer makes no sense: {what}")
+def as_error(cause: Exception, url: str) -> DynosaurError:
+    """What went wrong on the way, by our codes."""
+    code = next(code for kind, code in _CAUSES.items() if isinstance(cause, kind))
+    return DynosaurError(code, f"{_name(url)}: {type(cause).__name__} {cause}".strip()[:300])
 
 
 def answer_error(answer: Answer) -> DynosaurError:
@@ -253,24 +183,8 @@ def answer_error(answer: Answer) -> DynosaurError:
         # the viewer's own errors have a code, and would be the same the next time
         return DynosaurError(Code.UNREADABLE_FILES if name else Code.SERVER_ERROR, message)
     code = _CODES.get(name) or _STATUSES.get(answer.status, Code.NOT_ALLOWED)
-    retry_after = _retry_after(answer.headers) if answer.status == 429 else None
-    return DynosaurError(code, message, retry_after=retry_after)
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, as a 429 tells: by the quota's reset where it is spent, else by Retry-After."""
-    match = _RATE_LIMIT.search(headers.get("ratelimit", ""))
-    if match and int(match[2]) == 0:
-        return float(match[3])
-    value = headers.get("retry-after", "").strip()
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass  # the other form is a date
-    try:
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return None
+    wait = retry_after(answer.headers) if answer.status == 429 else None
+    return DynosaurError(code, message, retry_after=wait)
 
 
 def _name(url: str) -> str:

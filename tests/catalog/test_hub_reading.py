@@ -140,6 +140,13 @@ def test_without_the_viewer_row_groups_are_read_by_ranges(hub: LoopbackHub, view
     assert hub.requests["storage"] == 3 and hub.requests["resolve"] == 2  # card; footer and two groups, one redirect
 
 
+def test_a_storage_that_breaks_between_two_ranges(hub: LoopbackHub) -> None:
+    large(hub, count=36_000, group=2000)
+    hub["me/x"].viewer = "absent"
+    hub.faults.add(Fault("503", {"storage"}))
+    assert refusal(hub, tries=2) is Code.SERVER_ERROR
+
+
 def test_cut_cells_are_read_in_full_from_the_files(hub: LoopbackHub) -> None:
     data = large(hub)
     hub.viewer.max_bytes = 500

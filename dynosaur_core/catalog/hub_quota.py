@@ -1,0 +1,100 @@
+"""The Hub's quotas as its answers tell them, kept by all threads of the process together.
+
+Every answer says what is left (`RateLimit: "api";r=489;t=243`: 489 requests in the next 243 seconds) and how much there
+is (`RateLimit-Policy: "fixed window";"api";q=500;w=300`).
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from dynosaur_core.errors import Code, DynosaurError
+
+_RATE_LIMIT = re.compile(r'"(\w+)"\s*;\s*r=(\d+)\s*;\s*t=(\d+)')
+_POLICY = re.compile(r"q=(\d+).*?w=(\d+)")
+_LONGEST_WAIT_S = 900.0
+
+
+@dataclass
+class _Window:
+    """One quota's present window."""
+
+    left: int
+    reset: float
+    """When the next one begins, in seconds of `time.monotonic()`."""
+    quota: int
+    seconds: float
+
+
+class Quotas:
+    """What is left of each resource, and until when nobody may ask."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._windows: dict[str, _Window] = {}
+        self._paused: dict[str, float] = {}
+
+    def take(self, resource: str, deadline: float) -> None:
+        """Waits for a free request; raises RateLimited where the deadline comes first."""
+        while (wait := self._try(resource)) > 0:
+            if time.monotonic() + wait > deadline:
+                message = f"the Hub's quota for {resource!r} is spent for another {wait:.0f} s"
+                raise DynosaurError(Code.RATE_LIMITED, message, retry_after=wait)
+            time.sleep(min(wait, 1.0))  # short naps: another thread may learn of an earlier reset
+
+    def _try(self, resource: str) -> float:
+        """Seconds to wait; 0 takes a request from the quota."""
+        now = time.monotonic()
+        with self._lock:
+            wait = self._paused.get(resource, 0.0) - now
+            window = self._windows.get(resource)
+            if window is None or wait > 0:
+                return wait
+            if window.reset <= now:
+                window.left, window.reset = window.quota, now + window.seconds
+            if window.left <= 0:
+                return window.reset - now
+            window.left -= 1
+            return 0.0
+
+    def learn(self, headers: Mapping[str, str]) -> None:
+        """Reads the RateLimit headers of a response."""
+        match = _RATE_LIMIT.search(headers.get("ratelimit", ""))
+        if not match:
+            return
+        policy = _POLICY.search(headers.get("ratelimit-policy", ""))
+        left, reset = int(match[2]), time.monotonic() + int(match[3])
+        quota, seconds = (int(policy[1]), float(policy[2])) if policy else (max(left, 1), 300.0)
+        with self._lock:
+            known = self._windows.get(match[1])
+            if known and abs(known.reset - reset) < 2:  # the same window: what is on its way counts too
+                left = min(left, known.left)
+            self._windows[match[1]] = _Window(left, reset, quota, seconds)
+
+    def pause(self, resource: str, seconds: float) -> None:
+        """Nobody asks for this resource in the next `seconds`."""
+        with self._lock:
+            until = time.monotonic() + min(seconds, _LONGEST_WAIT_S)
+            self._paused[resource] = max(until, self._paused.get(resource, 0.0))
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait, as a 429 tells: by the quota's reset where it is spent, else by Retry-After."""
+    match = _RATE_LIMIT.search(headers.get("ratelimit", ""))
+    if match and int(match[2]) == 0:
+        return float(match[3])
+    value = headers.get("retry-after", "").strip()
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass  # the other form is a date
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None
