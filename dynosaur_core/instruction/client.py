@@ -6,7 +6,7 @@ import json
 import random
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -24,11 +24,11 @@ from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
 
 _RETRIED: dict[Code, int] = {
-    Code.MODEL_RATE_LIMITED: 1000,
-    Code.MODEL_SERVER_ERROR: 1000,
-    Code.MODEL_TIMED_OUT: 1000,
-    Code.MODEL_UNREACHABLE: 1000,
-    Code.MODEL_BAD_RESPONSE: 3,
+    Code.MODEL_RATE_LIMITED: 1_000,
+    Code.MODEL_SERVER_ERROR: 1_000,
+    Code.MODEL_TIMED_OUT: 1_000,
+    Code.MODEL_UNREACHABLE: 1_000,
+    Code.MODEL_BAD_RESPONSE: 5,
 }
 """How often a transient error is met, within `llm.retry_s`, before it is the dataset's: a bad response may be paid."""
 MAX_LEFT_OUT = 3
@@ -69,7 +69,7 @@ class LlmClient:
         self._capability = self.answers.capability(self._endpoint) or Capability(
             max_tokens_name="max_completion_tokens" if self.adapter.official else "max_tokens"
         )
-        self._first = threading.Lock()
+        self._first, self._tried = threading.Lock(), False
         self._lock = threading.Lock()
         self._usage: defaultdict[str, Usage] = defaultdict(Usage)
         self._collected: dict[str, Usage] = {}
@@ -107,11 +107,7 @@ class LlmClient:
                     message = f"{left_out} batches ended without an answer to request {request.digest}"
                     raise DynosaurError(Code.BATCH_FAILED, message)
                 raise DynosaurError(Code.BATCH_PENDING, f"request {request.digest} waits for its batch")
-            if self._capability.known:
-                answer = self._perform(request)
-            else:
-                with self._first:  # what the endpoint can do is found out by one request, not by all at once
-                    answer = self._perform(request)
+            answer = self._first_of_all(request) or self._perform(request)
             return Reply(answer, answer.usage)
 
     def collected(self, request_digest: str, owner: str, usage: Usage) -> None:
@@ -120,10 +116,22 @@ class LlmClient:
             self._collected[request_digest] = usage
             self._usage[owner] += usage
 
+    def _first_of_all(self, request: Request) -> StoredAnswer | None:
+        """What the endpoint can do is found out by one request while the others wait; None for those."""
+        if self._tried or self._capability.known:
+            return None
+        with self._first:
+            if self._tried:
+                return None
+            try:
+                return self._perform(request)
+            finally:  # where it fails the others do not queue up to fail one by one
+                self._tried = True
+
     def _perform(self, request: Request) -> StoredAnswer:
         terms = self._capability
         tokens = prompt_tokens(request.messages, request.schema if terms.structured == "schema" else None)
-        failures, tried_s = 0, 0.0
+        failures, tried_s = Counter[Code](), 0.0
         while True:
             self.circuit.check()
             with self.pace.turn(request.owner, tokens + _LIKELY_OUTPUT_TOKENS):
@@ -137,10 +145,10 @@ class LlmClient:
                     terms = self._other_terms(request, terms, refused.message)
                     continue
                 except DynosaurError as error:
-                    failures += 1
-                    delay_s = self._after(error, failures)
+                    failures[error.code] += 1
+                    delay_s = self._after(error, failures.total())
                     tried_s += time.monotonic() - started + max(delay_s, error.retry_after or 0.0)
-                    if failures >= _RETRIED.get(error.code, 1) or tried_s > self.settings.llm.retry_s:
+                    if failures[error.code] >= _RETRIED.get(error.code, 1) or tried_s > self.settings.llm.retry_s:
                         raise
             self.circuit.sleep(delay_s)
 

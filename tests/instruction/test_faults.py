@@ -122,6 +122,16 @@ def test_a_dead_endpoint_stops_all_calls(endpoint: LlmServer, client: MakeClient
     assert len(endpoint.seen.attempts) < 40, "most datasets were not even tried"
 
 
+def test_when_the_first_request_fails_the_others_do_not_queue_up(
+    endpoint: LlmServer, client: MakeClient, store: Store
+) -> None:
+    chosen = settings(retry_s=0.3)
+    endpoint.behaviour.faults = Faults(["500"], share=1.0)
+    outcomes = grow([f"owner/set-{number}" for number in range(8)], chosen, client(chosen), store)
+    assert {e.code for e in outcomes.values() if isinstance(e, DynosaurError)} == {Code.MODEL_SERVER_ERROR}
+    assert endpoint.seen.most_in_flight > 1
+
+
 def test_nobody_listens(store: Store) -> None:
     llm = LlmClient(settings(), store, base_url="http://127.0.0.1:9/v1")
     outcomes = grow([f"owner/set-{number}" for number in range(20)], settings(), llm, store)
