@@ -139,13 +139,11 @@ def _read_chat(payload: dict[str, Any]) -> Answer:
     message = choice["message"]
     usage = payload.get("usage") or {}
     return Answer(
-        text=message.get("content") or "",
+        text=_text(message.get("content")),
         finish_reason=str(choice.get("finish_reason") or "stop"),
         refusal=message.get("refusal"),
         model=str(payload.get("model") or ""),
-        prompt_tokens=usage.get("prompt_tokens"),
-        cached_tokens=(usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0,
-        completion_tokens=usage.get("completion_tokens"),
+        **_usage(usage, "prompt_tokens", "completion_tokens"),
     )
 
 
@@ -159,10 +157,25 @@ def _read_responses(payload: dict[str, Any]) -> Answer:
         finish_reason={None: "stop", "max_output_tokens": "length"}.get(incomplete, str(incomplete)),
         refusal=refusals[0] if refusals else None,
         model=str(payload.get("model") or ""),
-        prompt_tokens=usage.get("input_tokens"),
-        cached_tokens=(usage.get("input_tokens_details") or {}).get("cached_tokens") or 0,
-        completion_tokens=usage.get("output_tokens"),
+        **_usage(usage, "input_tokens", "output_tokens"),
     )
+
+
+def _text(content: Any) -> str:
+    """A chat message's text; some endpoints give it in parts."""
+    if isinstance(content, list):
+        return "".join(part["text"] for part in content if part.get("type") == "text")
+    if content is not None and not isinstance(content, str):
+        raise TypeError("the content is no text")
+    return content or ""
+
+
+def _usage(usage: dict[str, Any], prompt: str, completion: str) -> dict[str, Any]:
+    """Token counts as they are told; None for what is not told, or not as a count."""
+    counts = [usage.get(prompt), usage.get(completion), (usage.get(f"{prompt}_details") or {}).get("cached_tokens")]
+    told = [count if isinstance(count, int) and count >= 0 else None for count in counts]
+    cached = min(told[2] or 0, told[0] or 0)
+    return {"prompt_tokens": told[0], "completion_tokens": told[1], "cached_tokens": cached}
 
 
 def _message(error: openai.APIStatusError) -> str:

@@ -19,11 +19,11 @@ from typing import Any, TypeVar
 
 import httpx2
 import openai
-from pydantic import BaseModel
 
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.instruction.adapter import RefusedError, read_answer
 from dynosaur_core.instruction.answers import QUEUE, StoredAnswer, queue_name
+from dynosaur_core.instruction.batch_jobs import JOBS, Collected, Job
 from dynosaur_core.instruction.client import LlmClient, stored
 from dynosaur_core.instruction.prices import cost_usd, prompt_tokens
 from dynosaur_core.instruction.request import Request, body
@@ -33,42 +33,10 @@ from dynosaur_core.models import Mode, Usage
 MAX_REQUESTS = 50_000
 MAX_BYTES = 200_000_000
 """Of one batch file, as OpenAI limits them."""
-JOBS = "batches/jobs"
 _PATHS = {"chat": "/v1/chat/completions", "responses": "/v1/responses"}
 _RUNNING = ("validating", "in_progress", "finalizing", "cancelling")
 _TRIES = 4
 _T = TypeVar("_T")
-
-
-class Job(BaseModel):
-    """One batch as the store keeps it."""
-
-    name: str
-    digests: tuple[str, ...]
-    batch_id: str | None = None
-    reserved_nano: int = 0
-    scopes: tuple[str, ...] = ()
-    created: datetime
-    ended: str | None = None
-    """How it ended: `completed`, `expired`, `failed`, `cancelled`, `gone`; None while it runs."""
-    detail: str = ""
-
-
-class Collected(BaseModel):
-    """What one look at the batches brought."""
-
-    running: int = 0
-    """Batches that have not ended."""
-    waiting: int = 0
-    """Requests that are queued or in a running batch."""
-    answered: int = 0
-    missing: int = 0
-    """Requests that an ended batch left out; they are queued again."""
-    unknown: int = 0
-    """Results under a custom_id that nobody sent."""
-    datasets: tuple[str, ...] = ()
-    """Those for which answers have come."""
-    usage: Usage = Usage()
 
 
 class Batches:

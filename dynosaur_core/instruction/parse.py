@@ -24,6 +24,8 @@ _KEYS = {
 }  # fmt: skip
 """How answers spell the keys, in lower case and without punctuation."""
 _REFUSAL = re.compile(r"\W*(?:i['’]?m (?:very |really )?sorry|sorry|i (?:can(?:no|['’])t|am unable|won['’]?t)|as an ai)\b", re.I)  # fmt: skip  # noqa: E501
+_THOUGHTS = re.compile(r"^\s*<think>.*?</think>", re.DOTALL)
+"""What some models think aloud before they answer."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ def parse_answer(text: str, fields: Sequence[str], *, refusal: str | None = None
     """Reads an answer for a subset with these fields (they tell a list in one text from one name with commas)."""
     if refusal is not None:
         return Parsed(problem=Reason.MODEL_REFUSAL, detail=refusal[:300])
+    text = _THOUGHTS.sub("", text)
     values = find_literals(text)
     items = [item for value in values for item in _items(value, "")][:MAX_DESIGNS]
     if items:

@@ -26,6 +26,7 @@ TASKS = json.dumps({"tasks": [FIRST, SECOND]})
         repr({"tasks": [FIRST, SECOND]}),
         f"```json\n{TASKS}\n```",
         f"Sure! [Here] are {{two}} tasks:\n{TASKS}\nHope it helps.",
+        f'<think>Maybe {{"instruction": "No.", "input_fields": []}}?</think>\n{TASKS}',
         f"Task 1: {json.dumps(FIRST)}\nTask 2: {json.dumps(SECOND)}",
         json.dumps([FIRST, SECOND]),
         json.dumps({"Task 1": FIRST, "Task 2": SECOND}),
