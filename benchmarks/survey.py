@@ -21,13 +21,13 @@ import json, resource, sys, time
 from datetime import datetime
 from dynosaur_core.catalog.hub import HubCatalog
 from dynosaur_core.catalog.hub_http import HubHttp
-from dynosaur_core.catalog.hub_listing import Query
+from dynosaur_core.protocols import Cursor
 from dynosaur_core.settings import Settings
 url, token, since = sys.argv[1:]
 catalog = HubCatalog(Settings(), http=HubHttp(url, token))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 start, count = time.perf_counter(), 0
-for ref in catalog.list(Query(since=datetime.fromisoformat(since) if since else None)):
+for ref in catalog.list(Cursor(since=datetime.fromisoformat(since) if since else None)):
     count += 1
 after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(json.dumps([count, time.perf_counter() - start, before / 1024, after / 1024]))

@@ -45,6 +45,7 @@ class Code(StrEnum):
     BATCH_PENDING = "BatchPending"
     BATCH_FAILED = "BatchFailed"
     STORE_FAILED = "StoreFailed"
+    GROWTH_RUNNING = "GrowthRunning"
     RELEASE_CONFLICT = "ReleaseConflict"
     RELEASE_FAILED = "ReleaseFailed"
     BAD_SETTING = "BadSetting"
@@ -100,6 +101,9 @@ ERRORS: dict[Code, Kind] = {
     Code.BATCH_PENDING: Kind(True, "The batch is still running: the next growth collects it.", _NIGHTS, deferred=True),
     Code.BATCH_FAILED: Kind(True, "The batch failed or expired; its requests are sent again.", _NIGHTS),
     Code.STORE_FAILED: Kind(True, "Check that the store can be written and has room.", _NIGHTS),
+    Code.GROWTH_RUNNING: Kind(
+        True, "Wait until it has ended; it takes what this one would have.", _NIGHTS, deferred=True
+    ),
     Code.RELEASE_CONFLICT: Kind(True, "Another release was made meanwhile; run `dynosaur release`.", _NIGHTS),
     Code.RELEASE_FAILED: Kind(True, "Check the sink's address and rights; run `dynosaur release`.", _NIGHTS),
     Code.BAD_SETTING: Kind(False, "Correct the setting that the message names."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 import pyarrow as pa
@@ -39,15 +40,31 @@ class Source(Protocol):
         """
 
 
+@dataclass
+class Cursor:
+    """How far a listing has come; the listing keeps it up to date, also when it breaks off."""
+
+    since: datetime | None = None
+    """What was modified earlier need not be listed; a catalogue that is cheap to list may show it all the same."""
+    url: str | None = None
+    """The page that is read next, or again; a later listing can begin with it. None before the first."""
+    finished: bool = False
+    whole: bool = False
+    """Set at the end when everything there is was shown: what was not is gone."""
+    pages: int = 0
+    malformed: int = 0
+    """Entries that could not be understood."""
+
+
 class Catalog(Protocol):
     """Where source datasets are listed and read."""
 
     name: str
-    complete: bool
-    """Whether `list` shows everything there is: what it does not show is gone."""
+    scope: str
+    """Names the part of the catalogue that `list` goes through; "" for all of it."""
 
-    def list(self) -> Iterator[DatasetRef]:
-        """All datasets, each once, lazily; the order is the catalogue's own."""
+    def list(self, cursor: Cursor | None = None) -> Iterator[DatasetRef]:
+        """Datasets, each once, lazily; the order is the catalogue's own."""
 
     def ref(self, repo_id: str) -> DatasetRef:
         """One dataset as it is now; raises NotFound."""

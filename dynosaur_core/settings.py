@@ -53,6 +53,9 @@ class Hub(Section):
     """Tags that a dataset must have, such as `language:en`."""
     census: str | None = None
     """Parquet file with the Hub's metadata (any fsspec URL), read instead of the listing."""
+    verify_per_growth: int = 500
+    """Released datasets that the listing did not show are looked up, one request each, so many in a growth: a deletion
+    shows in no listing."""
 
 
 class Policy(Section):
@@ -98,6 +101,11 @@ class Llm(Section):
     price_cached: float | None = None
     price_output: float | None = None
     batch: bool = False
+    """Send requests through the Batch API: half the price, answers within 24 hours."""
+    batch_wait_s: float = 3_600.0
+    """Seconds that a growth waits for its batches; what comes later is collected by the next one."""
+    batch_poll_s: float = 30.0
+    """Seconds between two looks at a batch."""
     one_call: bool = False
     """Ask for both modes in one request."""
 

@@ -14,11 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.growth import new_growth_id
+from dynosaur_core.ledger.lease import lease
 from dynosaur_core.models import DatasetRef, GrowthPlan
 from flows.branches import Stage
 from flows.dry_run import estimate_plan
-from flows.grow import run_plan
+from flows.grow import begin, run_plan
 from flows.options import Options
 
 
@@ -65,8 +65,9 @@ def backfill(
     if dry_run:
         return chosen_forecast(choice, options)
     clients = open_clients(options.settings())
-    plan = choose(clients, choice)
-    return run_plan(clients, options, new_growth_id(datetime.now(UTC)), plan, choice.fresh_from)
+    with lease(clients.ledger.engine, "growth"):
+        plan = choose(clients, choice)
+        return run_plan(clients, options, begin(clients), plan, choice.fresh_from)
 
 
 def chosen_forecast(choice: Choice, options: Options) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from dynosaur_core.bundled import bundled_catalog
 from rich.panel import Panel
 from rich.table import Table
 
+from dynosaur_core.bundled import bundled_catalog
 from dynosaur_core.clients import open_clients
 from dynosaur_core.errors import REASONS, Reason
 from dynosaur_core.instruction.local_model import LocalModel, find_weights

@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from dynosaur_core.instruction.estimate import estimate
-
 from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.errors import DynosaurError
 from dynosaur_core.growth import new_growth_id
+from dynosaur_core.instruction.estimate import estimate
 from dynosaur_core.metadata.stage import read_metadata
 from dynosaur_core.models import GrowthPlan, Usage
 from flows.grow import make_plan

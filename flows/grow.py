@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from prefect import flow, get_run_logger
@@ -11,10 +11,12 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.growth import Growth, new_growth_id, pipeline_digest
+from dynosaur_core.ledger.lease import lease
 from dynosaur_core.models import DatasetRef, GrowthPlan
 from dynosaur_core.report import GrowthReport
 from dynosaur_core.settings import Settings
 from dynosaur_core.survey import Survey
+from flows.batches import run_batches
 from flows.branches import Branches, Stage
 from flows.options import Options
 from flows.progress import tell
@@ -47,9 +49,10 @@ def grow(
         catalog=catalog, store=store, release=release, max_cost_usd=max_cost_usd, recipe=recipe, model=model
     )
     clients = open_clients(options.settings())
-    growth_id = new_growth_id(datetime.now(UTC))
-    plan = make_plan(clients, growth_id, limit, write=True)
-    return run_plan(clients, options, growth_id, plan)
+    with lease(clients.ledger.engine, "growth"):
+        growth_id = begin(clients)
+        plan = make_plan(clients, growth_id, limit, write=True)
+        return run_plan(clients, options, growth_id, plan)
 
 
 @flow(name="grow wave", persist_result=False, validate_parameters=False)
@@ -61,15 +64,27 @@ def grow_wave(growth_id: str, number: int, fresh_from: Stage | None, options: di
     Branches(growth, clients.settings, fresh_from).run([DatasetRef.model_validate(ref) for ref in refs])
 
 
+_RESUMABLE = timedelta(hours=24)
 _growths: dict[str, Growth] = {}
 """Growths at work in this process, for their waves."""
+
+
+def begin(clients: Clients) -> str:
+    """The id of this growth; one that was cut off goes on under its own, so that its budget holds."""
+    now, ledger, catalog = datetime.now(UTC), clients.ledger, clients.catalog.name
+    growth_id = ledger.unfinished_growth(catalog, now - _RESUMABLE) or new_growth_id(now)
+    ledger.start_growth(growth_id, catalog, now)
+    return growth_id
 
 
 def make_plan(clients: Clients, growth_id: str, limit: int | None, write: bool) -> GrowthPlan:
     """What a growth would do now; `write` puts into the ledger what the listing alone decides."""
     settings = clients.settings
     now = datetime.now(UTC)
-    survey = Survey(clients.catalog, clients.ledger, settings.policy, pipeline_digest(settings), growth_id, now, write)
+    pipeline, verify = pipeline_digest(settings), settings.hub.verify_per_growth
+    survey = Survey(
+        clients.catalog, clients.ledger, settings.policy, pipeline, growth_id, now, write=write, verify=verify
+    )
     return survey.plan(limit)
 
 
@@ -79,10 +94,11 @@ def run_plan(
     """Branches, release and report of a plan; to be called inside a flow run. The state's data is the report."""
     get_run_logger().info("plan: %s", ", ".join(f"{count} {kind}" for kind, count in plan.counts().items()))
     tell("plan", plan)
-    clients.ledger.start_growth(growth_id, clients.catalog.name, datetime.now(UTC))
     report = GrowthReport(growth_id, plan)
     growth = Growth(growth_id, clients.catalog.name, clients.ledger, clients.store, clients.settings, report)
     _run_waves(clients, options, growth, plan.branches, fresh_from)
+    if growth.pending:
+        run_batches(clients, growth)
     report.usage = clients.spent(growth_id)
     release_everywhere(clients, report)
     clients.ledger.finish_growth(growth_id, report.as_json(), datetime.now(UTC))

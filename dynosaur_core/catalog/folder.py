@@ -11,12 +11,13 @@ from dynosaur_core.card import listing_fields, parse_card
 from dynosaur_core.catalog.files import FolderSource
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import DatasetRef
+from dynosaur_core.protocols import Cursor
 
 
 class FolderCatalog:
     """A `protocols.Catalog` over a folder."""
 
-    complete = True
+    scope = ""
 
     def __init__(self, root: Path) -> None:
         if not root.is_dir():
@@ -24,9 +25,11 @@ class FolderCatalog:
         self.root = root
         self.name = f"folder {root.name}"
 
-    def list(self) -> Iterator[DatasetRef]:
+    def list(self, cursor: Cursor | None = None) -> Iterator[DatasetRef]:
         for folder in _dataset_folders(self.root):
             yield self._ref(folder)
+        if cursor:
+            cursor.finished = cursor.whole = True
 
     def ref(self, repo_id: str) -> DatasetRef:
         for folder in _dataset_folders(self.root):

@@ -8,11 +8,13 @@ from huggingface_hub import get_token
 
 from dynosaur_core.catalog.hub_files import RemoteRepo
 from dynosaur_core.catalog.hub_http import API, HubHttp, repo_path, shared_http, viewer_address
-from dynosaur_core.catalog.hub_listing import EXPAND, Cursor, Query, census, entry_ref, listing
+from dynosaur_core.catalog.hub_listing import EXPAND, Query, census, entry_ref, listing
 from dynosaur_core.catalog.hub_reading import HubSource
 from dynosaur_core.catalog.viewer import Viewer
+from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import DatasetRef
+from dynosaur_core.protocols import Cursor
 from dynosaur_core.settings import Settings
 
 
@@ -33,9 +35,8 @@ class HubCatalog:
         http: HubHttp | None = None,
     ) -> None:
         hub = settings.hub
-        self.query = Query(hub.since, None, hub.search, hub.author, hub.tags)
-        self.complete = self.query == Query()
-        """Whether the catalogue's own query shows everything there is."""
+        self.query = Query(hub.since, hub.search, hub.author, hub.tags)
+        self.scope = "" if self.query == Query() else digest(str(self.query))[:12]
         self.census_url = hub.census
         self.deadline_s = settings.sampling.deadline_s
         self.token = token or get_token()
@@ -43,14 +44,13 @@ class HubCatalog:
         url = settings.viewer_url or viewer_address(self.http.endpoint)
         self.viewer = Viewer(url)
 
-    def list(self, query: Query | None = None, cursor: Cursor | None = None) -> Iterator[DatasetRef]:
-        """Datasets from the newest to the watermark of `query` (the catalogue's own without one), each once; lazily.
-        A cursor tells how far it came, also after an error, and takes a later listing on from there. For a nightly
-        survey: `list(replace(catalog.query, since=watermark))`."""
-        query = query or self.query
+    def list(self, cursor: Cursor | None = None) -> Iterator[DatasetRef]:
+        """Datasets from the newest to the watermark of the cursor, each once; lazily. The cursor tells how far it came,
+        also after an error, and takes a later listing on from there."""
+        cursor = cursor or Cursor()
         if self.census_url is not None:
-            return census(self.census_url, query)
-        return listing(self.http, query, cursor)
+            return census(self.census_url, self.query, cursor)
+        return listing(self.http, self.query, cursor)
 
     def ref(self, repo_id: str) -> DatasetRef:
         """One dataset as it is now, under its new name where it was renamed; raises NotFound, or NotAllowed where it is

@@ -22,6 +22,7 @@ from dynosaur_core.card import Card, listing_fields
 from dynosaur_core.catalog.hub_http import API, Answer, HubHttp, is_repo_id
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import DatasetRef
+from dynosaur_core.protocols import Cursor
 
 EXPAND = (
     "sha",
@@ -52,7 +53,6 @@ class Query:
     """What to list. `since` is the watermark: what was modified earlier (less OVERLAP) ends the listing."""
 
     since: datetime | None = None
-    limit: int | None = None
     search: str | None = None
     author: str | None = None
     tags: tuple[str, ...] = ()
@@ -64,46 +64,30 @@ class Query:
         return pairs + [("filter", tag) for tag in self.tags]
 
 
-@dataclass
-class Cursor:
-    """Where a listing stands. Its `url` can be kept and given to a later listing, which begins with that page."""
-
-    url: str | None = None
-    """The page that is read next, or again; None before the first."""
-    finished: bool = False
-    pages: int = 0
-    malformed: int = 0
-    """Entries that could not be understood."""
-
-
-def listing(http: HubHttp, query: Query, cursor: Cursor | None = None) -> Iterator[DatasetRef]:
-    """Datasets from the newest to the watermark, each once. Raises DynosaurError when a page cannot be had; the cursor
-    then stands at that page."""
-    cursor = cursor or Cursor()
-    floor = query.since - OVERLAP if query.since else None
+def listing(http: HubHttp, query: Query, cursor: Cursor) -> Iterator[DatasetRef]:
+    """Datasets from the newest to the page that reaches the watermark, each once. Of that page all are given: a Hub of
+    one page is seen whole. Raises DynosaurError when a page cannot be had; the cursor then stands at that page."""
+    since = max((moment for moment in (query.since, cursor.since) if moment), default=None)
+    floor = since - OVERLAP if since else None
+    from_the_start = cursor.url is None
     recent: OrderedDict[str, None] = OrderedDict()
-    given = 0
     while not cursor.finished:
         entries, next_url = _page(http, query, cursor)
         older = False
-        for entry in entries:
-            ref = entry_ref(entry)
+        for ref in map(entry_ref, entries):
             if ref is None:
                 cursor.malformed += 1
                 continue
-            older = floor is not None and ref.last_modified is not None and ref.last_modified < floor
-            if older or (query.limit is not None and given >= query.limit):
-                break
-            if ref.repo_id in recent:
+            older = older or (floor is not None and ref.last_modified is not None and ref.last_modified < floor)
+            if ref.repo_id in recent or (query.since and ref.last_modified and ref.last_modified < query.since):
                 continue
             recent[ref.repo_id] = None
             if len(recent) > _REMEMBERED:
                 recent.popitem(last=False)
-            given += 1
             yield ref
         cursor.pages += 1
-        full = query.limit is not None and given >= query.limit
-        cursor.url, cursor.finished = next_url, older or full or next_url is None
+        cursor.url, cursor.finished = next_url, older or next_url is None
+        cursor.whole = from_the_start and next_url is None
 
 
 def _page(http: HubHttp, query: Query, cursor: Cursor) -> tuple[list[Any], str | None]:
@@ -195,26 +179,23 @@ def _flag(value: Any) -> bool:
     return bool(value) and str(value).lower() not in ("false", "0", "none")
 
 
-def census(url: str, query: Query) -> Iterator[DatasetRef]:
+def census(url: str, query: Query, cursor: Cursor) -> Iterator[DatasetRef]:
     """Datasets of a census file: parquet with the Hub's metadata, one row a dataset, columns named as in the API
     (`cardData` may be JSON text), at any fsspec URL. In the file's order; one batch is held in memory."""
     columns = ["id", *EXPAND, "mainSize"]
-    floor = query.since - OVERLAP if query.since else None
-    given = 0
+    since = max((moment for moment in (query.since, cursor.since) if moment), default=None)
+    floor = since - OVERLAP if since else None
     try:
         with fsspec.open(url, "rb") as raw, pq.ParquetFile(raw) as file:
             present = [name for name in columns if name in file.schema_arrow.names]
             for batch in file.iter_batches(_CENSUS_BATCH, columns=present):
                 for entry in batch.to_pylist():
                     ref = entry_ref(_parsed(entry))
-                    if ref is None or not _matches(ref, query, floor):
-                        continue
-                    if query.limit is not None and given >= query.limit:
-                        return
-                    given += 1
-                    yield ref
+                    if ref is not None and _matches(ref, query, floor):
+                        yield ref
     except (OSError, pa.ArrowException, ImportError) as error:
         raise DynosaurError(Code.BAD_CATALOG, f"the census {url!r} cannot be read: {error}") from error
+    cursor.pages, cursor.finished = 1, True  # it is older than the Hub: what it does not show may be new
 
 
 def _parsed(entry: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from dynosaur_core.digest import digest, digest_bytes
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import ROW_COLUMN, DatasetRef, Split
 from dynosaur_core.policy import languages, licenses
-from dynosaur_core.protocols import SourceSubset
+from dynosaur_core.protocols import Cursor, SourceSubset
 from dynosaur_core.settings import Sampling
 
 KEYS = (
@@ -55,7 +55,7 @@ _Index = dict[str, list[_Line]]
 class JsonlCatalog:
     """A `protocols.Catalog` over an export; memory holds an index of its lines, not their rows."""
 
-    complete = True
+    scope = ""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -63,9 +63,11 @@ class JsonlCatalog:
         self.rows_url = _beside(url)
         self._index: _Index | None = None
 
-    def list(self) -> Iterator[DatasetRef]:
+    def list(self, cursor: Cursor | None = None) -> Iterator[DatasetRef]:
         for repo_id in self._lines():
             yield self.ref(repo_id)
+        if cursor:
+            cursor.finished = cursor.whole = True
 
     def ref(self, repo_id: str) -> DatasetRef:
         lines = self._lines().get(repo_id)

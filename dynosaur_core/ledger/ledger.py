@@ -67,11 +67,12 @@ class Ledger:
         modified_since: datetime | None = None,
         modified_until: datetime | None = None,
         due: datetime | None = None,
+        oldest_first: bool = False,
         limit: int | None = None,
     ) -> Iterator[Entry]:
-        """Entries by id that fulfil all conditions, streamed."""
+        """Entries by id that fulfil all conditions, streamed; `oldest_first`: those not seen for longest come first."""
         c = tables.datasets.c
-        query = select(tables.datasets).order_by(c.repo_id)
+        query = select(tables.datasets).order_by(*([c.seen] if oldest_first else []), c.repo_id)
         conditions: list[tuple[object, Callable[[], Any]]] = [
             (outcomes, lambda: c.outcome.in_([str(outcome) for outcome in outcomes])),
             (codes, lambda: c.code.in_(list(codes))),
@@ -136,6 +137,14 @@ class Ledger:
             )
             if known.first() is None:
                 connection.execute(tables.growths.insert().values(growth_id=growth_id, catalog=catalog, started=now))
+
+    def unfinished_growth(self, catalog: str, since: datetime) -> str | None:
+        """The newest growth of a catalogue, when it was begun after `since` and cut off: its budget goes on."""
+        c = tables.growths.c
+        query = select(c.growth_id, c.finished).where((c.catalog == catalog) & (c.started >= since))
+        with self.engine.connect().execution_options(reading=True) as connection:
+            row = connection.execute(query.order_by(c.started.desc()).limit(1)).first()
+        return row.growth_id if row and row.finished is None else None
 
     def finish_growth(self, growth_id: str, report: dict[str, Any], now: datetime) -> None:
         with self.engine.begin() as connection:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,10 @@ import pytest
 
 from dynosaur_core.catalog.hub import HubCatalog
 from dynosaur_core.catalog.hub_http import HubHttp
-from dynosaur_core.catalog.hub_listing import OVERLAP, Cursor, Query, entry_ref
+from dynosaur_core.catalog.hub_listing import OVERLAP, entry_ref
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import DatasetRef
+from dynosaur_core.protocols import Cursor
 from dynosaur_core.settings import Settings
 from tests.support.hub import Fault, Faults, LoopbackHub
 from tests.support.hub.content import card
@@ -97,10 +97,20 @@ def test_the_watermark_ends_the_listing(hub: LoopbackHub) -> None:
     for name in "abc":
         hub.add(f"me/{name}", {"README.md": card()})
     cat = catalog(hub)
-    assert ids(cat.list(replace(cat.query, since=watermark))) == ["me/c", "me/b", "me/a"]
-    assert hub.requests["list"] == 1
-    assert ids(cat.list(replace(cat.query, since=watermark - timedelta(seconds=2))))[-1] == "me/before"
-    assert cat.complete and not catalog(hub, author="me").complete
+    cursor = Cursor(since=watermark)
+    found = ids(cat.list(cursor))
+    assert found[:4] == ["me/c", "me/b", "me/a", "me/before"]
+    assert hub.requests["list"] == cursor.pages == 1
+    assert len(found) == 1000 and cursor.finished and not cursor.whole
+    assert cat.scope == "" != catalog(hub, author="me").scope
+
+
+def test_a_hub_of_one_page_is_seen_whole(hub: LoopbackHub) -> None:
+    for name in "abc":
+        hub.add(f"me/{name}", {"README.md": card()})
+    cursor = Cursor(since=hub.tick(10_000))
+    assert ids(catalog(hub).list(cursor)) == ["me/c", "me/b", "me/a"]
+    assert cursor.whole and hub.requests["list"] == 1
 
 
 def test_the_query_narrows(hub: LoopbackHub) -> None:
@@ -110,7 +120,6 @@ def test_the_query_narrows(hub: LoopbackHub) -> None:
     assert ids(catalog(hub, author="you").list()) == ["you/songs", "you/films"]
     assert ids(catalog(hub, search="film").list()) == ["you/films", "me/films"]
     assert ids(catalog(hub, tags=["license:mit"]).list()) == ["you/songs", "me/films"]
-    assert ids(catalog(hub).list(Query(limit=2))) == ["you/songs", "you/films"]
 
 
 def test_entries_that_move_while_pages_are_read_come_once(hub: LoopbackHub) -> None:
@@ -194,7 +203,8 @@ def test_a_census_stands_for_the_listing(hub: LoopbackHub, tmp_path: Path) -> No
     assert found[:5] == listed[:5] and found[6:] == listed[6:]
     middle = listed[3000].last_modified
     assert middle is not None
-    newer = list(cat.list(Query(since=middle + OVERLAP, tags=("license:mit",))))
+    narrow = catalog(hub, census=f"file://{tmp_path}/census.parquet", tags=["license:mit"])
+    newer = list(narrow.list(Cursor(since=middle + OVERLAP)))
     assert newer == [ref for ref in listed[:3001] if "license:mit" in ref.tags]
     with pytest.raises(DynosaurError) as caught:
         list(catalog(hub, census=str(tmp_path / "none.parquet")).list())
