@@ -1,18 +1,35 @@
 """All settings: command flags, then DYNOSAUR_* variables, then dynosaur.toml, then the defaults here.
 
-Nested ones are written `DYNOSAUR_SAMPLING__ROWS_PER_SPLIT=50`, or as a table `[sampling]` in dynosaur.toml. Secrets are
-not settings: HF_TOKEN, OPENAI_API_KEY and AWS_* stay in the environment, where their own clients read them.
+Nested ones are written `DYNOSAUR_SAMPLING__ROWS_PER_SPLIT=50`, or as a table `[sampling]` in dynosaur.toml; lists in
+variables `a,b` or as JSON. Secrets are not settings: HF_TOKEN, OPENAI_API_KEY and AWS_* stay in the environment, where
+their own clients read them.
 """
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from dynosaur_core.models import Mode
+
+
+def _parts(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Strings = Annotated[tuple[str, ...], BeforeValidator(_parts)]
+"""A list; in a variable it is written `a,b` or as a JSON list."""
 
 
 class Section(BaseModel):
@@ -49,7 +66,7 @@ class Hub(Section):
     search: str | None = None
     """A word in the dataset's id."""
     author: str | None = None
-    tags: tuple[str, ...] = ()
+    tags: Strings = ()
     """Tags that a dataset must have, such as `language:en`."""
     census: str | None = None
     """Parquet file with the Hub's metadata (any fsspec URL), read instead of the listing."""
@@ -59,19 +76,19 @@ class Hub(Section):
 
 
 class Policy(Section):
-    """Which datasets may take part; the tables are in catalog/policy.toml."""
+    """Which datasets may take part; the table of licences is policy/licenses.toml."""
 
-    languages: tuple[str, ...] = ("en", "code")
+    languages: Strings = ("en", "code")
     """Accepted language tags."""
     untagged_language: Literal["detect", "accept", "refuse"] = "detect"
     """What a dataset without a language tag means: detection by content, English, or refusal."""
-    allow_licenses: tuple[str, ...] = ()
+    allow_licenses: Strings = ()
     """Accepted in addition to the policy table."""
-    refuse_licenses: tuple[str, ...] = ()
+    refuse_licenses: Strings = ()
     """Refused in addition to the policy table; stronger than allow_licenses."""
     non_commercial: bool = False
     """Accept licences for non-commercial use only."""
-    blocklist: tuple[str, ...] = ()
+    blocklist: Strings = ()
     """Patterns (fnmatch) of repo ids that are never grown."""
     overrides: str | None = None
     """TOML file with a table per dataset: license, languages, refuse."""
@@ -106,14 +123,14 @@ class Llm(Section):
     """Seconds that a growth waits for its batches; what comes later is collected by the next one."""
     batch_poll_s: float = 30.0
     """Seconds between two looks at a batch."""
-    one_call: bool = False
+    one_call: bool = True
     """Ask for both modes in one request."""
 
 
 class Designing(Section):
     """Who designs tasks, and what they are shown."""
 
-    designers: tuple[Mode, ...] = (Mode.DESCRIPTION_AWARE, Mode.DESCRIPTION_UNAWARE)
+    designers: Annotated[tuple[Mode, ...], BeforeValidator(_parts)] = (Mode.DESCRIPTION_AWARE, Mode.DESCRIPTION_UNAWARE)
     max_tasks: int = Field(default=3, ge=1)
     """Tasks asked for in one answer."""
     zero_shot: bool = False
@@ -179,7 +196,7 @@ class Settings(BaseSettings):
     """`hub`, a folder in the Hub's layout, or a .jsonl export (local or any fsspec URL)."""
     store: str = ".dynosaur"
     """Folder or fsspec URL of everything that is kept between growths."""
-    release: tuple[str, ...] = ()
+    release: Strings = ()
     """Where releases go: folders, s3://bucket/path, hf://datasets/<repo>."""
     ledger: str | None = None
     """SQLAlchemy URL; default: an SQLite file in the store."""
@@ -216,4 +233,14 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        return init_settings, _Environment(settings_cls), TomlConfigSettingsSource(settings_cls)
+
+
+class _Environment(EnvSettingsSource):
+    """Variables as people write them: what is not JSON is text, and the field says whether text will do."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value

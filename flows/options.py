@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -30,6 +31,8 @@ class Options(BaseModel):
             return _with_recipe(base, self.recipe) if self.recipe else base
         except ValidationError as error:
             raise bad_setting(error) from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+            raise DynosaurError(Code.BAD_SETTING, f"dynosaur.toml cannot be read: {error}") from error
 
 
 def bad_setting(error: ValidationError) -> DynosaurError:

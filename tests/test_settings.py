@@ -1,0 +1,102 @@
+"""Settings: flags over variables over dynosaur.toml over defaults, and one clear sentence for a wrong one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.models import Mode
+from dynosaur_core.settings import Settings
+from flows.options import Options
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder, and no variables of ours."""
+    for name in [name for name in os.environ if name.startswith("DYNOSAUR_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def refused(**options: object) -> str:
+    with pytest.raises(DynosaurError) as raised:
+        Options.model_validate(options).settings()
+    assert raised.value.code is Code.BAD_SETTING
+    assert "\n" not in raised.value.message
+    return raised.value.message
+
+
+def test_flags_then_variables_then_the_file_then_defaults(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    default = Options().settings()
+    (folder / "dynosaur.toml").write_text(
+        'store = "of-file"\ncatalog = "of-file"\nmodel = "of-file"\nrelease = ["a", "b"]\n[llm]\nseed = 1\ntimeout_s = 5'
+    )
+    monkeypatch.setenv("DYNOSAUR_CATALOG", "of-variable")
+    monkeypatch.setenv("DYNOSAUR_MODEL", "of-variable")
+    monkeypatch.setenv("DYNOSAUR_LLM__TIMEOUT_S", "7")
+    found = Options(model="of-flag").settings()
+    assert (found.store, found.catalog, found.model) == ("of-file", "of-variable", "of-flag")
+    assert found.release == ("a", "b")
+    assert (found.llm.seed, found.llm.timeout_s) == (1, 7)
+    assert found.llm.retry_s == default.llm.retry_s
+    assert Options(release=["c"]).settings().release == ("c",)
+
+
+@pytest.mark.parametrize("value", ["en,de", '["en", "de"]', " en , de ,"])
+def test_a_list_in_a_variable(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DYNOSAUR_POLICY__LANGUAGES", value)
+    monkeypatch.setenv("DYNOSAUR_RELEASE", "s3://bucket/here")
+    monkeypatch.setenv("DYNOSAUR_DESIGNING__DESIGNERS", "rules")
+    found = Settings()
+    assert found.policy.languages == ("en", "de")
+    assert found.release == ("s3://bucket/here",)
+    assert found.designing.designers == (Mode.RULES,)
+
+
+@pytest.mark.parametrize(
+    ("variable", "named"),
+    [
+        ("DYNOSAUR_LLM__TIMEOUT_S", "llm.timeout_s"),
+        ("DYNOSAUR_LLM__TIMEOUT", "llm.timeout"),
+        ("DYNOSAUR_LLM", "llm"),
+        ("DYNOSAUR_CONCURRENCY", "concurrency"),
+        ("DYNOSAUR_POLICY__UNTAGGED_LANGUAGE", "policy.untagged_language"),
+        ("DYNOSAUR_DESIGNING__DESIGNERS", "designing.designers.0"),
+    ],
+)
+def test_a_wrong_variable_is_named_without_its_value(
+    variable: str, named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "sk-secret")
+    message = refused()
+    assert message.startswith(f"{named}: ")
+    assert "sk-secret" not in message
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"nope = 1", "nope: "),
+        (b'key = "sk-secret"', "key: "),
+        (b"[llm]\ntemprature = 1", "llm.temprature: "),
+        (b"model = sk-secret", "dynosaur.toml cannot be read: "),
+        (b"\xff\xfe", "dynosaur.toml cannot be read: "),
+    ],
+)
+def test_a_wrong_file_is_one_sentence(folder: Path, text: bytes, words: str) -> None:
+    (folder / "dynosaur.toml").write_bytes(text)
+    message = refused()
+    assert message.startswith(words)
+    assert "sk-secret" not in message
+
+
+def test_the_reference_recipe_goes_through_all_its_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DYNOSAUR_SAMPLING__SEED", "4")
+    found = Options(recipe="reference").settings()
+    assert (found.filtering.recipe, found.publishing.recipe) == ("reference", "reference")
+    assert found.sampling.first_rows and found.sampling.seed == 4
+    assert "recipe" in refused(recipe="nope")
