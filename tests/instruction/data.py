@@ -45,6 +45,6 @@ def dataset(
 
 
 def settings(designing: dict[str, Any] | None = None, *, model: str = "gpt-5.6-luna", **llm: Any) -> Settings:
-    """Quick settings: short timeouts and retries, no delays of minutes."""
-    quick: dict[str, Any] = {"timeout_s": 5.0, "retry_s": 20.0}
+    """Quick settings: short timeouts and retries, no delays of minutes; a request for each mode, unless told."""
+    quick: dict[str, Any] = {"timeout_s": 5.0, "retry_s": 20.0, "one_call": False}
     return Settings(model=model, llm=Llm(**{**quick, **llm}), designing=Designing(**(designing or {})))
