@@ -10,8 +10,8 @@ from dynosaur_core.clients import Clients
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.growth import Growth
 from dynosaur_core.instruction.batch import Batches
+from dynosaur_core.models import DatasetRef
 from flows.branches import Branches
-from flows.progress import tell
 
 
 def run_batches(clients: Clients, growth: Growth) -> None:
@@ -28,8 +28,10 @@ def run_batches(clients: Clients, growth: Growth) -> None:
             sent = batches.submit()
             found = batches.collect()
             log.info("batch: %d sent, %d answered, %d waiting", sent, found.answered, found.waiting)
-            tell("batch", found)
-            arrived = [growth.pending.pop(repo_id) for repo_id in found.datasets if repo_id in growth.pending]
+            arrived: list[DatasetRef] = []
+            if sent or found.answered or not found.running:
+                waiting = batches.waiting_for()
+                arrived = [growth.pending.pop(repo_id) for repo_id in set(growth.pending) - waiting]
             Branches(growth, clients.settings).run(arrived)
             if growth.pending and not arrived:
                 if time.monotonic() >= until:

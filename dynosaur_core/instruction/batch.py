@@ -80,6 +80,10 @@ class Batches:
         total.datasets = tuple(sorted(owners))
         return total
 
+    def waiting_for(self) -> set[str]:
+        """The datasets that have a request queued or in a running batch; all others can go on."""
+        return {request.owner for request in self._queued()}
+
     def _end(self, job: Job, batch: Any, total: Collected, owners: set[str]) -> None:
         requests = {digest: request for digest in job.digests if (request := self._request(digest))}
         spent, seen = Usage(), set[str]()
