@@ -49,6 +49,7 @@ def backfill(
     release: list[str] | None = None,
     max_cost_usd: float | None = None,
     model: str | None = None,
+    batch: bool | None = None,
 ) -> State[Any] | dict[str, Any]:
     """Grows chosen datasets again, whatever the ledger says of them: quarantined, refused or unchanged.
 
@@ -60,8 +61,11 @@ def backfill(
         release: Where the release goes. Default: DYNOSAUR_RELEASE.
         max_cost_usd: Cap on what the model may cost in this growth, in US dollars.
         model: The model that designs tasks.
+        batch: Ask by the Batch API: half the price, answers within 24 hours.
     """
-    options = Options(catalog=catalog, store=store, release=release, max_cost_usd=max_cost_usd, model=model)
+    options = Options(
+        catalog=catalog, store=store, release=release, max_cost_usd=max_cost_usd, model=model, batch=batch
+    )
     if dry_run:
         return chosen_forecast(choice, options)
     clients = open_clients(options.settings())

@@ -28,6 +28,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object on s
 DryRun = Annotated[bool, typer.Option("--dry-run", help="show the plan and what it would cost; nothing is spent")]
 MaxCost = Annotated[float | None, typer.Option(help="cap on the model's cost in this growth, in US dollars")]
 Model = Annotated[str | None, typer.Option(help="the model that designs tasks")]
+Batch = Annotated[
+    bool | None, typer.Option("--batch/--no-batch", help="ask by the Batch API: half the price, within 24 hours")
+]
 
 
 @app.command()
@@ -39,12 +42,19 @@ def grow(
     max_cost: MaxCost = None,
     recipe: Annotated[str | None, typer.Option(help="default, or reference: the rules of 2023")] = None,
     model: Model = None,
+    batch: Batch = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """One growth: survey, branches, release."""
     options = Options(
-        catalog=catalog, store=store, release=release or None, max_cost_usd=max_cost, recipe=recipe, model=model
+        catalog=catalog,
+        store=store,
+        release=release or None,
+        max_cost_usd=max_cost,
+        recipe=recipe,
+        model=model,
+        batch=batch,
     )
     _quiet_prefect()
     if dry_run:
@@ -73,11 +83,14 @@ def backfill(
     release: ReleaseUrls = None,
     max_cost: MaxCost = None,
     model: Model = None,
+    batch: Batch = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Run chosen datasets again."""
-    options = Options(catalog=catalog, store=store, release=release or None, max_cost_usd=max_cost, model=model)
+    options = Options(
+        catalog=catalog, store=store, release=release or None, max_cost_usd=max_cost, model=model, batch=batch
+    )
     _quiet_prefect()
     from flows.backfill import Choice, chosen_forecast
     from flows.backfill import backfill as backfill_flow

@@ -33,6 +33,7 @@ def grow(
     max_cost_usd: float | None = None,
     recipe: str | None = None,
     model: str | None = None,
+    batch: bool | None = None,
 ) -> State[Any]:
     """One growth: whatever is new, changed or withdrawn in the catalogue since the last one.
 
@@ -44,9 +45,16 @@ def grow(
         max_cost_usd: Cap on what the model may cost in this growth, in US dollars.
         recipe: `default`, or `reference` for the rules of 2023.
         model: The model that designs tasks.
+        batch: Ask by the Batch API: half the price, answers within 24 hours.
     """
     options = Options(
-        catalog=catalog, store=store, release=release, max_cost_usd=max_cost_usd, recipe=recipe, model=model
+        catalog=catalog,
+        store=store,
+        release=release,
+        max_cost_usd=max_cost_usd,
+        recipe=recipe,
+        model=model,
+        batch=batch,
     )
     clients = open_clients(options.settings())
     with lease(clients.ledger.engine, "growth"):

@@ -22,13 +22,16 @@ class Options(BaseModel):
     max_cost_usd: float | None = None
     recipe: str | None = None
     model: str | None = None
+    batch: bool | None = None
 
     def settings(self) -> Settings:
         """The settings with these on top; raises BadSetting with the names of what is wrong."""
-        given = {name: value for name, value in self.model_dump(exclude={"recipe"}).items() if value is not None}
+        given = self.model_dump(exclude={"recipe", "batch"}, exclude_none=True)
         try:
-            base = Settings(**given)
-            return _with_recipe(base, self.recipe) if self.recipe else base
+            settings = Settings(**given)
+            if self.batch is not None:
+                settings = settings.model_copy(update={"llm": settings.llm.model_copy(update={"batch": self.batch})})
+            return _with_recipe(settings, self.recipe) if self.recipe else settings
         except ValidationError as error:
             raise bad_setting(error) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
