@@ -6,11 +6,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import fsspec
-
-from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import ROW_COLUMN, SPLIT_COLUMN, Contribution, DatasetMetadata
-from dynosaur_core.store import Store
+from dynosaur_core.store import Store, written_whole
 
 Record = dict[str, Any]
 
@@ -51,13 +48,10 @@ def write_records(contributions: Iterable[Contribution], store: Store, form: str
     """Writes one JSON line per record; gives their number. The file appears when it is whole."""
     shape = FORMATS[form]
     count = 0
-    try:
-        with fsspec.open(url, "wb", compression="infer") as file:
-            for record in records(contributions, store):
-                file.write(json.dumps(shape(record), ensure_ascii=False).encode() + b"\n")
-                count += 1
-    except OSError as error:
-        raise DynosaurError(Code.BAD_SETTING, f"{url} cannot be written: {error}") from error
+    with written_whole(url) as file:
+        for record in records(contributions, store):
+            file.write(json.dumps(shape(record), ensure_ascii=False).encode() + b"\n")
+            count += 1
     return count
 
 

@@ -15,14 +15,18 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
+from botocore.exceptions import BotoCoreError  # type: ignore[import-untyped]
 
 from dynosaur_core.digest import canonical_json, digest_bytes
 from dynosaur_core.errors import Code, DynosaurError
+
+STORAGE_ERRORS = (OSError, BotoCoreError)
+"""What fsspec's file systems raise where storage fails; those of S3 let some of botocore's own through."""
 
 
 class Store:
@@ -31,7 +35,8 @@ class Store:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         try:
-            self.fs, self.root = fsspec.core.url_to_fs(self.url)
+            # another process writes here too: a listing of a moment ago must not say what is there
+            self.fs, self.root = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
         except (ValueError, ImportError) as error:
             raise DynosaurError(Code.BAD_SETTING, f"store {url!r} cannot be opened: {error}") from error
         self.local = isinstance(self.fs, fsspec.implementations.local.LocalFileSystem)
@@ -40,44 +45,56 @@ class Store:
         return f"{self.root}/{name}"
 
     def exists(self, name: str) -> bool:
-        return bool(self.fs.exists(self.path(name)))
+        with self._telling("look for", name):
+            return bool(self.fs.exists(self.path(name)))
 
     def names(self, folder: str) -> list[str]:
         """The names of the whole files in a folder of the store, sorted."""
-        try:
-            found = self.fs.ls(self.path(folder), detail=False, **({} if self.local else {"refresh": True}))
-        except FileNotFoundError:
-            return []
+        with self._telling("list", folder):
+            try:
+                found = self.fs.ls(self.path(folder), detail=False)
+            except FileNotFoundError:
+                return []
         return sorted(f"{folder}/{path.rsplit('/', 1)[-1]}" for path in found if not path.endswith(".tmp"))
 
     def remove(self, name: str) -> None:
         """Removes a file; nothing happens where there is none."""
-        with suppress(FileNotFoundError):
+        with self._telling("remove", name), suppress(FileNotFoundError):
             self.fs.rm_file(self.path(name))
 
     def read_bytes(self, name: str) -> bytes | None:
         """The file's bytes, or None where there is none."""
-        try:
-            return bytes(self.fs.cat_file(self.path(name)))
-        except FileNotFoundError:
-            return None
+        with self._telling("read", name):
+            try:
+                return bytes(self.fs.cat_file(self.path(name)))
+            except FileNotFoundError:
+                return None
 
     def write_bytes(self, name: str, data: bytes) -> None:
         """Writes whole or not at all."""
         path = self.path(name)
-        try:
+        with self._telling("write", name):
             if not self.local:
                 self.fs.pipe_file(path, data)
                 return
             temporary = Path(f"{path}.{uuid.uuid4().hex}.tmp")
             temporary.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except OSError as error:
-            raise DynosaurError(Code.STORE_FAILED, f"cannot write {name} in {self.url}: {error}") from error
+            try:
+                with temporary.open("wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                temporary.replace(path)
+            finally:
+                temporary.unlink(missing_ok=True)
+
+    @contextmanager
+    def _telling(self, action: str, name: str) -> Iterator[None]:
+        """Storage that fails is StoreFailed, worth another try."""
+        try:
+            yield
+        except STORAGE_ERRORS as error:
+            raise DynosaurError(Code.STORE_FAILED, f"cannot {action} {name} in {self.url}: {error}") from error
 
     def read_json(self, name: str) -> Any | None:
         data = self.read_bytes(name)
@@ -112,13 +129,45 @@ class Store:
         """The parquet file itself, for reading it in batches."""
         path = table_name(kind, name)
         try:
-            with self._open(path) as raw, pq.ParquetFile(raw) as file:
-                yield file
+            raw = self._open(path)
         except FileNotFoundError as error:
             message = f"{path} is missing from {self.url}: run a backfill of its dataset with --force"
             raise DynosaurError(Code.STORE_FAILED, message) from error
+        with self._telling("read", path), raw, pq.ParquetFile(raw) as file:
+            yield file
 
 
 def table_name(kind: str, name: str) -> str:
     """`rows/ab/abcd....parquet`; names are digests of ours, never text from outside."""
     return f"{kind}/{name[:2]}/{name}.parquet"
+
+
+@contextmanager
+def written_whole(url: str) -> Iterator[IO[bytes]]:
+    """A file of any fsspec URL, open for writing, that appears when the block ends well; `.gz` and such compress.
+
+    Raises BadSetting where it cannot be written.
+    """
+    try:
+        fs, path = fsspec.core.url_to_fs(url)
+        if isinstance(fs, fsspec.implementations.local.LocalFileSystem):
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        raw = fs.open(path, "wb", autocommit=False)
+    except (*STORAGE_ERRORS, ValueError, ImportError) as error:
+        raise _unwritable(url, error) from error
+    compress = fsspec.compression.compr[fsspec.utils.infer_compression(path)]
+    try:
+        with compress(raw, mode="wb") as file:
+            yield file
+        raw.close()
+        raw.commit()
+    except BaseException as error:
+        raw.close()
+        raw.discard()
+        if isinstance(error, STORAGE_ERRORS):
+            raise _unwritable(url, error) from error
+        raise
+
+
+def _unwritable(url: str, error: Exception) -> DynosaurError:
+    return DynosaurError(Code.BAD_SETTING, f"{url} cannot be written: {error}")

@@ -5,6 +5,8 @@ Only formats that are plain data are read: a pickle or a loading script would ru
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 from datasets import Audio, Features, Image, Pdf, Value, Video, get_dataset_config_names, load_dataset_builder
+from datasets.config import REPOYAML_FILENAME
 from datasets.exceptions import DatasetGenerationError, DatasetsError
 from datasets.utils import disable_progress_bars, tqdm
+from datasets.utils.logging import set_verbosity
+from huggingface_hub import DatasetCard
 
 from dynosaur_core.catalog.splits import split_role
 from dynosaur_core.digest import digest
@@ -41,6 +46,7 @@ READ_ERRORS = (
 """What `datasets` and its parsers raise for files and cards that they cannot read; anything else is a bug."""
 
 disable_progress_bars()
+set_verbosity(logging.CRITICAL)  # what it cannot read is an error of ours, with its cause
 # threads that find no lock each make one and delete it after use, under the feet of the others
 tqdm.set_lock(tqdm.get_lock())
 
@@ -54,8 +60,7 @@ class FolderSource:
         self._builders: dict[str, Any] = {}
 
     def card(self) -> str:
-        path = self.folder / "README.md"
-        return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        return read_card(self.folder)
 
     def subsets(self) -> list[SourceSubset]:
         self._check_patterns()
@@ -111,8 +116,14 @@ class FolderSource:
             raise DynosaurError(Code.UNREADABLE_FILES, f"{Path(files[0]).name}: {first_line(error)}") from error
 
     def _check_patterns(self) -> None:
-        """A card may name data files; they must lie inside the dataset's own folder."""
-        for pattern in _data_file_patterns(self.card()):
+        """A card may name data files; they must lie inside the dataset's own folder.
+
+        The folder's path becomes part of their patterns, where these signs would mean other folders.
+        """
+        if signs := re.search(r"[*?\[]|::", str(self.folder.resolve())):
+            message = f"the folder's path holds {signs[0]!r}, which file patterns use: rename it"
+            raise DynosaurError(Code.UNREADABLE_FILES, message)
+        for pattern in _data_file_patterns(self.folder):
             if "://" in pattern or "::" in pattern or pattern.startswith(("/", "~")) or ".." in pattern.split("/"):
                 message = f"its card names files outside of the dataset: {pattern[:200]!r}"
                 raise DynosaurError(Code.UNREADABLE_FILES, message)
@@ -135,23 +146,31 @@ class FolderSource:
         return DynosaurError(Code.UNREADABLE_FILES, f"its configs cannot be read: {first_line(error)}")
 
 
-def _data_file_patterns(card: str) -> Iterator[str]:
-    parts = card.split("---", 2)
-    if len(parts) < 3 or parts[0].strip():
-        return
+def read_card(folder: Path) -> str:
+    """Text of README.md, "" where there is none; a link to a file elsewhere is none."""
+    path = folder / "README.md"
+    if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
+        return ""
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def _data_file_patterns(folder: Path) -> Iterator[str]:
+    """What the dataset itself names as its data files, read as `datasets` reads it."""
+    card, extra = folder / "README.md", folder / REPOYAML_FILENAME
     try:
-        header = yaml.safe_load(parts[1])
-    except yaml.YAMLError:
-        return  # the metadata stage says UnreadableCard
-    configs = header.get("configs") if isinstance(header, dict) else None
-    stack = [entry.get(key) for entry in configs or [] if isinstance(entry, dict) for key in ("data_files", "data_dir")]
+        header = DatasetCard.load(card).data.to_dict() if card.is_file() else {}
+        header |= (yaml.safe_load(extra.read_text(encoding="utf-8")) or {}) if extra.is_file() else {}
+    except (ValueError, TypeError, yaml.YAMLError):
+        return  # `datasets` fails at it too
+    configs = header.get("configs")
+    entries = configs if isinstance(configs, list) else []
+    stack = [entry.get(key) for entry in entries if isinstance(entry, dict) for key in ("data_files", "data_dir")]
     while stack:
         value = stack.pop()
         if isinstance(value, str):
             yield value
         elif isinstance(value, dict):
-            stack.extend(value.get(key) for key in ("path",) if key in value)
-            stack.extend(v for k, v in value.items() if k not in ("path", "split"))
+            stack.extend(part for key, part in value.items() if key != "split")
         elif isinstance(value, list):
             stack.extend(value)
 
@@ -196,22 +215,33 @@ def spread(n_rows: int, n: int, seed: str, first: bool = False) -> list[int]:
 
 def sample_parquet(files: list[str], keep: list[str] | None, sampling: Sampling, name: str) -> pa.Table:
     """Reads just the chosen rows, row group by row group; memory is bounded by one batch."""
-    opened = [pq.ParquetFile(path) for path in files]
-    total = sum(file.metadata.num_rows for file in opened)
+    counts = [pq.read_metadata(path).num_rows for path in files]
+    total = sum(counts)
     chosen = np.array(
         spread(total, sampling.rows_per_split, digest(name, sampling.seed), sampling.first_rows), dtype=np.int64
     )
-    parts, start = [], 0
-    for file in opened:
-        columns = keep if keep is not None else file.schema_arrow.names
-        for group in range(file.num_row_groups):
-            stop = start + file.metadata.row_group(group).num_rows
-            wanted = chosen[(chosen >= start) & (chosen < stop)]
-            if len(wanted):
-                parts.append(_take(file.iter_batches(_BATCH, [group], columns), wanted, start))
-            start = stop
-        if not parts and file is opened[-1]:
-            parts.append(file.schema_arrow.empty_table().select(columns).append_column(ROW_COLUMN, _rows([])))
+    parts: list[pa.Table] = []
+    start = 0
+    for path, count in zip(files, counts, strict=True):
+        wanted = chosen[(chosen >= start) & (chosen < start + count)]
+        if len(wanted) or (path is files[-1] and not parts):
+            with pq.ParquetFile(path) as file:
+                parts.append(_take_groups(file, keep, wanted, start))
+        start += count
+    return pa.concat_tables(parts, promote_options="permissive")
+
+
+def _take_groups(file: pq.ParquetFile, keep: list[str] | None, wanted: np.ndarray, start: int) -> pa.Table:
+    columns = keep if keep is not None else file.schema_arrow.names
+    parts: list[pa.Table] = []
+    for group in range(file.num_row_groups):
+        stop = start + file.metadata.row_group(group).num_rows
+        here = wanted[(wanted >= start) & (wanted < stop)]
+        if len(here):
+            parts.append(_take(file.iter_batches(_BATCH, [group], columns), here, start))
+        start = stop
+    if not parts:
+        return file.schema_arrow.empty_table().select(columns).append_column(ROW_COLUMN, _rows([]))
     return pa.concat_tables(parts, promote_options="permissive")
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from dynosaur_core.card import listing_fields, parse_card
-from dynosaur_core.catalog.files import FolderSource
+from dynosaur_core.catalog.files import FolderSource, read_card
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import DatasetRef
 from dynosaur_core.protocols import Cursor
@@ -32,23 +33,24 @@ class FolderCatalog:
             cursor.finished = cursor.whole = True
 
     def ref(self, repo_id: str) -> DatasetRef:
-        for folder in _dataset_folders(self.root):
-            if folder.relative_to(self.root).as_posix() == repo_id:
-                return self._ref(folder)
-        raise DynosaurError(Code.NOT_FOUND, f"{repo_id} is not in {self.name}")
+        return self._ref(self._folder(repo_id))
 
     def open(self, ref: DatasetRef) -> FolderSource:
-        # ids come from our own listing; one that is not there, or leads elsewhere, is not found
-        if ref.repo_id not in {f.relative_to(self.root).as_posix() for f in _dataset_folders(self.root)}:
-            raise DynosaurError(Code.NOT_FOUND, f"{ref.repo_id} is not in {self.name}")
-        return FolderSource(self.root / ref.repo_id, ref.repo_id)
+        return FolderSource(self._folder(ref.repo_id), ref.repo_id)
+
+    def _folder(self, repo_id: str) -> Path:
+        """The folder of an id, which is text from outside: what the listing would not show is not found."""
+        names = repo_id.split("/")
+        plain = len(names) <= 2 and all(name and not name.startswith(".") for name in names)
+        folder = self.root.joinpath(*names) if plain else None
+        if folder and folder.is_dir() and _is_dataset(self.root / names[0]) is (len(names) == 1):
+            return folder
+        raise DynosaurError(Code.NOT_FOUND, f"{repo_id} is not in {self.name}")
 
     def _ref(self, folder: Path) -> DatasetRef:
         revision, newest = _fingerprint(folder)
-        readme = folder / "README.md"
-        text = readme.read_text(encoding="utf-8", errors="replace") if readme.is_file() else ""
         try:
-            listing = listing_fields(parse_card(text))
+            listing = listing_fields(parse_card(read_card(folder)))
         except DynosaurError:
             listing = {}  # the metadata stage says what is wrong with the card
         return DatasetRef(
@@ -58,19 +60,36 @@ class FolderCatalog:
 
 def _dataset_folders(root: Path) -> Iterator[Path]:
     """Folders with a card or a file directly in them, else the folders in those."""
-    for first in sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        if any(path.is_file() for path in first.iterdir()):
+    for first in sorted(filter(_is_shown, root.iterdir())):
+        if _is_dataset(first):
             yield first
         else:
-            yield from sorted(path for path in first.iterdir() if path.is_dir() and not path.name.startswith("."))
+            yield from sorted(filter(_is_shown, first.iterdir()))
+
+
+def _is_shown(path: Path) -> bool:
+    return path.is_dir() and not path.name.startswith(".")
+
+
+def _is_dataset(folder: Path) -> bool:
+    return any(path.is_file() and not path.name.startswith(".") for path in folder.iterdir())
 
 
 def _fingerprint(folder: Path) -> tuple[str, datetime]:
-    """Digest over the names and contents of all files (a git-like 40 hex digits), and the newest change."""
+    """Digest over the names and contents of all files (a git-like 40 hex digits), and the newest change.
+
+    Hidden ones are left out: a checkout's `.git` and a download's `.cache` change without the dataset.
+    """
     total, newest = hashlib.sha256(), 0.0
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        total.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
-        newest = max(newest, path.stat().st_mtime)
+        name = path.relative_to(folder)
+        if any(part.startswith(".") for part in name.parts):
+            continue
+        try:
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+            newest = max(newest, path.stat().st_mtime)
+        except OSError as error:  # its branch says so; the listing goes on
+            content = type(error).__name__
+        total.update(os.fsencode(name.as_posix()) + f"\0{content}\n".encode())
     return total.hexdigest()[:40], datetime.fromtimestamp(newest, UTC)

@@ -8,6 +8,9 @@ fsspec URL will do. The export of this project (`write_exports`) can be read bac
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any
@@ -23,6 +26,7 @@ from dynosaur_core.models import ROW_COLUMN, DatasetRef, Split
 from dynosaur_core.policy import languages, licenses
 from dynosaur_core.protocols import Cursor, SourceSubset
 from dynosaur_core.settings import Sampling
+from dynosaur_core.store import STORAGE_ERRORS, written_whole
 
 KEYS = (
     "task_name",
@@ -38,6 +42,8 @@ KEYS = (
 )
 """Keys of one line, in the order of 2023. `selected_data` is a list of rows."""
 _SPLIT = Split(name="train", role="train")
+_MARKUP = re.compile(r"^ {0,3}(#{1,6}(?=\s|$)|(=+|-+)[ \t]*$|(`{3}|~{3}).*$)", re.MULTILINE)
+"""What would begin or hide a section in a card: headings, underlines, fences."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,7 @@ class _Line:
     config: str
     offset: int
     digest: str
+    licenses: tuple[str, ...]
 
 
 _Index = dict[str, list[_Line]]
@@ -61,7 +68,9 @@ class JsonlCatalog:
         self.url = url
         self.name = f"jsonl {url.rsplit('/', 1)[-1]}"
         self.rows_url = _beside(url)
+        self._unpacked = _unpack(self.rows_url)
         self._index: _Index | None = None
+        self._open().close()
 
     def list(self, cursor: Cursor | None = None) -> Iterator[DatasetRef]:
         for repo_id in self._lines():
@@ -77,11 +86,10 @@ class JsonlCatalog:
         return DatasetRef(
             repo_id=repo_id,
             revision=digest(*(line.digest for line in lines)),
-            licenses=tuple(name for name in map(licenses.normalise, _strings(first.get("license"))) if name),
-            languages=("en",) if "en" in map(languages.normalise, _strings(first.get("languages"))) else (),
+            licenses=_licenses(lines),
+            languages=tuple(tag for tag in map(languages.normalise, _strings(first.get("languages"))) if tag),
             task_categories=_strings(first.get("task_category")),
             task_ids=_strings(first.get("task_ids")),
-            description=_text(first.get("summary")),
         )
 
     def open(self, ref: DatasetRef) -> JsonlSource:
@@ -93,18 +101,37 @@ class JsonlCatalog:
     def _lines(self) -> _Index:
         if self._index is None:
             index: _Index = {}
-            for offset, line in _lines_of(self.rows_url):
-                name, website = _names(line, offset, self.rows_url)
-                repo_id = _repo_id(name, website)
+            for number, offset, line in self._lines_of_file():
+                facts = _facts(line, f"{self.rows_url}, line {number}")
+                name = facts["task_name"]
+                repo_id = _repo_id(name, _text(facts.get("website")) or "")
                 config = name[len(repo_id) + 1 :] if name.startswith(repo_id + "-") else "default"
                 same = [known for known in index.get(repo_id, []) if known.config == config]
                 if not same:
-                    index.setdefault(repo_id, []).append(_Line(config, offset, digest_bytes(line)))
+                    index.setdefault(repo_id, []).append(
+                        _Line(config, offset, digest_bytes(line), _strings(facts.get("license")))
+                    )
             self._index = index
         return self._index
 
+    def _open(self) -> IO[bytes]:
+        try:
+            file: IO[bytes] = fsspec.open(self._unpacked.name if self._unpacked else self.rows_url, "rb").open()
+            return file
+        except (*STORAGE_ERRORS, ValueError, ImportError) as error:
+            raise DynosaurError(Code.BAD_CATALOG, f"{self.rows_url} cannot be read: {error}") from error
+
+    def _lines_of_file(self) -> Iterator[tuple[int, int, bytes]]:
+        """Number from 1, offset in bytes, and the line; blank ones are left out."""
+        with self._open() as file:
+            offset = 0
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield number, offset, line
+                offset += len(line)
+
     def _read(self, line: _Line) -> dict[str, Any]:
-        with _open(self.rows_url) as file:
+        with self._open() as file:
             file.seek(line.offset)
             found: dict[str, Any] = json.loads(file.readline())
             return found
@@ -120,7 +147,7 @@ class JsonlSource:
         """The line's facts as a card, so that they are read as everywhere else."""
         line = self.catalog._read(next(iter(self.lines.values())))
         header = {
-            "license": list(_strings(line.get("license"))),
+            "license": list(_licenses(self.lines.values())),
             "language": list(_strings(line.get("languages"))),
             "multilinguality": list(_strings(line.get("multilinguality"))),
             "task_categories": list(_strings(line.get("task_category"))),
@@ -130,8 +157,8 @@ class JsonlSource:
         parts = ["---", yaml.safe_dump({key: value for key, value in header.items() if value}).strip(), "---"]
         for title, key in (("Dataset Summary", "summary"), ("Supported Tasks", "supported_task")):
             text = _text(line.get(key))
-            if text:  # its own headings would end the section
-                parts += [f"## {title}", "", text.replace("\n#", "\n"), ""]
+            if text:
+                parts += [f"## {title}", "", _MARKUP.sub("", text), ""]
         return "\n".join(parts)
 
     def subsets(self) -> list[SourceSubset]:
@@ -142,12 +169,19 @@ class JsonlSource:
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise DynosaurError(Code.UNREADABLE_FILES, f"selected_data of {subset.config!r} is not a list of objects")
         chosen = spread(len(rows), sampling.rows_per_split, digest(subset.config, sampling.seed), sampling.first_rows)
-        try:
-            table = pa.Table.from_pylist([rows[number] for number in chosen])
-        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-            message = f"the rows of {subset.config!r} do not agree in their types: {error}"[:300]
-            raise DynosaurError(Code.UNREADABLE_FILES, message) from error
-        return table.append_column(ROW_COLUMN, pa.array(chosen, pa.int64()))
+        sampled = [rows[number] for number in chosen]
+        names = dict.fromkeys(name for row in sampled for name in row)
+        columns = {name: _column([row.get(name) for row in sampled]) for name in names}
+        return pa.table({**columns, ROW_COLUMN: pa.array(chosen, pa.int64())})
+
+
+def _column(values: list[Any]) -> pa.Array:
+    """Values that agree in no type are written as text, each as its JSON."""
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        text = [v if v is None or isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in values]
+        return pa.array(text, pa.string())
 
 
 def write_exports(
@@ -155,7 +189,7 @@ def write_exports(
 ) -> int:
     """Writes both files from (facts of a config without its rows, all its rows); gives the number of configs."""
     count = 0
-    with fsspec.open(metadata_url, "wb") as short, fsspec.open(data_url, "wb") as long:
+    with written_whole(metadata_url) as short, written_whole(data_url) as long:
         for facts, rows in lines:
             for file, shown in ((short, rows[:2]), (long, rows)):
                 line = {key: shown if key == "selected_data" else facts.get(key) for key in KEYS}
@@ -169,35 +203,43 @@ def _beside(url: str) -> str:
     """The data file that belongs to a metadata file, where there is one."""
     other = url.replace("_metadata.jsonl", "_data.jsonl")
     if other != url:
-        fs, path = fsspec.core.url_to_fs(other)
-        if fs.exists(path):
-            return other
+        try:
+            fs, path = fsspec.core.url_to_fs(other)
+            if fs.exists(path):
+                return other
+        except (*STORAGE_ERRORS, ValueError, ImportError) as error:
+            raise DynosaurError(Code.BAD_CATALOG, f"{url} cannot be read: {error}") from error
     return url
 
 
-def _open(url: str) -> IO[bytes]:
+def _unpack(url: str) -> IO[bytes] | None:
+    """A temporary copy of a compressed file, in which lines can be found by their offset; None for any other."""
+    if fsspec.utils.infer_compression(url) is None:
+        return None
+    copy: IO[bytes] = tempfile.NamedTemporaryFile(prefix="dynosaur-", suffix=".jsonl")  # noqa: SIM115 (lives as long as the catalogue)
     try:
-        file: IO[bytes] = fsspec.open(url, "rb", compression="infer").open()
-        return file
-    except (OSError, ValueError, ImportError) as error:
+        with fsspec.open(url, "rb", compression="infer") as packed:
+            shutil.copyfileobj(packed, copy)
+    except (*STORAGE_ERRORS, EOFError, ValueError, ImportError) as error:
         raise DynosaurError(Code.BAD_CATALOG, f"{url} cannot be read: {error}") from error
+    copy.flush()
+    return copy
 
 
-def _lines_of(url: str) -> Iterator[tuple[int, bytes]]:
-    with _open(url) as file:
-        offset = 0
-        for line in file:
-            if line.strip():
-                yield offset, line
-            offset += len(line)
-
-
-def _names(line: bytes, offset: int, url: str) -> tuple[str, str]:
+def _facts(line: bytes, place: str) -> dict[str, Any]:
     try:
         found = json.loads(line)
-        return str(found["task_name"]), str(found.get("website") or "")
-    except (ValueError, KeyError, TypeError) as error:
-        raise DynosaurError(Code.BAD_CATALOG, f"{url}: no task line at byte {offset}: {error}") from error
+    except ValueError as error:
+        raise DynosaurError(Code.BAD_CATALOG, f"{place} is not JSON: {error}") from error
+    if not isinstance(found, dict) or not _text(found.get("task_name")):
+        raise DynosaurError(Code.BAD_CATALOG, f"{place} has no task_name")
+    return found
+
+
+def _licenses(lines: Iterable[_Line]) -> tuple[str, ...]:
+    """What any of a dataset's lines states."""
+    stated = (licenses.normalise(name) for line in lines for name in line.licenses)
+    return tuple(dict.fromkeys(name for name in stated if name))
 
 
 def _repo_id(task_name: str, website: str) -> str:

@@ -7,7 +7,8 @@ import re
 from dynosaur_core.models import SplitRole
 
 _WORDS: dict[SplitRole, set[str]] = {
-    "test": {"test", "tests", "testing", "eval", "evaluation", "heldout", "holdout", "challenge", "benchmark"},
+    "test": {"test", "tests", "testing", "eval", "evaluation", "heldout", "held", "holdout", "hold"}
+    | {"challenge", "benchmark"},
     "validation": {"validation", "valid", "val", "dev", "development"},
 }
 
