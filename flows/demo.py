@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,14 +79,23 @@ def show(screen: Screen, settings: Settings, folder: Path) -> None:
         title = f"{record['taskname']} · {record['license']} · {record['mode']}"
         screen.console.print(Panel(text, title=title, title_align="left"))
     screen.line("where to look next")
+    programs = _programs()
     for command, meaning in (
         (f"less {release}/README.md", "the dataset card"),
-        (f"python -c \"from datasets import load_dataset; print(load_dataset('{release}'))\"", "the data"),
-        (f"dynosaur failed --store {folder}/store", "what broke, and what to do"),
-        ("dynosaur demo", "again: nothing has changed, so nothing is asked"),
-        ("prefect server start", "the UI: flow runs, the growth report and the failed datasets"),
+        (f"{programs}python -c \"from datasets import load_dataset; print(load_dataset('{release}'))\"", "the data"),
+        (f"{programs}dynosaur failed --store {folder}/store", "what broke, and what to do"),
+        (f"{programs}dynosaur demo", "again: nothing has changed, so nothing is asked"),
+        (f"{programs}prefect server start", "the UI: flow runs, the growth report and the failed datasets"),
     ):
         screen.line(f"  {command}\n      {meaning}")
+
+
+def _programs() -> str:
+    """What to type before a program's name: nothing where it is on the path."""
+    if shutil.which("dynosaur"):
+        return ""
+    folder = Path(sys.executable).parent
+    return f"{folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder}/"
 
 
 def _why(entry: Entry) -> str:
