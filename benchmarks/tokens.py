@@ -172,11 +172,11 @@ def main() -> None:
         store = Store(folder)
         found = read_corpus(corpus, store, settings)
         unshared = settings.model_copy(update={"designing": Designing(share_configs=False)})
-        one_call = settings.model_copy(update={"llm": Llm(one_call=True)})
+        apart = settings.model_copy(update={"llm": Llm(one_call=False)})
         ours = {
             "default": measure_ours(found, settings, store, replay),
             "without sharing configs": measure_ours(found, unshared, store, replay),
-            "one_call": measure_ours(found, one_call, store, replay),
+            "a request for each mode": measure_ours(found, apart, store, replay),
         }
         base = measure_baseline(found, settings, ours["without sharing configs"]["accepted_tasks"], replay)
     results = {"datasets": len(found), "configs": sum(len(m.subsets) for m in found), "2023": base, **ours}
