@@ -6,14 +6,13 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from dynosaur_core.card import parse_card
 from dynosaur_core.errors import Code, DynosaurError, Reason
 from dynosaur_core.filter.evidence import Evidence
 from dynosaur_core.filter.stage import judge_design
 from dynosaur_core.instruction.examples import EXAMPLE_INSTRUCTIONS
 from dynosaur_core.instruction.parse import design_of
 from dynosaur_core.metadata.stage import read_subsets
-from dynosaur_core.models import DatasetRef, Subset
+from dynosaur_core.models import Subset
 from dynosaur_core.protocols import Catalog
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
@@ -26,8 +25,7 @@ class Checker:
 
     def __init__(self, catalog: Catalog, store: Store, settings: Settings) -> None:
         self.catalog, self.store, self.settings = catalog, store, settings
-        self._refs: dict[str, DatasetRef] | None = None
-        self._subsets: dict[str, dict[str, Subset]] = {}
+        self._subsets: dict[str, dict[str, Subset] | DynosaurError] = {}
         self._evidence: dict[tuple[str, str], Evidence] = {}
 
     def check(self, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
@@ -49,10 +47,9 @@ class Checker:
         if not isinstance(design, dict) or not isinstance(design.get("dataset"), str):
             raise DynosaurError(Code.BAD_SETTING, f"line {number} names no dataset")
         repo_id, config = design["dataset"], design.get("config")
-        try:
-            subsets = self._read(repo_id)
-        except DynosaurError as error:
-            return [(Reason.UNKNOWN_SUBSET, str(error))]
+        subsets = self._read(repo_id)
+        if isinstance(subsets, DynosaurError):
+            return [(Reason.UNKNOWN_SUBSET, str(subsets))]
         subset = next(iter(subsets.values())) if config is None and len(subsets) == 1 else subsets.get(str(config))
         if subset is None:
             return [(Reason.UNKNOWN_SUBSET, f"{repo_id} has no usable config {config!r}; it has {list(subsets)[:20]}")]
@@ -66,14 +63,16 @@ class Checker:
             examples=EXAMPLE_INSTRUCTIONS,
         )
 
-    def _read(self, repo_id: str) -> dict[str, Subset]:
+    def _read(self, repo_id: str) -> dict[str, Subset] | DynosaurError:
+        """The usable configs by name, or why there are none."""
         if repo_id not in self._subsets:
-            ref = self.catalog.ref(repo_id)
-            source = self.catalog.open(ref)
-            parse_card(source.card())
             sampling = self.settings.sampling.model_copy(update={"include_test": True})
-            subsets, _ = read_subsets(ref, source, self.store, sampling, detect=False)
-            self._subsets[repo_id] = {subset.config: subset for subset in subsets}
+            try:
+                ref = self.catalog.ref(repo_id)
+                subsets, _ = read_subsets(ref, self.catalog.open(ref), self.store, sampling, detect=False)
+                self._subsets[repo_id] = {subset.config: subset for subset in subsets}
+            except DynosaurError as error:
+                self._subsets[repo_id] = error
         return self._subsets[repo_id]
 
     def _rows(self, repo_id: str, subset: Subset) -> Evidence | None:

@@ -159,9 +159,9 @@ def check(
 
     settings = Options(catalog=catalog).settings()
     try:
-        lines = tasks.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise DynosaurError(Code.BAD_SETTING, f"{tasks} cannot be read: {error.strerror}") from error
+        lines = tasks.read_text(encoding="utf-8").split("\n")  # a text may hold other signs that end a line
+    except (OSError, UnicodeDecodeError) as error:
+        raise DynosaurError(Code.BAD_SETTING, f"{tasks} cannot be read: {error}") from error
     with tempfile.TemporaryDirectory(prefix="dynosaur-check-") as folder:
         for verdict in Checker(open_clients(settings).catalog, Store(folder), settings).check(lines):
             _print_json(verdict)
