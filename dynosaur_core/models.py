@@ -368,6 +368,8 @@ class GrowthPlan(Frozen):
     unchanged: int = 0
     waiting: int = 0
     """Failed earlier and not yet due for another try, or quarantined."""
+    cut_off: str | None = None
+    """Why the listing broke off; the next growth goes on where it did."""
 
     @property
     def branches(self) -> tuple[DatasetRef, ...]:

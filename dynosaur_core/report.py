@@ -83,7 +83,10 @@ class GrowthReport:
         if self.plan.withdrawn:
             parts.append(f"{len(self.plan.withdrawn)} withdrawn")
         parts.append(f"{self.plan.unchanged + self.plan.waiting} left alone")
-        return ", ".join(parts) + f"; {self.recorded:,} records from {self.accepted} tasks, {self.dollars()}"
+        ends = [", ".join(parts), f"{self.recorded:,} records from {self.accepted} tasks, {self.dollars()}"]
+        if self.plan.cut_off:
+            ends.append(f"the survey was cut off and goes on next time ({self.plan.cut_off})")
+        return "; ".join(ends)
 
     def dollars(self) -> str:
         return "cost unknown" if self.usage.cost_usd is None else f"${self.usage.cost_usd:.4f}"

@@ -94,7 +94,9 @@ class Policy(Section):
     """TOML file with a table per dataset: license, languages, refuse."""
     max_size_bytes: int | None = None
     max_per_owner: int | None = None
+    """Datasets of one owner that take part at once, at most. Decided when a dataset is new or changed."""
     max_per_source: int | None = None
+    """Datasets that say that they are drawn from the same source (`source_datasets` of their cards), at most."""
 
 
 class Llm(Section):

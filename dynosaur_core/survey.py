@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 from dynosaur_core.errors import Code, DynosaurError, Reason
 from dynosaur_core.ledger import Entry, Ledger, Outcome, listing_digest, new_entry
 from dynosaur_core.models import DatasetRef, GrowthPlan, Rejection, Removal, Withdrawal
+from dynosaur_core.policy.caps import Places
 from dynosaur_core.policy.judge import judge_ref
 from dynosaur_core.protocols import Catalog, Cursor
 from dynosaur_core.settings import Policy
@@ -17,6 +18,11 @@ from dynosaur_core.settings import Policy
 _CHUNK = 500
 PLANNED = "Planned"
 """Code of a dataset that a survey has planned and no growth has reached."""
+_PATIENCE = 3
+"""Single datasets that give no answer before no further one is asked for."""
+_TAKING_PART = (Outcome.GROWN, Outcome.FAILED, Outcome.DEFERRED)
+_GONE = {Code.NOT_FOUND: Reason.IS_GONE, Code.NOT_ALLOWED: Reason.IS_DISABLED, Code.GATED: Reason.IS_GATED}
+"""What the catalogue says of a dataset that may not be used any more."""
 
 
 class Survey:
@@ -49,85 +55,133 @@ class Survey:
         self.listed: set[str] = set()
         """Ids that the listing showed, of those that the ledger or the plan knows."""
         self.newest: datetime | None = None
+        self.cut_off: DynosaurError | None = None
+        """Why the listing broke off."""
+        self.unanswered = 0
+        self.limit: int | None = None
+        self.places = Places(policy, self._holders)
 
     def plan(self, limit: int | None = None) -> GrowthPlan:
-        """Everything since the last survey, or its part up to `limit` branches; the rest waits for the next growth."""
+        """Everything since the last survey, or its part up to `limit` branches; the rest waits for the next growth.
+
+        A listing that breaks off gives the plan of what it has shown; the next survey goes on at the page that failed,
+        or begins anew where that page cannot be had any more. Raises the error where nothing could be listed at all.
+        """
+        self.limit = limit
         watermark, url = self.ledger.watermark(self._place)
         cursor = Cursor(since=watermark, url=url)
-        listing = self.catalog.list(cursor)
-        room = True
-        while room and (chunk := list(islice(listing, _CHUNK))):
-            room = self._chunk(chunk, None if limit is None else limit - self._branches())
-            self._note(watermark, cursor)
-        if room and cursor.whole and not self.catalog.scope:
-            self._gone()
-        else:
-            self._due(limit)
-            self._verify(limit)
-        if room and cursor.finished and cursor.pages:
-            self._note(self.newest or watermark, None)
+        room = self._list(cursor)
+        if self.cut_off and url and not cursor.pages:
+            cursor = Cursor(since=watermark)
+            room = self._list(cursor)
+        if self.cut_off and not cursor.pages:
+            raise self.cut_off
+        done = room and cursor.finished
+        if cursor.pages:
+            self._note(Cursor(since=min(self.newest, self.now) if self.newest else watermark) if done else cursor)
+        if room and not cursor.whole:
+            self._remembered()
+        if done and not self.catalog.scope:
+            self._missing(None if cursor.whole else self.verify)
         return GrowthPlan(
             surveyed=self.counts["surveyed"],
             withdrawn=tuple(self.withdrawn),
             refused=dict(self.refused),
             unchanged=self.counts["unchanged"],
             waiting=self.counts["waiting"],
+            cut_off=str(self.cut_off) if self.cut_off else None,
             **{kind: tuple(refs) for kind, refs in self.kinds.items()},
         )
 
-    def _note(self, watermark: datetime | None, cursor: Cursor | None) -> None:
+    def _list(self, cursor: Cursor) -> bool:
+        """Sorts what the catalogue lists into the plan; gives whether there was room for all."""
+        self.cut_off = None
+        for chunk in self._chunks(self.catalog.list(cursor)):
+            if not self._chunk(chunk):
+                return False
+            if cursor.pages:
+                self._note(cursor)
+        return True
+
+    def _chunks(self, refs: Iterator[DatasetRef]) -> Iterator[list[DatasetRef]]:
+        """Also what came before an error, which is kept."""
+        chunk: list[DatasetRef] = []
+        try:
+            for ref in refs:
+                chunk.append(ref)
+                if len(chunk) == _CHUNK:
+                    yield chunk
+                    chunk = []
+        except DynosaurError as error:
+            self.cut_off = error
+        if chunk:
+            yield chunk
+
+    def _note(self, cursor: Cursor) -> None:
         """Keeps where the listing stands, for catalogues that have pages."""
-        if self.write and (cursor is None or cursor.pages):
-            url = cursor.url if cursor and not cursor.finished else None
-            self.ledger.set_watermark(self._place, watermark, url, self.now)
+        if self.write:
+            self.ledger.set_watermark(self._place, cursor.since, cursor.url, self.now)
 
     @property
     def _place(self) -> str:
         """What a watermark is kept for: the catalogue, or the part of it that is surveyed."""
         return f"{self.catalog.name} {self.catalog.scope}".strip()
 
-    def _branches(self) -> int:
-        return sum(len(refs) for refs in self.kinds.values())
-
-    def _chunk(self, chunk: list[DatasetRef], room: int | None) -> bool:
-        """Sorts a chunk into the plan; gives False when the room ran out within it."""
+    def _chunk(self, chunk: list[DatasetRef]) -> bool:
+        """Sorts a chunk into the plan; stops, and gives False, at the first dataset that finds it full."""
         known = self.ledger.get_many([ref.repo_id for ref in chunk])
         entries: list[Entry] = []
         same: list[str] = []
-        start = self._branches()
+        room = True
         for ref in chunk:
-            if room is not None and self._branches() - start >= room:
-                break
             if ref.repo_id not in self.listed:
-                self._sort(ref, known.get(ref.repo_id), entries, same)
+                room = self._sort(ref, known.get(ref.repo_id), entries, same)
+                if not room:
+                    break
         if self.write:
             self.ledger.record(entries)
             self.ledger.touch(same, self.now)
-        return room is None or self._branches() - start < room
+        return room
 
-    def _sort(self, ref: DatasetRef, entry: Entry | None, entries: list[Entry], same: list[str]) -> None:
-        """Puts one dataset into the plan, or notes why not."""
+    def _sort(self, ref: DatasetRef, entry: Entry | None, entries: list[Entry], same: list[str]) -> bool:
+        """Puts one dataset into the plan, or notes why not; gives False where there is no room for it."""
+        kind, refused = self._judge(ref, entry)
+        if kind in self.kinds and self.limit is not None and self._branches() >= self.limit:
+            return False
         self.counts["surveyed"] += 1
         if ref.last_modified and (self.newest is None or ref.last_modified > self.newest):
             self.newest = ref.last_modified
-        kind, refused = self._judge(ref, entry)
         if entry or kind in self.kinds:
             self.listed.add(ref.repo_id)
         if kind in self.kinds:
             self.kinds[kind].append(ref)
-            if entry is None:
-                entries.append(self._entry(ref, Outcome.DEFERRED, stage="survey", code=PLANNED, next_try=self.now))
+            entries.append(self._planned(ref, entry))
         elif refused:
             self.refused[refused.reason] += 1
             why = {"stage": refused.stage, "code": refused.reason, "detail": refused.detail}
             refusal = self._entry(ref, Outcome.REFUSED, **why)
             if entry and entry.contribution:
-                self._withdraw(entry, refused.reason, refused.detail, refusal)
+                self._withdraw(entry, Reason(refused.reason), refused.detail, refusal)
             else:
                 entries.append(refusal)
         else:
             self.counts[kind] += 1
             same.append(ref.repo_id)
+        return True
+
+    def _branches(self) -> int:
+        return sum(len(refs) for refs in self.kinds.values())
+
+    def _planned(self, ref: DatasetRef, entry: Entry | None) -> Entry:
+        """The entry of a dataset that is due now, also where its listing is not seen again."""
+        if entry is None:
+            return self._entry(ref, Outcome.DEFERRED, stage="survey", code=PLANNED, next_try=self.now)
+        due = {"next_try": self.now, "quarantined": False, "seen": self.now}
+        return entry.model_copy(update={"ref": ref.model_dump(mode="json"), **due})
+
+    def _holders(self) -> Iterator[DatasetRef]:
+        known = self.ledger.entries(catalog=self.catalog.name, outcomes=_TAKING_PART)
+        return (entry.dataset_ref() for entry in known if _holds_place(entry))
 
     def _entry(self, ref: DatasetRef, outcome: Outcome, **values: Any) -> Entry:
         return new_entry(ref, self.catalog.name, self.pipeline, self.growth_id, self.now, outcome, **values)
@@ -139,7 +193,8 @@ class Survey:
             if entry.outcome in (Outcome.FAILED, Outcome.DEFERRED):
                 due = entry.next_try is not None and entry.next_try <= self.now and not entry.quarantined
                 return ("retried" if due else "waiting"), None
-        refused = judge_ref(ref, self.policy)
+        holds = entry is not None and _holds_place(entry)
+        refused = judge_ref(ref, self.policy) or (None if holds else self.places.take(ref))
         if refused:
             return "refused", refused
         if entry is None or entry.outcome is Outcome.WITHDRAWN:
@@ -147,54 +202,72 @@ class Survey:
         relicensed = entry.contribution is not None and entry.dataset_ref().licenses != ref.licenses
         return ("relicensed" if relicensed else "changed"), None
 
-    def _withdraw(self, known: Entry, reason: str, detail: str, entry: Entry) -> None:
+    def _withdraw(self, known: Entry, reason: Reason, detail: str, entry: Entry) -> None:
         revision = known.contribution_revision or known.revision
         self.withdrawn.append(Withdrawal(repo_id=known.repo_id, revision=revision, reason=reason, detail=detail))
         if self.write:
             removal = Removal(repo_id=known.repo_id, revision=revision, reason=reason, detail=detail, when=self.now)
             self.ledger.withdraw([entry], [removal])
 
-    def _gone(self) -> None:
-        """What the ledger knows of this catalogue and a whole listing does not show."""
-        for known in list(self.ledger.entries(catalog=self.catalog.name, released=True)):
-            if known.repo_id not in self.listed:
-                self.gone(known, "not in the listing any more")
+    def _remembered(self) -> None:
+        """Datasets that a partial listing did not show, and which are therefore as they were: due for another try, or
+        last looked at under other rules."""
+        for condition in ({"due": self.now}, {"other_than": self.pipeline}):
+            known = self.ledger.entries(catalog=self.catalog.name, **condition)
+            for chunk in self._chunks(ref for entry in known if (ref := self._again(entry))):
+                if not self._chunk(chunk):
+                    return
 
-    def gone(self, known: Entry, detail: str) -> None:
-        """Withdraws a dataset that is no longer there."""
-        update = {"outcome": Outcome.WITHDRAWN, "code": Reason.IS_GONE, "detail": detail, "updated": self.now}
-        self._withdraw(known, Reason.IS_GONE, detail, known.model_copy(update=update))
+    def _again(self, known: Entry) -> DatasetRef | None:
+        """The dataset as it was; as it is now where that revision is gone."""
+        if known.repo_id in self.listed or known.outcome is Outcome.WITHDRAWN:
+            return None
+        return self._ask(known) if known.code == Code.REVISION_GONE else known.dataset_ref()
 
-    def _due(self, limit: int | None) -> None:
-        """Datasets due for another try which a partial listing did not show, and which are therefore as they were."""
-        for known in list(self.ledger.entries(catalog=self.catalog.name, due=self.now)):
-            if known.repo_id in self.listed or (limit is not None and self._branches() >= limit):
-                continue
-            self.listed.add(known.repo_id)
-            self.counts["surveyed"] += 1
-            self.kinds["retried"].append(known.dataset_ref())
-
-    def _verify(self, limit: int | None) -> None:
-        """Asks for released datasets that have not been seen for longest: deletion and gating show in no listing."""
-        if not self.verify:
-            return
-        oldest = self.ledger.entries(
-            catalog=self.catalog.name, released=True, seen_before=self.now, oldest_first=True, limit=self.verify
+    def _missing(self, most: int | None) -> None:
+        """Asks for released datasets that the listing did not show, those first that have not been seen for longest:
+        deletion, gating and new names show in no listing, and one that shows all may still have lost an entry."""
+        known = self.ledger.entries(
+            catalog=self.catalog.name, released=True, seen_before=self.now, oldest_first=True, limit=most
         )
-        for known in [entry for entry in oldest if entry.repo_id not in self.listed]:
-            if limit is not None and self._branches() >= limit:
-                break
-            try:
-                ref = self.catalog.ref(known.repo_id)
-            except DynosaurError as error:
-                if error.code not in (Code.NOT_FOUND, Code.NOT_ALLOWED, Code.GATED):
-                    raise
-                self.gone(known, error.message)
-                continue
-            if ref.repo_id != known.repo_id:
-                self.gone(known, f"renamed to {ref.repo_id}")
-            self._chunk([ref], None)
+        for entry in list(known):
+            if entry.repo_id not in self.listed and (ref := self._ask(entry)):
+                self._chunk([ref])
+
+    def _ask(self, known: Entry) -> DatasetRef | None:
+        """One dataset as it is now; withdrawn where it is gone, left as it is where there is no answer."""
+        if self.unanswered >= _PATIENCE:
+            return None
+        try:
+            ref = self.catalog.ref(known.repo_id)
+        except DynosaurError as error:
+            if error.code in _GONE:
+                self._gone(known, _GONE[error.code], error.message)
+            elif error.kind.transient:
+                self.unanswered += 1
+                if self.write:
+                    self.ledger.touch([known.repo_id], self.now)  # others come first the next time
+            else:
+                raise
+            return None
+        if ref.repo_id != known.repo_id:
+            self._gone(known, Reason.IS_GONE, f"renamed to {ref.repo_id}")
+        return ref
+
+    def _gone(self, known: Entry, reason: Reason, detail: str) -> None:
+        """Notes that a dataset is no longer there; what was released of it is withdrawn."""
+        update = {"outcome": Outcome.WITHDRAWN, "code": reason, "detail": detail, "next_try": None, "updated": self.now}
+        entry = known.model_copy(update=update)
+        if known.contribution:
+            self._withdraw(known, reason, detail, entry)
+        elif self.write:
+            self.ledger.record([entry])
 
 
 def _same(ref: DatasetRef, entry: Entry, pipeline: str) -> bool:
     return entry.revision == ref.revision and entry.pipeline == pipeline and entry.listing == listing_digest(ref)
+
+
+def _holds_place(entry: Entry) -> bool:
+    """Whether a dataset is released, or on its way to be."""
+    return entry.contribution is not None or entry.next_try is not None

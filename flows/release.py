@@ -57,6 +57,7 @@ def release_to_sinks(clients: Clients) -> tuple[dict[str, dict[str, Any]], dict[
                 clients.settings.releasing,
                 datetime.now(UTC),
                 clients.ledger.removals(),
+                names=lambda: dict(clients.ledger.contributions()),
             )
         except DynosaurError as error:
             log.error("release to %s: %s", url, error)

@@ -7,6 +7,7 @@ from typing import Any
 from prefect import task
 
 from dynosaur_core.clients import open_clients
+from dynosaur_core.digest import digest
 from dynosaur_core.filter.stage import filter_key, filter_tasks
 from dynosaur_core.instruction.examples import EXAMPLE_INSTRUCTIONS
 from dynosaur_core.models import DatasetMetadata, DatasetRef, Proposal
@@ -18,7 +19,8 @@ def _key(_context: Any, given: dict[str, Any]) -> str:
     metadata: DatasetMetadata = given["metadata"]
     digests = {subset.config: subset.rows.digest for subset in metadata.subsets if subset.rows}
     settings: Settings = given["settings"]
-    return f"filter/{filter_key(given['proposals'], digests, settings.filtering)}"
+    # tasks name their dataset, and a copy of it under another name has the same rows and designs
+    return f"filter/{digest(given['ref'].repo_id, filter_key(given['proposals'], digests, settings.filtering))}"
 
 
 @task(name="filter", task_run_name="filter {ref.repo_id}", cache_key_fn=_key, **STAGE)

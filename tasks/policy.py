@@ -9,7 +9,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.filesystems import RemoteFileSystem
 
 from dynosaur_core.digest import digest
-from dynosaur_core.errors import DynosaurError
+from dynosaur_core.errors import ERRORS, Code, DynosaurError
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
 
@@ -17,13 +17,15 @@ RETRIES = 2
 RETRY_DELAYS = [5, 30]
 """Seconds before the first and the second retry; the clients have waited on their own before that."""
 
+_NOT_AT_ONCE = {code for code, kind in ERRORS.items() if kind.deferred} | {Code.TIMED_OUT, Code.REVISION_GONE}
+
 
 def worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Transient errors only; those that defer the dataset would only be met again."""
+    """Transient errors only; those that defer the dataset, or that took all its time, would only be met again."""
     error = state.result(raise_on_failure=False)
     if isinstance(error, State):
         error = error.data
-    return isinstance(error, DynosaurError) and error.kind.transient and not error.kind.deferred
+    return isinstance(error, DynosaurError) and error.kind.transient and error.code not in _NOT_AT_ONCE
 
 
 STAGE: dict[str, Any] = {

@@ -87,7 +87,7 @@ def listing(http: HubHttp, query: Query, cursor: Cursor) -> Iterator[DatasetRef]
             yield ref
         cursor.pages += 1
         cursor.url, cursor.finished = next_url, older or next_url is None
-        cursor.whole = from_the_start and next_url is None
+        cursor.whole = from_the_start and next_url is None and not cursor.malformed
 
 
 def _page(http: HubHttp, query: Query, cursor: Cursor) -> tuple[list[Any], str | None]:

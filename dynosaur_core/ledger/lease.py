@@ -7,10 +7,12 @@ import socket
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from sqlalchemy import Column, Engine, String, Table, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.ledger.tables import UtcDateTime, metadata
@@ -46,22 +48,26 @@ def lease(engine: Engine, name: str) -> Iterator[None]:
 
 def _take(engine: Engine, name: str, holder: str) -> None:
     now = datetime.now(UTC)
-    with engine.begin() as connection:
-        held = connection.execute(select(leases).where(leases.c.name == name).with_for_update()).first()
-        if held is None:
-            connection.execute(insert(leases).values(name=name, holder=holder, expires=now + TERM))
-            return
-        if held.expires > now and not _dead(held.holder):
-            host, pid, _ = held.holder.split(" ")
-            message = f"another growth is at work on this store (process {pid} on {host})"
-            raise DynosaurError(Code.GROWTH_RUNNING, message)
-        connection.execute(update(leases).where(leases.c.name == name).values(holder=holder, expires=now + TERM))
+    try:
+        with engine.begin() as connection:
+            held = connection.execute(select(leases).where(leases.c.name == name).with_for_update()).first()
+            if held is None:
+                connection.execute(insert(leases).values(name=name, holder=holder, expires=now + TERM))
+                return
+            if held.expires > now and not _dead(held.holder):
+                host, pid, _ = held.holder.split(" ")
+                message = f"another growth is at work on this store (process {pid} on {host})"
+                raise DynosaurError(Code.GROWTH_RUNNING, message)
+            connection.execute(update(leases).where(leases.c.name == name).values(holder=holder, expires=now + TERM))
+    except IntegrityError as error:  # both found it free
+        raise DynosaurError(Code.GROWTH_RUNNING, "another growth has just begun on this store") from error
 
 
 def _renew(engine: Engine, name: str, holder: str, stop: threading.Event) -> None:
-    while not stop.wait(TERM.total_seconds() / 4):
-        with engine.begin() as connection:
-            mine = (leases.c.name == name) & (leases.c.holder == holder)
+    mine = (leases.c.name == name) & (leases.c.holder == holder)
+    while not stop.wait(TERM.total_seconds() / 6):
+        # a database that is away for a moment is asked again at the next turn
+        with suppress(SQLAlchemyError), engine.begin() as connection:
             connection.execute(update(leases).where(mine).values(expires=datetime.now(UTC) + TERM))
 
 
@@ -72,8 +78,10 @@ def _dead(holder: str) -> bool:
         return False
     try:
         os.kill(int(pid), 0)
-    except ProcessLookupError:
+        stat = Path(f"/proc/{pid}/stat")
+        # a zombie has ended: its parent has not looked yet
+        return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z"
+    except (ProcessLookupError, FileNotFoundError):
         return True
     except PermissionError:
         return False
-    return False

@@ -41,7 +41,9 @@ class Ledger:
 
     def record(self, entries: Iterable[Entry]) -> None:
         """Writes entries, the newer over the older."""
-        rows = [entry.model_dump() for entry in entries]
+        rows = list(
+            {entry.repo_id: entry.model_dump() for entry in entries}.values()
+        )  # a statement may not name one twice
         insert = postgresql.insert if self.engine.dialect.name == "postgresql" else sqlite.insert
         for start in range(0, len(rows), _CHUNK):
             statement = insert(tables.datasets).values(rows[start : start + _CHUNK])
@@ -67,10 +69,12 @@ class Ledger:
         modified_since: datetime | None = None,
         modified_until: datetime | None = None,
         due: datetime | None = None,
+        other_than: str | None = None,
         oldest_first: bool = False,
         limit: int | None = None,
     ) -> Iterator[Entry]:
-        """Entries by id that fulfil all conditions, streamed; `oldest_first`: those not seen for longest come first."""
+        """Entries by id that fulfil all conditions, streamed; `other_than`: of another pipeline than this;
+        `oldest_first`: those not seen for longest come first."""
         c = tables.datasets.c
         query = select(tables.datasets).order_by(*([c.seen] if oldest_first else []), c.repo_id)
         conditions: list[tuple[object, Callable[[], Any]]] = [
@@ -80,6 +84,7 @@ class Ledger:
             (seen_before, lambda: c.seen < seen_before),
             (modified_since, lambda: c.last_modified >= modified_since),
             (modified_until, lambda: c.last_modified < modified_until),
+            (other_than, lambda: c.pipeline != other_than),
             (due, lambda: (c.next_try <= due) & c.quarantined.is_(False)),
         ]
         for wanted, condition in conditions:

@@ -17,6 +17,8 @@ from dynosaur_core.settings import Policy
 
 _MEDIA_TAGS = {"modality:image", "modality:audio", "modality:video", "modality:3d"}
 _TEXT_TAG = "modality:text"
+_OWN_TAG = "dynosaur"
+"""On the card of every release: what was grown must not be grown from."""
 
 
 def judge_ref(ref: DatasetRef, policy: Policy) -> Rejection | None:
@@ -41,6 +43,8 @@ def judge_metadata(metadata: DatasetMetadata, policy: Policy) -> Rejection | Non
 def _listing(ref: DatasetRef, policy: Policy, override: dict[str, Any]) -> tuple[Reason, str] | None:
     if override.get("refuse"):
         return Reason.BLOCKLISTED, f"policy.overrides: {override['refuse']}"
+    if _OWN_TAG in ref.tags:
+        return Reason.BLOCKLISTED, "it is itself grown by Dynosaur"
     for pattern in policy.blocklist:
         if fnmatchcase(ref.repo_id, pattern):
             return Reason.BLOCKLISTED, f"pattern {pattern!r}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -58,7 +58,7 @@ def plan_release(
     records = sum(entry.contribution.shard.records for entry in entries)
     return ReleasePlan(
         entries=entries,
-        digest=digest("release", wanted),
+        digest=release_digest(wanted),
         keep=tuple(keep),
         groups=tuple(_pack(anew, shard_records)),
         removals=tuple(_logged(gone, removals, now)),
@@ -67,6 +67,11 @@ def plan_release(
             f"now {records:,} records from {len(entries):,}"
         ),
     )
+
+
+def release_digest(wanted: Mapping[str, str]) -> str:
+    """Digest of a release's content: repo id -> digest of its contribution."""
+    return digest("release", wanted)
 
 
 def _entries(contributions: Iterable[Contribution]) -> tuple[Entry, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from dynosaur_core.clients import close_clients
 from dynosaur_core.report import GrowthReport
 from flows.grow import grow
 from flows.progress import listening
+from tests.flows.hub_case import RELEASE
 from tests.support.datasets import two_good_and_one_refused
+from tests.support.hub import LoopbackHub
 from tests.support.llm import LlmServer
 
 
@@ -69,6 +72,16 @@ def run_growth(prefect_server: None, catalog: Path, tmp_path: Path) -> Callable[
         return Grown(reports[0], state, task_runs(state.state_details.flow_run_id))
 
     return run
+
+
+@pytest.fixture
+def night(
+    run_growth: Callable[..., Grown], endpoint: LlmServer, hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Grown]:
+    """A growth of the loopback Hub, released to a dataset repository of it."""
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    monkeypatch.setenv("HF_TOKEN", hub.token)
+    return partial(run_growth, catalog="hub", release=[RELEASE])
 
 
 def task_runs(flow_run_id: Any) -> list[TaskRun]:
