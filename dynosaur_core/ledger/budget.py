@@ -85,20 +85,19 @@ class Budget:
     def settle(self, reservation: Reservation, usage: Usage, now: datetime | None = None) -> None:
         """Puts what was really used in the place of what was reserved; `Usage()` gives it all back."""
         c = spending.c
-        query = update(spending).where(c.scope.in_(reservation.scopes))
+        change = update(spending).values(
+            reserved_nano=c.reserved_nano - reservation.nano,
+            spent_nano=c.spent_nano + _up(usage.cost_usd or 0.0),
+            requests=c.requests + usage.requests,
+            prompt_tokens=c.prompt_tokens + usage.prompt_tokens,
+            cached_tokens=c.cached_tokens + usage.cached_tokens,
+            completion_tokens=c.completion_tokens + usage.completion_tokens,
+            unpriced=c.unpriced + (usage.requests if usage.cost_usd is None else 0),
+            touched=now or datetime.now(UTC),
+        )
         with self._engine.begin() as connection:
-            connection.execute(
-                query.values(
-                    reserved_nano=c.reserved_nano - reservation.nano,
-                    spent_nano=c.spent_nano + _up(usage.cost_usd or 0.0),
-                    requests=c.requests + usage.requests,
-                    prompt_tokens=c.prompt_tokens + usage.prompt_tokens,
-                    cached_tokens=c.cached_tokens + usage.cached_tokens,
-                    completion_tokens=c.completion_tokens + usage.completion_tokens,
-                    unpriced=c.unpriced + (usage.requests if usage.cost_usd is None else 0),
-                    touched=now or datetime.now(UTC),
-                )
-            )
+            for scope in reservation.scopes:  # in the order of `reserve`: others would wait for each other
+                connection.execute(change.where(c.scope == scope))
 
     def spent(self, month: str | None = None) -> Usage:
         """What this growth has used, or a month (`2026-11`); over all processes and restarts."""
