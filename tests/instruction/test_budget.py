@@ -131,7 +131,7 @@ def test_two_workers_of_sixteen_threads_keep_a_cap_of_five_cents(
     paid = cost_usd(settings(), seen.prompt_tokens, 0, seen.completion_tokens)
     booked = budget.spent()
     assert paid is not None and booked.cost_usd is not None
-    assert 0.04 < paid <= booked.cost_usd <= 0.05
+    assert 0.035 < paid <= booked.cost_usd <= 0.05
     assert booked.requests == seen.answered.total()
     grown, deferred = (sum(int(output[i]) for output in outputs) for i in (0, 1))
     assert grown + deferred == 200 and deferred > 0 and grown > 50
