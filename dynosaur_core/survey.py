@@ -76,6 +76,9 @@ class Survey:
             room = self._list(cursor)
         if self.cut_off and not cursor.pages:
             raise self.cut_off
+        if cursor.whole and not self.counts["surveyed"] and any(self._released()):
+            message = f"{self.catalog.name} is empty, although datasets of it are released: is the right one mounted?"
+            raise DynosaurError(Code.BAD_CATALOG, message)
         done = room and cursor.finished
         if cursor.pages:
             self._note(Cursor(since=min(self.newest, self.now) if self.newest else watermark) if done else cursor)
@@ -116,6 +119,9 @@ class Survey:
             self.cut_off = error
         if chunk:
             yield chunk
+
+    def _released(self) -> Iterator[Entry]:
+        return self.ledger.entries(catalog=self.catalog.name, released=True, limit=1)
 
     def _note(self, cursor: Cursor) -> None:
         """Keeps where the listing stands, for catalogues that have pages."""

@@ -195,3 +195,15 @@ def test_a_dead_endpoint_defers_and_the_next_growth_goes_on(
     monkeypatch.setenv("OPENAI_BASE_URL", endpoint.url)
     alive = run_growth()
     assert [len(alive.report.plan.retried), alive.report.grown] == [2, 2]
+
+
+def test_an_empty_catalogue_withdraws_nothing(
+    run_growth: RunGrowth, endpoint: LlmServer, catalog: Path, tmp_path: Path
+) -> None:
+    run_growth()
+    manifest = (tmp_path / "release" / "manifest.json").read_bytes()
+    catalog.rename(tmp_path / "elsewhere")
+    catalog.mkdir()
+    with pytest.raises(AssertionError, match="is empty, although datasets of it are released"):
+        run_growth()
+    assert (tmp_path / "release" / "manifest.json").read_bytes() == manifest
