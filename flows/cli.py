@@ -16,18 +16,28 @@ from flows.options import Options
 from flows.screen import Screen
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=__doc__
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="An instruction-tuning dataset that grows by what is new in a catalogue of annotated datasets.",
+    epilog="Everything else is set by DYNOSAUR_* variables or dynosaur.toml; `dynosaur doctor` tries what is set.",
 )
 
-Catalog = Annotated[str | None, typer.Option(help="hub, a folder in the Hub's layout, or a .jsonl export")]
-StoreUrl = Annotated[str | None, typer.Option("--store", help="folder or URL of what is kept between growths")]
+Catalog = Annotated[
+    str | None, typer.Option(metavar="WHERE", help="hub, a folder in the Hub's layout, or a .jsonl file or URL")
+]
+StoreUrl = Annotated[
+    str | None, typer.Option("--store", metavar="URL", help="folder or URL of what is kept between growths")
+]
 ReleaseUrls = Annotated[
-    list[str] | None, typer.Option("--release", help="where the release goes: folder, s3://, hf://datasets/owner/name")
+    list[str] | None,
+    typer.Option("--release", metavar="URL", help="folder, s3://bucket/path or hf://datasets/owner/name; repeatable"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout, and nothing else there")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="show the plan and what it would cost; nothing is spent")]
-MaxCost = Annotated[float | None, typer.Option(help="cap on the model's cost in this growth, in US dollars")]
-Model = Annotated[str | None, typer.Option(help="the model that designs tasks")]
+MaxCost = Annotated[float | None, typer.Option(min=0, metavar="USD", help="cap on the model's cost in this growth")]
+Model = Annotated[str | None, typer.Option(metavar="NAME", help="the model that designs tasks")]
 Batch = Annotated[
     bool | None, typer.Option("--batch/--no-batch", help="ask by the Batch API: half the price, within 24 hours")
 ]
@@ -38,9 +48,9 @@ def grow(
     catalog: Catalog = None,
     store: StoreUrl = None,
     release: ReleaseUrls = None,
-    limit: Annotated[int | None, typer.Option(help="at most so many datasets get a branch")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="at most so many datasets are grown")] = None,
     max_cost: MaxCost = None,
-    recipe: Annotated[str | None, typer.Option(help="default, or reference: the rules of 2023")] = None,
+    recipe: Annotated[str | None, typer.Option(metavar="NAME", help="default, or reference: the rules of 2023")] = None,
     model: Model = None,
     batch: Batch = None,
     dry_run: DryRun = False,
@@ -56,7 +66,6 @@ def grow(
         model=model,
         batch=batch,
     )
-    _quiet_prefect()
     if dry_run:
         from flows.dry_run import forecast
 
@@ -69,15 +78,19 @@ def grow(
 
 @app.command()
 def backfill(
-    ids: Annotated[list[str] | None, typer.Argument(help="dataset ids or patterns such as 'nyu-mll/*'")] = None,
-    since: Annotated[str | None, typer.Option(help="last modified at or after this date")] = None,
-    until: Annotated[str | None, typer.Option(help="last modified before this date")] = None,
-    error: Annotated[list[str] | None, typer.Option(help="error codes or reasons that the datasets ended with")] = None,
-    license: Annotated[list[str] | None, typer.Option(help="licences that their records carry")] = None,
-    from_stage: Annotated[
-        str | None, typer.Option(help="metadata, instruction, filter or publish: run again from here")
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="ids, or patterns such as 'nyu-mll/*'")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="DATE", help="last modified at or after it, such as 2026-01-31")
     ] = None,
-    force: Annotated[bool, typer.Option(help="run again although nothing changed")] = False,
+    until: Annotated[str | None, typer.Option(metavar="DATE", help="last modified before it")] = None,
+    error: Annotated[list[str] | None, typer.Option(metavar="CODE", help="what they ended with; repeatable")] = None,
+    license: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="what their records carry; repeatable")
+    ] = None,
+    from_stage: Annotated[
+        str | None, typer.Option(metavar="STAGE", help="begin at metadata, instruction, filter or publish")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="run every stage again, although nothing changed")] = False,
     catalog: Catalog = None,
     store: StoreUrl = None,
     release: ReleaseUrls = None,
@@ -91,7 +104,6 @@ def backfill(
     options = Options(
         catalog=catalog, store=store, release=release or None, max_cost_usd=max_cost, model=model, batch=batch
     )
-    _quiet_prefect()
     from flows.backfill import Choice, chosen_forecast
     from flows.backfill import backfill as backfill_flow
 
@@ -115,7 +127,6 @@ def backfill(
 def release(store: StoreUrl = None, release: ReleaseUrls = None, as_json: AsJson = False) -> None:
     """Bring the releases up to what the store holds."""
     options = Options(store=store, release=release or None)
-    _quiet_prefect()
     from flows.release import release as release_flow
 
     if not options.settings().release:
@@ -135,11 +146,12 @@ def release(store: StoreUrl = None, release: ReleaseUrls = None, as_json: AsJson
 
 @app.command()
 def demo(
-    folder: Annotated[Path, typer.Argument(help="where the store and the release go")] = Path("dynosaur-demo"),
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="where the store and the release go")] = Path(
+        "dynosaur-demo"
+    ),
     as_json: AsJson = False,
 ) -> None:
-    """The main job on embedded defaults: bundled catalogue, local model, store and Prefect; no key, no network."""
-    _quiet_prefect()
+    """Grow the bundled catalogue with a model on this machine: no key."""
     from flows.demo import run_demo
 
     raise typer.Exit(run_demo(folder, as_json))
@@ -147,10 +159,12 @@ def demo(
 
 @app.command()
 def check(
-    tasks: Annotated[Path, typer.Argument(help="JSONL: dataset, config, instruction, input_fields, output_field")],
+    tasks: Annotated[
+        Path, typer.Argument(metavar="TASKS", help="JSONL of dataset, config, instruction, input_fields, output_field")
+    ],
     catalog: Catalog = None,
 ) -> None:
-    """Judge task designs as the filter stage would: one line of JSON each, in order."""
+    """Judge task designs as the filter would: one line of JSON each."""
     import tempfile
 
     from dynosaur_core.check import Checker
@@ -177,18 +191,21 @@ def status(store: StoreUrl = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def failed(store: StoreUrl = None, as_json: AsJson = False) -> None:
-    """The datasets that broke or were deferred: code, stage, message, what to do."""
+    """What broke or was deferred, why, and what to do about it."""
     from flows import inspect
 
     _show(inspect.failed(_clients(store)), inspect.show_failed, as_json)
 
 
 @app.command()
-def explain(name: Annotated[str, typer.Argument(help="a dataset id, or ID:CONFIG")], store: StoreUrl = None) -> None:
-    """All that is known of one dataset, as JSON."""
-    from flows import inspect
+def explain(
+    name: Annotated[str, typer.Argument(metavar="ID[:CONFIG]", help="a dataset, or one of its configs")],
+    store: StoreUrl = None,
+) -> None:
+    """All that is known of one dataset: its tasks, verdicts, requests."""
+    from flows.explain import explain as explained
 
-    sys.stdout.write(json.dumps(inspect.explain(_clients(store), name), indent=2, default=str) + "\n")
+    sys.stdout.write(json.dumps(explained(_clients(store), name), indent=2, ensure_ascii=False, default=str) + "\n")
 
 
 @app.command()
@@ -201,8 +218,10 @@ def stats(store: StoreUrl = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def export(
-    to: Annotated[str, typer.Argument(help="file or URL (.gz compresses); a folder for the format reference")],
-    form: Annotated[str, typer.Option("--format", help="alpaca, messages, tk-instruct or reference")] = "alpaca",
+    to: Annotated[str, typer.Argument(metavar="TO", help="file or URL (.gz compresses); a folder for `reference`")],
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORM", help="alpaca, messages, tk-instruct or reference")
+    ] = "alpaca",
     catalog: Catalog = None,
     store: StoreUrl = None,
 ) -> None:
@@ -215,19 +234,23 @@ def export(
 
 @app.command()
 def doctor(catalog: Catalog = None, store: StoreUrl = None, as_json: AsJson = False) -> None:
-    """Try the catalogue, the model endpoint, the store and Prefect, and say what to do about each."""
+    """Try store, catalogue, model and Prefect, and say what to do."""
     from flows.doctor import examine, show_findings
 
-    _quiet_prefect()
     findings = examine(Options(catalog=catalog, store=store))
     _show(findings, show_findings, as_json)
     raise typer.Exit(0 if all(finding["ok"] for finding in findings) else 1)
 
 
 def _clients(store: str | None, catalog: str | None = None) -> Any:
+    """For commands that look: a store that is not there is not made."""
     from dynosaur_core.clients import open_clients
 
-    return open_clients(Options(store=store, catalog=catalog).settings())
+    clients = open_clients(Options(store=store, catalog=catalog).settings())
+    if not clients.store.fs.exists(clients.store.root):
+        message = f"there is no store at {clients.store.url}: give --store or DYNOSAUR_STORE, or run `dynosaur grow`"
+        raise DynosaurError(Code.BAD_SETTING, message)
+    return clients
 
 
 def _show(found: Any, show: Callable[[Any, Screen], None], as_json: bool) -> None:
@@ -240,11 +263,13 @@ def _show(found: Any, show: Callable[[Any, Screen], None], as_json: bool) -> Non
 def _run_growth(call: Callable[[], Any], options: Options, as_json: bool) -> None:
     """Runs a flow with the screen listening; ends with the exit status of section 10 of the design."""
     from dynosaur_core.clients import open_clients
+    from dynosaur_core.publish.sinks import open_sink
     from flows.progress import listening
 
     settings = options.settings()
     clients = open_clients(settings)
-    _ = clients.catalog, clients.ledger  # wrong settings end here, before a flow run exists
+    # wrong settings end here, before a flow run exists
+    _ = clients.catalog, clients.ledger, [open_sink(url, settings.releasing) for url in settings.release]
     screen = Screen()
     with screen, listening(screen.listen):
         state = call()
@@ -287,13 +312,15 @@ def _print_json(value: Any) -> None:
 
 
 def _quiet_prefect() -> None:
-    """The screen tells what happens; Prefect's own log shows warnings unless PREFECT_LOGGING_LEVEL says more."""
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "ERROR")
+    """The screen tells what happens, errors too; Prefect's own log is for who sets PREFECT_LOGGING_LEVEL."""
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("DO_NOT_TRACK", "1")
 
 
 def main() -> None:
     """Entry point: exit status 0 done, 1 failed, 2 wrong command or setting, 130 interrupted (and resumable)."""
+    _quiet_prefect()
     try:
         app(standalone_mode=True)
     except DynosaurError as error:

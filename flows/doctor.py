@@ -6,8 +6,6 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
-from rich.table import Table
-
 from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
@@ -36,10 +34,11 @@ def examine(options: Options) -> list[dict[str, Any]]:
 
 
 def show_findings(findings: list[dict[str, Any]], screen: Screen) -> None:
-    table = Table("part", "", "found", "what to do")
     for finding in findings:
-        table.add_row(finding["part"], "ok" if finding["ok"] else "FAILED", finding["found"], finding["what_to_do"])
-    screen.console.print(table)
+        screen.line(f"{'ok    ' if finding['ok'] else 'FAILED'}  {finding['part']}")
+        screen.indented(finding["found"])
+        if finding["what_to_do"]:
+            screen.indented(f"-> {finding['what_to_do']}")
 
 
 def _finding(part: str, examination: Callable[[], str]) -> dict[str, Any]:

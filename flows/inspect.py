@@ -1,4 +1,4 @@
-"""Commands that look and change nothing: status, failed, explain, stats, doctor; and export."""
+"""Commands that look and change nothing: status, failed, stats; and export."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from rich.table import Table
-
 from dynosaur_core.catalog.jsonl import write_exports
 from dynosaur_core.clients import Clients
-from dynosaur_core.errors import ERRORS, REASONS, Code, DynosaurError, Reason
+from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.export import FORMATS, config_lines, write_records
 from dynosaur_core.growth import refusal_of, trace_name
-from dynosaur_core.ledger import Entry, Outcome
+from dynosaur_core.ledger import Outcome
 from dynosaur_core.metadata.stage import read_metadata
 from dynosaur_core.models import DatasetMetadata
-from flows.release import Contributions, read_contribution
-from flows.screen import Screen
+from flows.explain import advice
+from flows.release import Contributions
+from flows.screen import Screen, plain_table
+
+SHOWN = 50
+"""Datasets of one error code that the screen shows."""
 
 
 def status(clients: Clients) -> dict[str, Any]:
@@ -33,23 +35,26 @@ def status(clients: Clients) -> dict[str, Any]:
 
 
 def show_status(found: dict[str, Any], screen: Screen) -> None:
-    datasets = Table("datasets", "count")
-    for outcome, count in found["datasets"].items():
-        datasets.add_row(outcome, f"{count:,}")
-    screen.console.print(datasets)
-    growths = Table("growth", "started", "finished", "grown", "records", "cost")
+    datasets = found["datasets"]
+    screen.line(f"{found['store']}: {sum(datasets.values()):,} datasets")
+    for outcome, count in datasets.items():
+        screen.line(f"  {outcome:<10}{count:>10,}")
+    growths = plain_table("growth", "started (UTC)", "ended", "grown", "failed", "records", "cost")
     for row in found["growths"]:
         report = row["report"] or {}
         cost = (report.get("llm") or {}).get("cost_usd")
         growths.add_row(
             row["growth_id"],
             f"{row['started']:%Y-%m-%d %H:%M}",
-            f"{row['finished']:%H:%M}" if row["finished"] else "not finished",
+            f"{row['finished']:%H:%M}" if row["finished"] else "not yet",
             str(report.get("grown", "")),
-            f"{report.get('records', 0):,}",
+            str(sum(report.get("failed", {}).values())) if report else "",
+            f"{report['records']:,}" if report else "",
             "" if cost is None else f"${cost:.4f}",
         )
     screen.console.print(growths)
+    if datasets.get(Outcome.FAILED) or datasets.get(Outcome.DEFERRED):
+        screen.line(f"next: dynosaur failed --store {found['store']}")
 
 
 def failed(clients: Clients) -> list[dict[str, Any]]:
@@ -64,55 +69,31 @@ def failed(clients: Clients) -> list[dict[str, Any]]:
             "attempts": entry.attempts,
             "next_try": entry.next_try,
             "quarantined": entry.quarantined,
-            "what_to_do": _advice(entry),
+            "what_to_do": advice(entry),
         }
         for entry in clients.ledger.entries(outcomes=[Outcome.FAILED, Outcome.DEFERRED])
     ]
 
 
 def show_failed(found: list[dict[str, Any]], screen: Screen) -> None:
-    table = Table("dataset", "code", "stage", "message", "tries", "next try", "what to do")
-    for row in found[:200]:
-        due = "quarantined" if row["quarantined"] else f"{row['next_try']:%Y-%m-%d %H:%M}" if row["next_try"] else "-"
-        table.add_row(
-            row["dataset"], row["code"], row["stage"], row["message"], str(row["attempts"]), due, row["what_to_do"]
-        )
-    screen.console.print(table)
-    screen.line(
-        f"{len(found):,} datasets" + (", the first 200 are shown; --json gives all" if len(found) > 200 else "")
-    )
+    """By code, each with what to do about it: the datasets of one code usually need one remedy."""
+    by_code: dict[str, list[dict[str, Any]]] = {}
+    for row in found:
+        by_code.setdefault(row["code"], []).append(row)
+    for code, rows in sorted(by_code.items(), key=lambda item: -len(item[1])):
+        screen.line(f"{code}: {len(rows):,} {rows[0]['outcome']}. {rows[0]['what_to_do']}")
+        for row in rows[:SHOWN]:
+            tries = f"{row['attempts']} tries" if row["attempts"] > 1 else "1 try"
+            screen.indented(f"{row['dataset']} ({row['stage']}, {tries}, {_due(row)}): {row['message']}")
+        if len(rows) > SHOWN:
+            screen.indented(f"and {len(rows) - SHOWN:,} more; --json gives all")
+    screen.line(f"{len(found):,} datasets" if found else "nothing failed")
 
 
-def explain(clients: Clients, name: str) -> dict[str, Any]:
-    """All that is known of a dataset, or of one config (`ID:CONFIG`): its end, refusals, designs, verdicts."""
-    repo_id, _, config = name.partition(":")
-    entry = clients.ledger.get(repo_id)
-    if entry is None:
-        raise DynosaurError(Code.NOT_FOUND, f"{repo_id} is not in the ledger of {clients.settings.store}")
-    code = entry.code or ""
-    found: dict[str, Any] = {
-        "dataset": repo_id,
-        "revision": entry.revision,
-        "outcome": entry.outcome,
-        "stage": entry.stage,
-        "code": entry.code,
-        "meaning": REASONS[Reason(code)] if code in set(Reason) else "",
-        "message": entry.detail,
-        "what_to_do": _advice(entry),
-        "license": entry.license,
-        "records": entry.records,
-        "growth_id": entry.growth_id,
-    }
-    if entry.contribution:
-        contribution = read_contribution(clients, repo_id, entry.contribution)
-        found["tasks"] = [
-            {**count.task.model_dump(mode="json"), "sampled": count.sampled, "recorded": count.recorded}
-            for count in contribution.tasks
-            if not config or count.task.config == config
-        ]
-        found["rows_rejected"] = [item.model_dump(mode="json") for item in contribution.rejections]
-    found["branch"] = clients.store.read_json(trace_name(repo_id))
-    return found
+def _due(row: dict[str, Any]) -> str:
+    if row["quarantined"]:
+        return "quarantined"
+    return f"again after {row['next_try']:%Y-%m-%d %H:%M}" if row["next_try"] else "again when it changes"
 
 
 def stats(clients: Clients) -> dict[str, Any]:
@@ -140,7 +121,7 @@ def stats(clients: Clients) -> dict[str, Any]:
 def show_stats(found: dict[str, Any], screen: Screen) -> None:
     screen.line(f"{found['records']:,} records of {found['tasks']:,} tasks from {found['datasets']:,} datasets")
     for title in ("records_by_license", "records_by_mode", "largest"):
-        table = Table(title.replace("_", " "), "records", "")
+        table = plain_table(title.replace("_", " "), "records", "")
         most = max(found[title].values(), default=1)
         for name, count in found[title].items():
             table.add_row(name, f"{count:,}", "█" * max(1, round(30 * count / max(most, 1))))
@@ -159,15 +140,14 @@ def export(clients: Clients, form: str, to: str) -> int:
 
 
 def _grown_metadata(clients: Clients) -> Iterator[DatasetMetadata]:
-    """Metadata of everything that is grown, read again where the catalogue still has it."""
+    """Metadata of everything that is grown: as its last branch read it, else read again."""
     settings = clients.settings
     for entry in clients.ledger.entries(released=True):
-        metadata = read_metadata(
-            entry.dataset_ref(), clients.catalog, clients.store, settings.sampling, settings.policy
-        )
+        known = (clients.store.read_json(trace_name(entry.repo_id)) or {}).get("metadata")
+        if isinstance(known, dict):
+            metadata = DatasetMetadata.model_validate(known)
+        else:
+            ref = entry.dataset_ref()
+            metadata = read_metadata(ref, clients.catalog, clients.store, settings.sampling, settings.policy)
         if refusal_of(metadata) is None:
             yield metadata
-
-
-def _advice(entry: Entry) -> str:
-    return ERRORS[Code(entry.code)].advice if entry.code in set(Code) else ""

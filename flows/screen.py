@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
-from dynosaur_core.errors import REASONS, Reason
+from dynosaur_core.errors import ERRORS, REASONS, Code, Reason
 from dynosaur_core.report import GrowthReport
 from dynosaur_core.settings import Settings
+
+
+def plain_table(*columns: str) -> Table:
+    """A table without frames, so that 80 columns hold more; only prose is wrapped."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in columns:
+        table.add_column(name, no_wrap=name != "why", justify="right" if name in _NUMBERS else "left")
+    return table
+
+
+_NUMBERS = {"count", "records", "datasets", "grown", "failed", "cost", "rows"}
 
 
 class Screen:
@@ -38,15 +52,24 @@ class Screen:
         self._progress.stop()
 
     def line(self, text: str) -> None:
-        self.console.print(text, markup=False)
+        """One line; where nobody watches it stays one, however long it is."""
+        self.console.print(text, markup=False, soft_wrap=not self.console.is_terminal)
+
+    def indented(self, text: str) -> None:
+        self.console.print(
+            Padding(Text(text), (0, 0, 0, 4)) if self.console.is_terminal else f"    {text}",
+            markup=False,
+            soft_wrap=not self.console.is_terminal,
+        )
 
     def listen(self, kind: str, value: Any) -> None:
         """A listener of `flows.progress`."""
         if kind == "plan":
-            counts = ", ".join(f"{count} {name}" for name, count in value.counts().items())
-            refused = sum(value.refused.values())
-            self.line(f"surveyed {value.surveyed:,} datasets: {counts}; {refused} refused from the listing")
-            self._task = self._progress.add_task("growing", total=len(value.branches), last="")
+            counts = {**value.counts(), "refused from the listing": sum(value.refused.values())}
+            told = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+            self.line(f"surveyed {value.surveyed:,} datasets: {told}" if told else "the catalogue is empty")
+            if value.branches:
+                self._task = self._progress.add_task("growing", total=len(value.branches), last="")
         elif kind == "branch" and self._task is not None:
             self._progress.update(self._task, advance=1, last=f"{value[0]} {value[1]}"[:60])
             if not self.console.is_terminal:
@@ -63,40 +86,42 @@ class Screen:
             return
         self.line("")
         self.line(report.sentence())
-        ends = Table("datasets", "count", "why")
-        ends.add_row("grown", f"{report.grown:,}", f"{report.accepted} tasks, {report.recorded:,} records")
+        ends = plain_table("outcome", "datasets", "why")
+        if report.grown:
+            ends.add_row("grown", f"{report.grown:,}", f"{report.accepted} tasks, {report.recorded:,} records")
         for name, count in report.refused.most_common():
             ends.add_row("refused", f"{count:,}", f"{name}: {REASONS[Reason(name)]}")
         for failure in report.failures[:20]:
-            ends.add_row("failed", "1", f"{failure.repo_id} {failure.code}: {failure.message}"[:140])
+            ends.add_row("failed", "1", f"{failure.repo_id}: {failure.code}: {failure.message}"[:140])
         if len(report.failures) > 20:
             ends.add_row("failed", f"{len(report.failures) - 20:,}", "more; see `dynosaur failed`")
         for code, count in report.deferred.most_common():
-            ends.add_row("deferred", f"{count:,}", code)
+            ends.add_row("deferred", f"{count:,}", f"{code}: {ERRORS[Code(code)].advice}")
         if report.plan.withdrawn:
             ends.add_row("withdrawn", f"{len(report.plan.withdrawn):,}", "their rows leave the release")
-        self.console.print(ends)
+        if ends.row_count:
+            self.console.print(ends)
         if report.task_rejections:
-            tasks = Table("tasks turned away", "count", "why")
+            tasks = plain_table("tasks turned away", "count", "why")
             for name, count in report.task_rejections.most_common():
                 tasks.add_row(name, f"{count:,}", REASONS[Reason(name)])
             self.console.print(tasks)
         usage = report.usage
-        self.line(
-            f"model: {usage.requests:,} requests, {usage.prompt_tokens:,} + {usage.completion_tokens:,} tokens, "
-            f"{report.dollars()}"
-        )
+        if usage.requests:
+            tokens = f"{usage.prompt_tokens:,} + {usage.completion_tokens:,} tokens"
+            self.line(f"model: {usage.requests:,} requests, {tokens}, {report.dollars()}")
         for url, made in report.releases.items():
             news = "" if made["changed"] else " (nothing new)"
             self.line(f"release {url}: version {made['version']}, {made['records']:,} records{news}")
         for error in report.release_errors.values():
             self.line(f"release not made: {error}")
         if report.failures:
-            self.line(f"next: dynosaur failed --store {settings.store}; dynosaur explain ID --store {settings.store}")
+            self.line(f"next: dynosaur failed --store {settings.store}")
+            self.line(f"      dynosaur explain {report.failures[0].repo_id} --store {settings.store}")
 
     def show_forecast(self, forecast: dict[str, Any]) -> None:
         """The plan of a dry run and its estimated cost."""
-        plan = Table("planned", "datasets")
+        plan = plain_table("planned", "datasets")
         for name, count in forecast["planned"].items():
             plan.add_row(name, f"{count:,}")
         for name, count in forecast["refused"].items():

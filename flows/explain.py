@@ -1,0 +1,158 @@
+"""`dynosaur explain`: all that is known of one dataset, from the ledger, its contribution and its last branch."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from dynosaur_core.clients import Clients
+from dynosaur_core.errors import ERRORS, REASONS, Code, DynosaurError, Reason
+from dynosaur_core.growth import trace_name
+from dynosaur_core.instruction.answers import Answers
+from dynosaur_core.instruction.stage import plan
+from dynosaur_core.ledger import Entry
+from dynosaur_core.models import Contribution, DatasetMetadata, FieldSpec, FilterResult, Proposal
+from flows.release import read_contribution
+
+
+def explain(clients: Clients, name: str) -> dict[str, Any]:
+    """One dataset, or one config of it (`ID:CONFIG`), as JSON values; raises NotFound where no growth has met it.
+
+    `source` is what was read of it, `designs` every task that was proposed with its verdict and its rows, `requests`
+    what was sent to the model and what came back.
+    """
+    repo_id, _, config = name.partition(":")
+    entry = clients.ledger.get(repo_id)
+    if entry is None:
+        raise DynosaurError(Code.NOT_FOUND, f"no growth into {clients.settings.store} has met {repo_id}")
+    found = _outcome(entry)
+    contribution = read_contribution(clients, repo_id, entry.contribution) if entry.contribution else None
+    if contribution:
+        found["released_tasks"] = [
+            {"config": c.task.config, "instruction": c.task.instruction, "records": c.recorded}
+            for c in contribution.tasks
+            if not config or c.task.config == config
+        ]
+    trace = clients.store.read_json(trace_name(repo_id)) or {}
+    parts = {stage: value for stage, value in trace.items() if not isinstance(value, str)}
+    if "metadata" not in parts:
+        return found
+    metadata = DatasetMetadata.model_validate(parts["metadata"])
+    proposals = [Proposal.model_validate(item) for item in parts.get("instruction", [])]
+    filtered = FilterResult.model_validate(parts["filter"]) if "filter" in parts else None
+    if config:
+        subsets = tuple(subset for subset in metadata.subsets if subset.config == config)
+        refused = tuple(item for item in metadata.rejections if item.config == config)
+        if not subsets and not refused:
+            known = ", ".join(subset.config for subset in metadata.subsets) or "none"
+            raise DynosaurError(Code.NOT_FOUND, f"{repo_id} has no config {config!r}; it has {known}")
+        metadata = metadata.model_copy(update={"subsets": subsets, "rejections": refused})
+    designs = [item for item in _designs(proposals, filtered, contribution) if not config or item["config"] == config]
+    rows = [item for item in contribution.rejections if not config or item.config == config] if contribution else []
+    return {
+        **found,
+        "source": _source(metadata),
+        "designs": designs,
+        "rows_rejected": [item.model_dump(include={"instruction", "reason", "detail", "count"}) for item in rows],
+        "requests": list(_requests(clients, metadata, [p for p in proposals if not config or p.config == config])),
+    }
+
+
+def advice(entry: Entry) -> str:
+    """What a person can do about how it ended."""
+    return ERRORS[Code(entry.code)].advice if entry.code in set(Code) else ""
+
+
+def _outcome(entry: Entry) -> dict[str, Any]:
+    code = entry.code or ""
+    found: dict[str, Any] = {
+        "dataset": entry.repo_id,
+        "revision": entry.revision,
+        "outcome": entry.outcome,
+        "growth_id": entry.growth_id,
+        "license": entry.license,
+        "records": entry.records,
+    }
+    if code:
+        found |= {
+            "stage": entry.stage,
+            "code": code,
+            "meaning": REASONS[Reason(code)] if code in set(Reason) else "",
+            "message": entry.detail,
+            "what_to_do": advice(entry),
+            "attempts": entry.attempts,
+            "next_try": entry.next_try,
+            "quarantined": entry.quarantined,
+        }
+    return found
+
+
+def _source(metadata: DatasetMetadata) -> dict[str, Any]:
+    facts = {"title", "website", "licenses", "languages", "summary", "task_categories", "task_ids"}
+    return {
+        **metadata.model_dump(mode="json", include=facts),
+        "configs": {
+            subset.config: {
+                "splits": [split.name for split in subset.splits],
+                "fields": {field.name: _kind(field) for field in subset.fields},
+                "rows_sampled": subset.rows.rows if subset.rows else 0,
+            }
+            for subset in metadata.subsets
+        },
+        "refused": [
+            item.model_dump(include={"level", "config", "reason", "detail", "count"}) for item in metadata.rejections
+        ],
+    }
+
+
+def _kind(field: FieldSpec) -> str:
+    return f"{field.type}: {', '.join(field.label_names[:20])}" if field.label_names else field.type
+
+
+def _designs(
+    proposals: Sequence[Proposal], filtered: FilterResult | None, contribution: Contribution | None
+) -> Iterator[dict[str, Any]]:
+    """Every proposed task with its verdict; the filter keeps the order in which they were proposed."""
+    tasks = deque(filtered.tasks if filtered else ())
+    rejections = deque(filtered.rejections if filtered else ())
+    counts = {count.task.task_id: count for count in contribution.tasks} if contribution else {}
+    for proposal in proposals:
+        about = {"config": proposal.config, "mode": proposal.mode, "request": proposal.request_digest}
+        if proposal.problem:
+            yield {**about, "verdict": proposal.problem.reason, "detail": proposal.problem.detail}
+            if rejections:
+                rejections.popleft()
+        for design in proposal.designs:
+            shown = {**about, **design.model_dump(mode="json", exclude={"malformed"})}
+            if filtered is None:
+                yield {**shown, "verdict": "not judged"}
+            elif tasks and (proposal.config, proposal.mode, design.instruction.strip()) == (
+                tasks[0].config,
+                tasks[0].mode,
+                tasks[0].instruction,
+            ):
+                task = tasks.popleft()
+                count = counts.get(task.task_id)
+                rows = {"rows_sampled": count.sampled, "rows_recorded": count.recorded} if count else {}
+                yield {**shown, "labels": list(task.labels), "verdict": "accepted", **rows}
+            elif rejections:
+                rejection = rejections.popleft()
+                yield {
+                    **shown,
+                    "verdict": rejection.reason,
+                    "detail": rejection.detail or REASONS[Reason(rejection.reason)],
+                }
+
+
+def _requests(clients: Clients, metadata: DatasetMetadata, proposals: Sequence[Proposal]) -> Iterator[dict[str, Any]]:
+    """What was sent and what came back, from the store's answers; what is still to be answered, as it would be sent."""
+    answers = Answers(clients.store)
+    planned = {ask.request.digest: ask.request.messages for ask in plan(metadata, clients.settings)}
+    for name in dict.fromkeys(p.request_digest for p in proposals) or planned:
+        answer = answers.get(name)
+        if answer:
+            told = answer.model_dump(mode="json", include={"model", "when", "finish_reason", "refusal", "usage"})
+            yield {"request": name, **told, "sent": list(answer.messages), "came_back": answer.text}
+        elif name in planned:
+            yield {"request": name, "sent": list(planned[name]), "came_back": None}
