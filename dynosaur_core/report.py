@@ -42,6 +42,8 @@ class GrowthReport:
     usage: Usage = field(default_factory=Usage)
     releases: dict[str, dict[str, Any]] = field(default_factory=dict)
     release_errors: dict[str, str] = field(default_factory=dict)
+    stopped: str | None = None
+    """Why no further branch was begun, when someone has to do something about it."""
 
     def __post_init__(self) -> None:
         self.refused.update(self.plan.refused)
@@ -114,6 +116,7 @@ class GrowthReport:
             "llm": self.usage.model_dump(mode="json"),
             "release": self.releases,
             "release_errors": self.release_errors,
+            "stopped": self.stopped,
         }
 
     @staticmethod

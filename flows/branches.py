@@ -124,8 +124,10 @@ class Branches:
         if error.code is Code.BATCH_PENDING:
             self.growth.pending[branch.ref.repo_id] = branch.ref
             return False
-        if error.code in _STOPPING:
+        if error.code in _STOPPING and self.stopped is None:
             self.stopped = error
+            if error.code is not Code.BUDGET_SPENT:
+                self.growth.report.stopped = str(error)
         branch.trace[stage] = str(error)
         self.growth.failed(branch.ref, stage, error)
         return self._end(branch, f"{'deferred' if error.kind.deferred else 'failed'}: {error.code}")

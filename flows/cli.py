@@ -325,7 +325,9 @@ def main() -> None:
         app(standalone_mode=True)
     except DynosaurError as error:
         sys.stderr.write(f"dynosaur: {error}\n  -> {error.kind.advice}\n")
-        sys.exit(2 if error.code in (Code.BAD_SETTING, Code.BAD_CATALOG, Code.PRICE_UNKNOWN) else 1)
+        sys.exit(
+            2 if error.code in (Code.BAD_SETTING, Code.BAD_CATALOG, Code.PRICE_UNKNOWN, Code.MODEL_KEY_REFUSED) else 1
+        )
     except KeyboardInterrupt:
         sys.stderr.write("dynosaur: interrupted; the same command goes on from here\n")
         sys.exit(130)

@@ -102,6 +102,8 @@ def run_plan(
     """Branches, release and report of a plan; to be called inside a flow run. The state's data is the report."""
     get_run_logger().info("plan: %s", ", ".join(f"{count} {kind}" for kind, count in plan.counts().items()))
     tell("plan", plan)
+    if plan.branches and clients.settings.designing.asks_model:
+        clients.llm(growth_id)  # a missing key or price ends the growth here, before any dataset is read
     report = GrowthReport(growth_id, plan)
     growth = Growth(growth_id, clients.catalog.name, clients.ledger, clients.store, clients.settings, report)
     _run_waves(clients, options, growth, plan.branches, fresh_from)
@@ -145,6 +147,8 @@ def _wave_name(growth_id: str, number: int) -> str:
 
 def _final_state(report: GrowthReport, settings: Settings) -> State[Any]:
     message, data = report.sentence(), report.as_json()
+    if report.stopped:
+        return Failed(message=f"{report.stopped}; {message}", data=data)
     if report.release_errors:
         return Failed(message="release not made: " + "; ".join(report.release_errors.values()), data=data)
     if report.failure_ratio > settings.max_failure_ratio:

@@ -192,6 +192,7 @@ def test_a_dead_endpoint_defers_and_the_next_growth_goes_on(
     dead = run_growth()
     assert dead.report.deferred == {"ModelUnreachable": 2}
     assert dead.report.failures == []
+    assert dead.state.is_failed() and dead.state.message.startswith("ModelUnreachable: ")
     monkeypatch.setenv("OPENAI_BASE_URL", endpoint.url)
     alive = run_growth()
     assert [len(alive.report.plan.retried), alive.report.grown] == [2, 2]
@@ -207,3 +208,14 @@ def test_an_empty_catalogue_withdraws_nothing(
     with pytest.raises(AssertionError, match="is empty, although datasets of it are released"):
         run_growth()
     assert (tmp_path / "release" / "manifest.json").read_bytes() == manifest
+
+
+def test_a_cap_without_a_price_does_not_begin(
+    run_growth: RunGrowth, endpoint: LlmServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DYNOSAUR_MODEL", "a-model-of-our-own")
+    with pytest.raises(AssertionError, match="PriceUnknown"):
+        run_growth(max_cost_usd=1.0)
+    assert not endpoint.seen.attempts
+    free = run_growth()
+    assert free.report.grown == 2 and free.report.usage.cost_usd is None and free.report.usage.prompt_tokens > 0
