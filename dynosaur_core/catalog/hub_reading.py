@@ -56,6 +56,8 @@ class HubSource:
         self._files: SkeletonSource | None = None
         self._found: list[SourceSubset] | None = None
         self._sampled: set[tuple[str, str]] = set()
+        self._brought: set[tuple[str, str]] = set()
+        """Splits whose files were read whole, or tried to be."""
         self._unseen = False
         """The viewer does not have this revision."""
 
@@ -134,7 +136,7 @@ class HubSource:
         size = sum(self._split_size(subset, other) for other in wanted)
         few = split.rows is not None and split.rows <= FEW * sampling.rows_per_split
         if size <= SMALL or (few and self._split_size(subset, split) <= MODERATE[True]):
-            return self._files.read_and_sample(subset, split, sampling)
+            return self._whole(self._files, subset, split, sampling)
         return None
 
     def _windows(self, subset: SourceSubset, split: Split, sampling: Sampling) -> pa.Table | None:
@@ -185,7 +187,11 @@ class HubSource:
         if self._files is None:
             return None
         fits = self._split_size(subset, split) <= MODERATE[self._files.is_parquet(subset.config)]
-        return self._files.read_and_sample(subset, split, sampling) if fits else None
+        return self._whole(self._files, subset, split, sampling) if fits else None
+
+    def _whole(self, files: SkeletonSource, subset: SourceSubset, split: Split, sampling: Sampling) -> pa.Table:
+        self._brought.add((subset.config, split.name))
+        return files.read_and_sample(subset, split, sampling)
 
     def _ranges(self, subset: SourceSubset, split: Split, sampling: Sampling) -> pa.Table | None:
         if self._files is not None and self._files.is_parquet(subset.config):
@@ -204,8 +210,8 @@ class HubSource:
             raise DynosaurError(Code.UNREADABLE_FILES, message) from error
 
     def _streamed(self, subset: SourceSubset, split: Split, sampling: Sampling) -> pa.Table | None:
-        if self._files is None:
-            return None
+        if self._files is None or (subset.config, split.name) in self._brought:
+            return None  # what could not be read from the files here is no better as a stream
         request = {
             "repo_id": self.ref.repo_id,
             "revision": self.ref.revision,

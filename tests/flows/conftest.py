@@ -14,6 +14,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import TaskRun
 from prefect.testing.utilities import prefect_test_harness
 
+from dynosaur_core.catalog.hub_http import shared_http
 from dynosaur_core.clients import close_clients
 from dynosaur_core.report import GrowthReport
 from flows.grow import grow
@@ -81,6 +82,7 @@ def night(
     """A growth of the loopback Hub, released to a dataset repository of it."""
     monkeypatch.setenv("HF_ENDPOINT", hub.url)
     monkeypatch.setenv("HF_TOKEN", hub.token)
+    shared_http(hub.url, hub.token).backoff_s = 0.01
     return partial(run_growth, catalog="hub", release=[RELEASE])
 
 

@@ -12,18 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from dynosaur_core.settings import Settings
 from tests.flows.conftest import Grown
 from tests.flows.hub_case import (
     GROWN,
-    add_dataset,
     add_reviews,
     asked,
     release_commits,
     released,
 )
-from tests.support.datasets import questions
-from tests.support.hub import Fault, LoopbackHub
+from tests.support.hub import LoopbackHub
 from tests.support.llm import LlmServer
 
 Night = Callable[..., Grown]

@@ -45,6 +45,8 @@ class Faults:
     ) -> None:
         self.retry_after = retry_after
         self.rate, self.kinds, self.endpoints, self.seed = rate, tuple(kinds), endpoints, seed
+        self.committed: Counter[str] = Counter()
+        """Random faults so far, by kind."""
         self._rules: list[Fault] = []
         self._asked: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
@@ -75,4 +77,7 @@ class Faults:
         draw = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
         if draw / 2**64 >= self.rate:
             return None
-        return Fault(self.kinds[draw % len(self.kinds)], retry_after=self.retry_after)
+        kind = self.kinds[draw % len(self.kinds)]
+        with self._lock:
+            self.committed[kind] += 1
+        return Fault(kind, retry_after=self.retry_after)
