@@ -1,0 +1,70 @@
+"""Growths of the Hub that are killed, or meet another one: they go on where they were, and never mix."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from pathlib import Path
+
+import pytest
+from prefect.settings import PREFECT_API_URL
+
+from tests.support.hub import LoopbackHub
+from tests.support.killing import Growths, shops
+from tests.support.llm import LlmServer
+
+COUNT = 6
+
+
+@pytest.fixture
+def growths(prefect_server: None, hub: LoopbackHub, endpoint: LlmServer, tmp_path: Path) -> Growths:
+    shops(hub, COUNT)
+    environment = {"PREFECT_API_URL": PREFECT_API_URL.value() or "", "HF_HOME": str(tmp_path / "home")}
+    return Growths(hub, endpoint, tmp_path / "store", environment)
+
+
+def test_killed_at_any_moment_it_ends_with_the_same_release(growths: Growths, tmp_path: Path) -> None:
+    growths.store = tmp_path / "undisturbed"
+    growths.finish()
+    expected, requests = growths.release().content, growths.events()
+    growths.hub.delete("me/grown")
+    growths.store = tmp_path / "killed"
+    draw = random.Random(7)
+    shares = [draw.uniform(0.05, 0.3), draw.uniform(0.3, 0.6), draw.uniform(0.3, 0.6), 0.3]
+    kills = [growths.kill_after(int(share * requests)) for share in shares]
+    assert sum(kills) >= 3
+    growths.finish()
+    assert growths.release().content == expected
+    assert growths.whole_commits() == 1
+    assert growths.asked_again() == set()
+    assert growths.hub["me/grown"].tags == {"v1": growths.hub["me/grown"].head.sha}
+
+
+def test_two_growths_at_once_never_mix(growths: Growths) -> None:
+    growths.endpoint.behaviour.latency_s = 3.0
+    first = growths.start()
+    deadline = time.monotonic() + 120
+    while not growths.endpoint.seen.in_flight and time.monotonic() < deadline:
+        time.sleep(0.01)
+    second = growths.start()
+    _, said = second.communicate(timeout=120)
+    assert second.returncode == 1 and "GrowthRunning" in said and f"process {first.pid}" in said
+    output, errors = first.communicate(timeout=120)
+    assert first.returncode == 0, errors
+    assert json.loads(output)["grown"] == COUNT
+    assert growths.whole_commits() == 1
+    assert set(growths.endpoint.seen.answered.values()) == {1}
+
+
+def test_a_killed_holder_is_followed_at_once(growths: Growths) -> None:
+    growths.endpoint.behaviour.latency_s = 30.0
+    first = growths.start()
+    deadline = time.monotonic() + 120
+    while not growths.endpoint.seen.in_flight and time.monotonic() < deadline:
+        time.sleep(0.01)
+    first.kill()  # not waited for: a zombie holds no lease
+    growths.endpoint.behaviour.latency_s = 0.0
+    growths.finish()
+    first.communicate()
+    assert growths.whole_commits() == 1

@@ -1,0 +1,90 @@
+"""Growths as processes of their own, killed at chosen moments: for the tests and for `benchmarks.kills`."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.flows.hub_case import RELEASE, Released, add_reviews, release_commits, released
+from tests.support.hub import LoopbackHub
+from tests.support.llm import LlmServer
+
+_DEADLINE_S = 240.0
+
+
+def shops(hub: LoopbackHub, count: int) -> None:
+    for n in range(count):
+        add_reviews(hub, f"shop/r{n}", start=n * 100)
+
+
+@dataclass
+class Growths:
+    """Runs `dynosaur grow` on a Hub and a store, and keeps what each kill left."""
+
+    hub: LoopbackHub
+    endpoint: LlmServer
+    store: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """PREFECT_API_URL, and what else a test wants set."""
+    stored: list[tuple[float, set[str]]] = field(default_factory=list)
+    """After each kill: the moment (monotonic), and the datasets whose answers the store held."""
+
+    def events(self) -> int:
+        """Requests that the Hub and the model have had: what a moment is measured by."""
+        return len(self.hub.log) + sum(self.endpoint.seen.attempts.values())
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "flows.cli", "grow", "--catalog", "hub", "--store", str(self.store), "--json"]
+        own = {"HF_ENDPOINT": self.hub.url, "HF_TOKEN": self.hub.token, "OPENAI_BASE_URL": self.endpoint.url}
+        environment = {**os.environ, "OPENAI_API_KEY": "sk-test-secret", **own, **self.environment}
+        return subprocess.Popen(
+            [*command, "--release", RELEASE, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+
+    def finish(self) -> None:
+        """A growth that nobody disturbs."""
+        process = self.start()
+        _, errors = process.communicate(timeout=_DEADLINE_S)
+        assert process.returncode == 0, errors[-3_000:]
+
+    def kill_after(self, events: int) -> bool:
+        """Kills a growth when that many requests were made; gives False where it had ended before."""
+        until, process = self.events() + events, self.start()
+        deadline = time.monotonic() + _DEADLINE_S
+        while process.poll() is None and self.events() < until and time.monotonic() < deadline:
+            time.sleep(0.001)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        while self.endpoint.seen.in_flight:
+            time.sleep(0.01)
+        self.stored.append((time.monotonic(), self._answered()))
+        return process.returncode == -signal.SIGKILL
+
+    def asked_again(self) -> set[str]:
+        """Datasets that the model was asked about although the store held the answer."""
+        arrivals = self.endpoint.seen.arrivals
+        return {name for moment, held in self.stored for when, name in arrivals if when > moment and name in held}
+
+    def whole_commits(self) -> int:
+        """How many releases were made; fails where one is not whole."""
+        return len(release_commits(self.hub))
+
+    def release(self) -> Released:
+        return released(self.hub)
+
+    def _answered(self) -> set[str]:
+        texts = [path.read_text() for path in self.store.glob("answers/*/*.json")]
+        messages = [message["content"] for text in texts for message in json.loads(text)["messages"]]
+        return {name for message in messages for name in re.findall(r"Dataset: (shop/\S+)", message)}
