@@ -226,9 +226,9 @@ def export(
     store: StoreUrl = None,
 ) -> None:
     """Write the grown dataset in another form."""
-    from flows import inspect
+    from flows.export import export as write
 
-    count = inspect.export(_clients(store, catalog), form, to)
+    count = write(_clients(store, catalog), form, to)
     Screen().line(f"{count:,} lines to {to}")
 
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dynosaur_core.clients import Clients
-from dynosaur_core.errors import ERRORS, REASONS, Code, DynosaurError, Reason
+from dynosaur_core.errors import REASONS, Code, DynosaurError, Reason
 from dynosaur_core.growth import trace_name
 from dynosaur_core.instruction.answers import Answers
 from dynosaur_core.instruction.stage import plan
 from dynosaur_core.ledger import Entry
 from dynosaur_core.models import Contribution, DatasetMetadata, FieldSpec, FilterResult, Proposal
+from flows.inspect import advice
 from flows.release import read_contribution
 
 
@@ -57,11 +58,6 @@ def explain(clients: Clients, name: str) -> dict[str, Any]:
         "rows_rejected": [item.model_dump(include={"instruction", "reason", "detail", "count"}) for item in rows],
         "requests": list(_requests(clients, metadata, [p for p in proposals if not config or p.config == config])),
     }
-
-
-def advice(entry: Entry) -> str:
-    """What a person can do about how it ended."""
-    return ERRORS[Code(entry.code)].advice if entry.code in set(Code) else ""
 
 
 def _outcome(entry: Entry) -> dict[str, Any]:

@@ -1,21 +1,13 @@
-"""Commands that look and change nothing: status, failed, stats; and export."""
+"""Commands that look and change nothing: status, failed, stats."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
-from dynosaur_core.catalog.jsonl import write_exports
 from dynosaur_core.clients import Clients
-from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.export import FORMATS, config_lines, write_records
-from dynosaur_core.growth import refusal_of, trace_name
-from dynosaur_core.ledger import Outcome
-from dynosaur_core.metadata.stage import read_metadata
-from dynosaur_core.models import DatasetMetadata
-from flows.explain import advice
-from flows.release import Contributions
+from dynosaur_core.errors import ERRORS, Code
+from dynosaur_core.ledger import Entry, Outcome
 from flows.screen import Screen, plain_table
 
 SHOWN = 50
@@ -98,6 +90,8 @@ def _due(row: dict[str, Any]) -> str:
 
 def stats(clients: Clients) -> dict[str, Any]:
     """Counts of what would be released: records and tasks by licence, mode and dataset."""
+    from flows.release import Contributions  # brings Prefect, which the other commands here can do without
+
     licenses: Counter[str] = Counter()
     modes: Counter[str] = Counter()
     datasets: Counter[str] = Counter()
@@ -128,26 +122,6 @@ def show_stats(found: dict[str, Any], screen: Screen) -> None:
         screen.console.print(table)
 
 
-def export(clients: Clients, form: str, to: str) -> int:
-    """Writes the grown dataset in one of `FORMATS`, or the two files of 2023 with `reference`; gives the lines."""
-    if form in FORMATS:
-        return write_records(Contributions(clients), clients.store, form, to)
-    if form != "reference":
-        raise DynosaurError(Code.BAD_SETTING, f"unknown format {form!r}: {', '.join([*FORMATS, 'reference'])}")
-    base = to.rstrip("/")
-    lines = config_lines(_grown_metadata(clients), clients.store)
-    return write_exports(lines, f"{base}/huggingface_metadata.jsonl", f"{base}/huggingface_data.jsonl")
-
-
-def _grown_metadata(clients: Clients) -> Iterator[DatasetMetadata]:
-    """Metadata of everything that is grown: as its last branch read it, else read again."""
-    settings = clients.settings
-    for entry in clients.ledger.entries(released=True):
-        known = (clients.store.read_json(trace_name(entry.repo_id)) or {}).get("metadata")
-        if isinstance(known, dict):
-            metadata = DatasetMetadata.model_validate(known)
-        else:
-            ref = entry.dataset_ref()
-            metadata = read_metadata(ref, clients.catalog, clients.store, settings.sampling, settings.policy)
-        if refusal_of(metadata) is None:
-            yield metadata
+def advice(entry: Entry) -> str:
+    """What a person can do about how it ended."""
+    return ERRORS[Code(entry.code)].advice if entry.code in set(Code) else ""

@@ -1,0 +1,39 @@
+"""`dynosaur export`: the grown dataset in the forms that others read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dynosaur_core.catalog.jsonl import write_exports
+from dynosaur_core.clients import Clients
+from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.export import FORMATS, config_lines, write_records
+from dynosaur_core.growth import refusal_of, trace_name
+from dynosaur_core.metadata.stage import read_metadata
+from dynosaur_core.models import DatasetMetadata
+from flows.release import Contributions
+
+
+def export(clients: Clients, form: str, to: str) -> int:
+    """Writes the grown dataset in one of `FORMATS`, or the two files of 2023 with `reference`; gives the lines."""
+    if form in FORMATS:
+        return write_records(Contributions(clients), clients.store, form, to)
+    if form != "reference":
+        raise DynosaurError(Code.BAD_SETTING, f"unknown format {form!r}: {', '.join([*FORMATS, 'reference'])}")
+    base = to.rstrip("/")
+    lines = config_lines(_grown_metadata(clients), clients.store)
+    return write_exports(lines, f"{base}/huggingface_metadata.jsonl", f"{base}/huggingface_data.jsonl")
+
+
+def _grown_metadata(clients: Clients) -> Iterator[DatasetMetadata]:
+    """Metadata of everything that is grown: as its last branch read it, else read again."""
+    settings = clients.settings
+    for entry in clients.ledger.entries(released=True):
+        known = (clients.store.read_json(trace_name(entry.repo_id)) or {}).get("metadata")
+        if isinstance(known, dict):
+            metadata = DatasetMetadata.model_validate(known)
+        else:
+            ref = entry.dataset_ref()
+            metadata = read_metadata(ref, clients.catalog, clients.store, settings.sampling, settings.policy)
+        if refusal_of(metadata) is None:
+            yield metadata

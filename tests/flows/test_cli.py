@@ -1,0 +1,250 @@
+"""The command as a person or a script runs it: exit status, stdout for data alone, one sentence for what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.settings import PREFECT_API_URL
+
+from dynosaur_core.clients import close_clients
+from flows.cli import main
+from tests.support.datasets import write_dataset
+from tests.support.llm import LlmServer
+
+SECRET = "sk-test-secret"
+
+
+@dataclass
+class Done:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        """The one object on stdout."""
+        [line] = self.out.splitlines()
+        return json.loads(line)
+
+
+Run = Callable[..., Done]
+
+
+def _checked(done: Done) -> Done:
+    assert SECRET not in done.out + done.err
+    assert "Traceback" not in done.err, done.err
+    return done
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Run:
+    """Runs `dynosaur` as a process of its own, in an empty folder."""
+
+    def call(*arguments: object) -> Done:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("DYNOSAUR_")}
+        environment |= {"COLUMNS": "80", "PREFECT_API_URL": PREFECT_API_URL.value() or ""}
+        environment["PYTHONPATH"] = str(Path(__file__).parents[2])
+        command = [sys.executable, "-m", "flows.cli", *map(str, arguments)]
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=200, check=False, env=environment, cwd=tmp_path
+        )
+        return _checked(Done(done.returncode, done.stdout, done.stderr))
+
+    return call
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Runs its entry point in this process, in an empty folder: quicker, for the many that start no flow."""
+    for name in [name for name in os.environ if name.startswith("DYNOSAUR_")]:
+        monkeypatch.delenv(name)
+    quiet = {"PREFECT_LOGGING_LEVEL": "CRITICAL", "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+    for name, value in {**quiet, "COLUMNS": "80"}.items():
+        monkeypatch.setenv(name, value)  # what the entry point would set, put back afterwards
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> Done:
+        close_clients()
+        monkeypatch.setattr(sys, "argv", ["dynosaur", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capfd.readouterr()
+        return _checked(Done(int(ended.value.code or 0), out, err))
+
+    return call
+
+
+def test_help_fits_a_terminal(process: Run) -> None:
+    shown = process("--help")
+    commands = shown.out.partition("Commands:")[2]
+    for name in ("grow", "backfill", "release", "demo", "check", "status", "failed", "explain", "stats", "export"):
+        assert f"\n  {name} " in commands
+    assert "..." not in commands
+    assert max(map(len, shown.out.splitlines())) <= 80
+
+
+def test_a_process_of_its_own_ends_with_one_sentence(process: Run) -> None:
+    done = process("grow", "--catalog", "nowhere")
+    assert (done.status, done.out) == (2, "")
+    assert done.err.splitlines()[0] == "dynosaur: BadCatalog: nowhere is not a folder"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "words"),
+    [
+        (["grow", "--nope"], {}, "No such option"),
+        (["nope"], {}, "No such command"),
+        (["grow", "--limit", "0"], {}, "--limit"),
+        (["grow", "--catalog", "nowhere"], {}, "nowhere is not a folder"),
+        (["grow", "--catalog", "nowhere.jsonl"], {}, "nowhere.jsonl cannot be read"),
+        (["grow", "--catalog", "ftp://x"], {}, "is no catalogue"),
+        (["grow", "--catalog", "catalog", "--release", "ftp://x"], {}, "a release cannot go to"),
+        (["grow", "--catalog", "catalog", "--store", "nothing://x"], {}, "store 'nothing://x' cannot be opened"),
+        (["grow", "--catalog", "catalog", "--recipe", "nope"], {}, "filtering.recipe: "),
+        (["grow", "--catalog", "catalog"], {"DYNOSAUR_LLM__TIMEOUT_S": SECRET}, "llm.timeout_s: "),
+        (["backfill", "x", "--from-stage", "nope"], {}, "from_stage: "),
+        (["backfill", "x", "--since", "yesterday"], {}, "modified_since: "),
+        (["release"], {}, "no release is set"),
+        (["status"], {}, "there is no store at "),
+        (["explain", "shop/reviews", "--store", "typo"], {}, "there is no store at typo"),
+        (["check", "missing.jsonl", "--catalog", "catalog"], {}, "missing.jsonl cannot be read"),
+    ],
+)
+def test_a_wrong_command_or_setting_ends_with_2_and_a_sentence(
+    run: Run,
+    catalog: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    variables: dict[str, str],
+    words: str,
+) -> None:
+    for name, value in {"OPENAI_API_KEY": SECRET, **variables}.items():
+        monkeypatch.setenv(name, value)
+    done = run(*arguments)
+    assert (done.status, done.out) == (2, ""), done
+    assert words in done.err
+    assert len(done.err.splitlines()) <= 4
+    left = [path.name for path in tmp_path.iterdir() if path.name not in ("catalog", ".dynosaur")]
+    assert left == []  # neither the store nor the release of a wrong command
+
+
+KEYS = {"planned", "grown", "refused", "failed", "deferred", "tasks", "rows", "records", "llm", "release", "growth_id"}
+
+
+def test_a_growth_and_the_commands_that_look_at_it(
+    prefect_server: None, endpoint: LlmServer, process: Run, run: Run, catalog: Path, tmp_path: Path
+) -> None:
+    broken = write_dataset(catalog, "odd/garbage", {"train": [{"a": 1}]})
+    (broken / "train.jsonl").write_text("{{{{")
+    where = ["--store", "store"]
+    grow = ["grow", "--catalog", "catalog", *where, "--release", "release"]
+
+    forecast = run(*grow, "--dry-run", "--json")
+    assert (forecast.status, forecast.json()["planned"]["new"]) == (0, 3)
+    assert sum(endpoint.seen.attempts.values()) == 0
+    assert not (tmp_path / "release").exists()
+
+    done = process(*grow, "--json")
+    assert done.status == 1  # one of three branches: more than max_failure_ratio
+    report = done.json()
+    assert set(report) >= KEYS
+    assert set(report["planned"]) == {"new", "changed", "relicensed", "withdrawn", "retried", "unchanged"}
+    assert (report["grown"], report["refused"], report["failed"]) == (2, {"refused_license": 1}, {"UnreadableFiles": 1})
+    assert (report["deferred"], report["planned"]["new"]) == (0, 3)
+    assert report["tasks"]["proposed"] == report["tasks"]["accepted"] + sum(report["tasks"]["rejected"].values())
+    assert report["rows"]["sampled"] == report["rows"]["recorded"] + sum(report["rows"]["rejected"].values())
+    assert set(report["llm"]) >= {"requests", "prompt_tokens", "completion_tokens", "cost_usd"}
+    assert report["release"] == {"release": {"version": 1, "records": report["records"], "changed": True}}
+    assert "odd/garbage: failed: UnreadableFiles" in done.err
+
+    again = run(*grow)
+    assert (again.status, again.out) == (0, "")
+    assert "0 grown" in again.err and "(nothing new)" in again.err
+    released = run("release", *where, "--release", "release", "--json").json()
+    assert released["release"]["release"]["changed"] is False
+
+    status = run("status", *where, "--json").json()
+    assert status["datasets"] == {"grown": 2, "refused": 1, "failed": 1}
+    assert len(status["growths"]) == 2
+    shown = run("status", *where)
+    assert shown.out == "" and "store: 4 datasets" in shown.err
+
+    [failure] = run("failed", *where, "--json").json()
+    assert (failure["dataset"], failure["code"], failure["stage"]) == ("odd/garbage", "UnreadableFiles", "metadata")
+    shown = run("failed", *where)
+    assert (shown.status, shown.out) == (0, "")
+    for words in ("odd/garbage", failure["message"], failure["what_to_do"]):
+        assert words in shown.err
+
+    stats = run("stats", *where, "--json").json()
+    assert (stats["records"], stats["datasets"], stats["tasks"]) == (report["records"], 2, report["tasks"]["accepted"])
+    assert stats["records_by_license"] == {"mit": report["records"]}
+
+    assert run("export", "out/all.jsonl", "--format", "messages", *where).status == 0
+    assert len((tmp_path / "out" / "all.jsonl").read_text().splitlines()) == report["records"]
+    assert run("export", "dump", "--format", "reference", *where).status == 0  # needs no catalogue
+    assert len((tmp_path / "dump" / "huggingface_data.jsonl").read_text().splitlines()) == 2
+    assert run("export", "x", "--format", "nope", *where).status == 2
+
+    found = json.loads(run("explain", "shop/reviews:default", *where).out)
+    assert (found["outcome"], found["license"]) == ("grown", "mit")
+    fields = found["source"]["configs"]["default"]["fields"]
+    assert fields == {"text": "string", "label": "class_label: negative, positive"}
+    accepted = [design for design in found["designs"] if design["verdict"] == "accepted"]
+    assert sum(design["rows_recorded"] for design in accepted) == found["records"] > 0
+    assert {tuple(design["input_fields"]) for design in accepted} == {("text",), ("label",)}
+    others = [design for design in found["designs"] if design["verdict"] != "accepted"]
+    assert {design["verdict"] for design in others} == {"duplicate_mapping"}
+    assert all(design["detail"] for design in others)
+    requests = {request["request"]: request for request in found["requests"]}
+    assert {design["request"] for design in found["designs"]} == set(requests)
+    for request in requests.values():
+        assert "Dataset: shop/reviews" in request["sent"][-1]["content"]
+        assert json.loads(request["came_back"])
+    refused = json.loads(run("explain", "press/stories", *where).out)
+    assert (refused["outcome"], refused["code"], refused["stage"]) == ("refused", "refused_license", "survey")
+    assert "cc-by-nd-4.0" in refused["message"]
+    for name in ("nobody/nothing", "shop/reviews:nope"):
+        done = run("explain", name, *where)
+        assert (done.status, done.out) == (1, "")
+        assert done.err.startswith("dynosaur: NotFound: ")
+
+
+def test_a_refused_key(
+    prefect_server: None, endpoint: LlmServer, run: Run, catalog: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DYNOSAUR_CONCURRENCY", "1")
+    endpoint.behaviour.key = "another key"
+    done = run("grow", "--catalog", "catalog", "--store", "store", "--json")
+    assert done.status == 1
+    assert (done.json()["grown"], done.json()["deferred"]) == (0, 2)
+    found = json.loads(run("explain", "museum/questions", "--store", "store").out)
+    assert (found["code"], found["what_to_do"]) == ("ModelKeyRefused", "Check OPENAI_API_KEY.")
+    [request] = found["requests"]
+    assert "Dataset: museum/questions" in request["sent"][-1]["content"]
+    assert request["came_back"] is None
+
+
+def test_doctor_names_what_is_wrong(
+    run: Run, endpoint: LlmServer, prefect_server: None, catalog: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    well = run("doctor", "--catalog", "catalog", "--store", "store", "--json")
+    assert (well.status, [finding["ok"] for finding in well.json()]) == (0, [True] * 5)
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("DYNOSAUR_LLM__RETRY_S", "1")
+    ill = run("doctor", "--catalog", "nowhere", "--store", "store", "--json")
+    assert ill.status == 1
+    wrong = {finding["part"]: finding for finding in ill.json() if not finding["ok"]}
+    assert set(wrong) == {"catalogue nowhere", "model gpt-5.6-luna"}
+    assert all(finding["what_to_do"] for finding in wrong.values())
