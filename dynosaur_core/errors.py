@@ -74,7 +74,7 @@ ERRORS: dict[Code, Kind] = {
     Code.SERVER_ERROR: Kind(True, "Nothing: it is tried again.", _NIGHTS),
     Code.CONNECTION_FAILED: Kind(True, "Check the network and HF_ENDPOINT; it is tried again.", _NIGHTS),
     Code.TIMED_OUT: Kind(True, "It is tried again; a dataset that always hangs is quarantined.", 3),
-    Code.NOT_FOUND: Kind(False, "The dataset is gone or private; its rows are withdrawn."),
+    Code.NOT_FOUND: Kind(False, "Check its id; of a dataset that is gone or private the rows are withdrawn."),
     Code.GATED: Kind(False, "Accept the terms on its page and set HF_TOKEN, if its licence allows the use."),
     Code.NOT_ALLOWED: Kind(False, "Check that HF_TOKEN may read it."),
     Code.REVISION_GONE: Kind(True, "The history was rewritten; the next survey finds the new revision.", 2),
@@ -159,6 +159,7 @@ class Reason(StrEnum):
     NO_DESIGN = "no_design"
     MALFORMED = "malformed"
     EMPTY_INSTRUCTION = "empty_instruction"
+    NOT_AN_INSTRUCTION = "not_an_instruction"
     NO_INPUT = "no_input"
     NO_OUTPUT = "no_output"
     MULTIPLE_OUTPUTS = "multiple_outputs"
@@ -221,6 +222,7 @@ REASONS: dict[Reason, str] = {
     Reason.NO_DESIGN: "the answer holds no task",
     Reason.MALFORMED: "the task is not of the asked form",
     Reason.EMPTY_INSTRUCTION: "the instruction is empty or no text",
+    Reason.NOT_AN_INSTRUCTION: "the instruction does not say what to do",
     Reason.NO_INPUT: "it names no input field",
     Reason.NO_OUTPUT: "it names no output field",
     Reason.MULTIPLE_OUTPUTS: "it asks for more than one output",

@@ -25,6 +25,8 @@ class Case:
     repo_id: str
     subset: Subset
     design: TaskDesign
+    instruction: Instruction
+    """The design's, taken apart once for all checks."""
     settings: Filtering
     evidence: Evidence | None = None
     shown_fields: tuple[str, ...] | None = None
@@ -42,17 +44,14 @@ class Case:
 
     @cached_property
     def output(self) -> FieldSpec:
-        return self.fields[self.design.output_fields[0]]
+        """The output, as a text where it is a list or struct of which publishing makes one."""
+        return as_text(self.fields[self.design.output_fields[0]])
 
     @cached_property
     def others(self) -> tuple[FieldSpec, ...]:
         """Fields that are neither input nor output."""
         used = {*self.design.input_fields, self.output.name}
         return tuple(field for field in self.subset.fields if field.name not in used)
-
-    @cached_property
-    def instruction(self) -> Instruction:
-        return Instruction(self.design.instruction)
 
     @cached_property
     def text_inputs(self) -> tuple[FieldSpec, ...]:
@@ -68,6 +67,16 @@ class Case:
     def is_free(self, field: FieldSpec) -> bool:
         """No word of the field's name occurs in the instruction: any noun there may mean it."""
         return not self.instruction.words & set(field_words(field.name))
+
+
+def as_text(field: FieldSpec) -> FieldSpec:
+    """A list of texts, or answers `{text: ...}`, as the one text that each value may hold; all else as it is."""
+    held = field
+    if field.kind is FieldKind.STRUCT:
+        held = next((child for child in field.children if child.name == "text"), field)
+    if held.kind is FieldKind.LIST and held.children:
+        held = held.children[0]
+    return field.model_copy(update={"kind": FieldKind.TEXT}) if held.kind is FieldKind.TEXT else field
 
 
 Check = Callable[[Case], Finding | None]

@@ -71,8 +71,18 @@ class Evidence:
         return self._once(("filled", name), lambda: _filled(self.column(name)))
 
     def text(self, name: str) -> pa.Array:
-        """The column as strings, null as ""; a list of strings is joined by spaces, other nested values give ""."""
+        """The column as strings, null as ""; a list of strings is joined by spaces, `{text: ...}` stands for its text,
+        other nested values give ""."""
         return self._once(("text", name), lambda: _text(self.column(name)))
+
+    def most_items(self, name: str) -> int:
+        """Items of the longest list in the column, or in the `text` of its structs; 1 where it holds no lists."""
+
+        def count() -> int:
+            array = _held(self.column(name))
+            return (pc.max(pc.list_value_length(array)).as_py() or 0) if _is_list(array.type) else 1
+
+        return self._once(("items", name), count)
 
     def lengths(self, name: str) -> Codes:
         """Bytes of each cell's text."""
@@ -197,7 +207,15 @@ def _codes(array: pa.Array) -> tuple[Codes, pa.Array]:
     return indices, encoded.dictionary
 
 
+def _held(array: pa.Array) -> pa.Array:
+    """The texts of answers `{text: [...], answer_start: [...]}`; every other column as it is."""
+    if pa.types.is_struct(array.type) and array.type.get_field_index("text") >= 0:
+        return pc.struct_field(array, "text")
+    return array
+
+
 def _filled(array: pa.Array) -> Mask:
+    array = _held(array)
     if _is_text(array.type):
         mask = pc.invert(pc.or_(pc.utf8_is_space(array), pc.equal(pc.binary_length(array), 0)))
     elif _is_list(array.type):
@@ -216,6 +234,7 @@ def _cut(text: pa.Array) -> pa.Array:
 
 
 def _text(array: pa.Array) -> pa.Array:
+    array = _held(array)
     if pa.types.is_fixed_size_list(array.type):
         array = array.cast(pa.list_(array.type.value_type))
     if _is_list(array.type) and _is_text(array.type.value_type):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dynosaur_core.errors import Reason
-from dynosaur_core.filter.case import Case, Check, Finding
+from dynosaur_core.filter.case import Case, Check, Finding, as_text
 from dynosaur_core.models import FieldKind
 
 TEXT_LIKE = frozenset(
@@ -56,7 +56,7 @@ def output_not_text(case: Case) -> Finding | None:
 
 
 def _text_like(case: Case, name: str) -> bool:
-    return case.fields[name].kind in TEXT_LIKE
+    return as_text(case.fields[name]).kind in TEXT_LIKE
 
 
 def _named(case: Case) -> tuple[str, ...]:

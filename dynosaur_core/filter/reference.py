@@ -21,7 +21,7 @@ def form_findings(case: Case) -> list[Finding]:
     found = [finding for check in (malformed, empty_instruction, unknown_field, overlap) if (finding := check(case))]
     if not case.design.output_fields:
         found.append((Reason.NO_OUTPUT, "no output field is named"))
-    elif not found and case.output.kind not in TEXT_LIKE:
+    elif not found and case.fields[case.output.name].kind not in TEXT_LIKE:
         found.append((Reason.OUTPUT_NOT_TEXT, f"{case.output.name} ({case.output.type})"))
     return found
 

@@ -23,6 +23,8 @@ DECIDED_ELSEWHERE = 0.25
 """The same, where another field decides: then even fewer are no noise of annotators."""
 SETTLED = 0.1
 """Share that may remain with that other field."""
+TEXTS_PER_CLASS = 4
+"""Different texts that a class has on average, from which on it does not tell which."""
 OFTEN = 0.2
 """Share of the rows that must have such inputs."""
 
@@ -47,6 +49,13 @@ _DEGREE = re.compile(r"\b(?:how|scale|scor\w+|rat(?:e|ing)|degree|extent|probabi
 _SINGULAR = re.compile(
     r"\b(?:an?|one|a single)\s+(?:\w+\s+){0,2}(sentence|question|word|phrase|title|headline|term)\b(?!\s+or\b)"
 )
+# Wordings that ask for a text to be made up.
+_MAKES = word_set(
+    """
+    write create compose generate produce make give provide construct develop invent formulate design draft imagine
+    craft devise come think say ask tell express phrase suggest fill complete pose example
+    """
+)
 _DOCUMENTS = word_set("article document passage paragraph context story chapter page")
 
 
@@ -57,6 +66,27 @@ def meaningless_source(case: Case) -> Finding | None:
     if not all(_says_nothing(case, field) for field in case.inputs):
         return None
     return Reason.NOT_DERIVABLE, f"{', '.join(case.design.input_fields)} cannot tell {case.output.name}"
+
+
+def unasked_text(case: Case) -> Finding | None:
+    """From a class alone a text can only be made up: then the instruction has to ask for that."""
+    if case.output.kind is not FieldKind.TEXT or case.instruction.words & _MAKES:
+        return None
+    classes = [field for field in case.inputs if not _says_nothing(case, field)]
+    if not classes or not all(_is_class(case, field) for field in classes):
+        return None
+    told = case.rows.joint(tuple(field.name for field in classes))
+    if case.rows.distinct(case.output.name) < max(8, TEXTS_PER_CLASS * len(np.unique(told[told >= 0]))):
+        return None
+    return Reason.NOT_DERIVABLE, f"{', '.join(case.design.input_fields)} cannot tell {case.output.name}"
+
+
+def _is_class(case: Case, field: FieldSpec) -> bool:
+    """A label, or a column of a few words that come again and again."""
+    if field.kind is not FieldKind.TEXT:
+        return field.kind is FieldKind.LABEL
+    few = case.rows.distinct(field.name) * TEXTS_PER_CLASS <= case.rows.rows
+    return few and case.rows.median_words(field.name) <= 3
 
 
 def _says_nothing(case: Case, field: FieldSpec) -> bool:
@@ -249,6 +279,7 @@ def missing_choices(case: Case) -> Finding | None:
 RELATIONS: tuple[Check, ...] = (
     missing_choices,
     meaningless_source,
+    unasked_text,
     mixed_relation,
     wrong_form,
     title_for_text,

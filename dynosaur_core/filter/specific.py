@@ -13,11 +13,13 @@ from dynosaur_core.errors import Reason
 from dynosaur_core.filter.case import Case, Check, Finding
 from dynosaur_core.filter.evidence import Evidence, Places
 from dynosaur_core.filter.vocabulary import FUNCTION_WORDS, is_task_word
-from dynosaur_core.filter.wording import TEXT_NOUNS, Instruction, field_words, word_set
+from dynosaur_core.filter.wording import TEXT_NOUNS, Instruction, field_words, stem, word_set
 from dynosaur_core.models import FieldKind
 
 RARE_SHARE = 0.05
 """A word or phrase is particular when at most this share of the rows holds it (and at least one does)."""
+PHRASE_SHARE = 0.5
+"""The same for a long phrase of words that no task is described with: boilerplate of the rows, not the topic of all."""
 NEAR = 300
 """Bytes within which words count as standing together."""
 COPIED_SHARE = 0.8
@@ -47,7 +49,7 @@ def row_specific(case: Case) -> Finding | None:
     """Rare words of the rows stand together in the instruction, or it speaks of none of the fields."""
     if run := _verbatim(case):
         return Reason.ROW_SPECIFIC, f"{run!r} stands so in a few rows"
-    strange = _strange_words(case)
+    strange = strange_words(case)
     if not strange:
         return None
     words = list(dict.fromkeys(strange.values()))
@@ -69,8 +71,11 @@ def row_specific(case: Case) -> Finding | None:
 
 
 def _verbatim(case: Case) -> str | None:
-    """Six words of the instruction on end, or all of a short one, that a few rows hold letter by letter."""
-    words = [token.lower() for token in case.instruction.tokens if token[0].isalnum()]
+    """Six words of the instruction on end, or all of a short one, that a few rows hold letter by letter.
+
+    With strange words among them they are no wording of tasks, and more rows may share them.
+    """
+    words = [token.lower().replace("'", " ") for token in case.instruction.tokens if token[0].isalnum()]
     size = min(RUN, len(words))
     if size < 4:
         return None
@@ -82,7 +87,9 @@ def _verbatim(case: Case) -> str | None:
         run = words[start : start + size]
         # Runs of words that any question has say nothing.
         if sum(word not in FUNCTION_WORDS for word in run) >= 2:
-            places = _rare(case.rows, " ".join(run))
+            own = own_words(case)
+            strange = sum(not is_task_word(stem(word)) and not _is_own(stem(word), own) for word in run)
+            places = _rare(case.rows, " ".join(run), PHRASE_SHARE if strange >= 2 else RARE_SHARE)
             if places is not None and len(places):
                 return " ".join(run)
     return None
@@ -109,9 +116,9 @@ def _speaks_of_input(case: Case) -> bool:
     return named or bool(words & QUESTION_NOUNS) or (not _marks_options(case) and bool(words & GENERAL_NOUNS))
 
 
-def _strange_words(case: Case) -> dict[int, str]:
+def strange_words(case: Case) -> dict[int, str]:
     """Position -> stem of the words that are neither task vocabulary nor taken from the dataset's own names."""
-    own = _own_words(case)
+    own = own_words(case)
     return {
         at: word
         for at in case.instruction.plain
@@ -123,7 +130,7 @@ def _strange_words(case: Case) -> dict[int, str]:
     }
 
 
-def _own_words(case: Case) -> frozenset[str]:
+def own_words(case: Case) -> frozenset[str]:
     names = [case.repo_id, case.subset.config, *(field.name for field in case.subset.fields)]
     names += [label for field in case.subset.fields if field.kind is FieldKind.LABEL for label in field.label_names]
     return frozenset(word for name in names for word in field_words(name) if len(word) > 2)
@@ -165,9 +172,9 @@ def _rare_phrase(case: Case, strange: dict[int, str], present: dict[str, Places]
     return None
 
 
-def _rare(rows: Evidence, phrase: str) -> Places | None:
+def _rare(rows: Evidence, phrase: str, share: float = RARE_SHARE) -> Places | None:
     """Where a phrase stands, when that is in few rows or none; None when it is common."""
-    limit = max(2, int(rows.rows * RARE_SHARE))
+    limit = max(2, int(rows.rows * share))
     places = rows.find(_root(phrase), 4 * limit)
     if places is None or len(np.unique(rows.rows_of(places))) > limit:
         return None

@@ -15,16 +15,18 @@ from dynosaur_core.filter.case import Case, Check, Finding
 from dynosaur_core.filter.direction import DIRECTION
 from dynosaur_core.filter.evidence import Evidence
 from dynosaur_core.filter.form import FORM
+from dynosaur_core.filter.purpose import PURPOSE
 from dynosaur_core.filter.relations import RELATIONS
 from dynosaur_core.filter.specific import SPECIFIC, copied_example, example_words
 from dynosaur_core.filter.values import VALUES
+from dynosaur_core.filter.wording import Instruction
 from dynosaur_core.models import FilterResult, InstructionTask, Proposal, Rejection, Subset, TaskDesign
 from dynosaur_core.settings import Filtering
 
-FILTER_VERSION = 1
+FILTER_VERSION = 2
 STAGE = "filter"
 
-CHECKS: tuple[tuple[Check, ...], ...] = (FORM, (copied_example, *DIRECTION), VALUES + RELATIONS + SPECIFIC)
+CHECKS: tuple[tuple[Check, ...], ...] = (FORM, (*PURPOSE, copied_example, *DIRECTION), VALUES + RELATIONS + SPECIFIC)
 """The checks in order. A group is asked only about designs that all groups before it let pass; the last reads rows."""
 
 Key = tuple[Reason, Hashable]
@@ -67,7 +69,8 @@ def judge_design(
     without it the checks of rows are left out. A reason comes with a detail for people.
     """
     recipe = RECIPES[settings.recipe]
-    case = Case(repo_id, subset, design, settings, None, shown_fields, tuple(example_words(text) for text in examples))
+    known, taken_apart = tuple(example_words(text) for text in examples), Instruction(design.instruction)
+    case = Case(repo_id, subset, design, taken_apart, settings, None, shown_fields, known)
     found = recipe.cheap(case)
     if found or table is None:
         return found
@@ -133,7 +136,15 @@ class _Desk:
         return Evidence(pa.table({}) if table is None else table)
 
     def judge(self, proposal: Proposal, number: int, design: TaskDesign) -> InstructionTask | Finding:
-        case = Case(self.repo_id, self.subset, design, self.settings, None, proposal.shown_fields, self.examples)
+        case = Case(
+            self.repo_id,
+            self.subset,
+            design,
+            Instruction(design.instruction),
+            self.settings,
+            shown_fields=proposal.shown_fields,
+            examples=self.examples,
+        )
         keys = self.recipe.keys(design, number)
         found = self.recipe.cheap(case) or [(reason, "") for reason, key in keys if (reason, key) in self.seen]
         if self.recipe.rejected_count:

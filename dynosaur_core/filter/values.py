@@ -18,6 +18,8 @@ CONSTANT_SHARE = 0.98
 DOMINANT_SHARE = 0.95
 SCALE_POINTS = 6
 """Numbers of at most so many values are a scale, such as one to five stars, and no counter."""
+TITLE_WORDS = 12
+"""Longer inputs are no titles."""
 COPIED = 0.9
 """Share of rows with equal input and output that makes a copy."""
 
@@ -35,6 +37,10 @@ NAMES = {
     "an address": word_set("url uri link href filepath path filename permalink"),
     "record keeping": word_set("worker annotator timestamp license licence revision version split"),
 }
+# A text does not tell who wrote it.
+WRITERS = word_set(
+    "author writer byline username user reviewer editor journalist columnist contributor uploader poster owner creator"
+)
 NUMBER_NAMES = {
     "a position or size": word_set("from to start end begin offset position span line size byte length"),
     "a counter": word_set("upvote downvote vote like star fork download view retweet karma annotation"),
@@ -45,6 +51,12 @@ def too_few_rows(case: Case) -> Finding | None:
     usable = np.logical_and.reduce([case.rows.filled(field.name) for field in (*case.inputs, case.output)])
     count = int(usable.sum())
     return (Reason.TOO_FEW_ROWS, f"{count} rows have inputs and output") if count < case.settings.min_rows else None
+
+
+def several_texts(case: Case) -> Finding | None:
+    """A list is an output where every row has one item: publishing then writes it as a text."""
+    most = case.rows.most_items(case.output.name)
+    return (Reason.OUTPUT_NOT_TEXT, f"{case.output.name} holds up to {most} texts") if most > 1 else None
 
 
 def constant_output(case: Case) -> Finding | None:
@@ -86,7 +98,18 @@ def _name(case: Case) -> str | None:
             return what
     # Whole phrases are content, whatever their column is called: `after_revision`, `link_text`.
     wordy = case.output.kind is FieldKind.TEXT and case.rows.median_words(case.output.name) >= 4
-    return None if wordy else _listed(NAMES, words[-1])
+    if wordy:
+        return None
+    return "the writer's name" if _is_writer(case, words) else _listed(NAMES, words[-1])
+
+
+def _is_writer(case: Case, words: tuple[str, ...]) -> bool:
+    """Many names, to be told from texts (a book's title may do for those who know it)."""
+    named = words[-2:-1] if words[-1] == "name" else words[-1:]
+    if not WRITERS.intersection(named) or case.output.kind is not FieldKind.TEXT:
+        return False
+    many = case.rows.distinct(case.output.name) > case.settings.max_labels
+    return many and any(case.rows.median_words(field.name) > TITLE_WORDS for field in case.text_inputs)
 
 
 def _listed(table: dict[str, frozenset[str]], word: str) -> str | None:
@@ -187,4 +210,11 @@ def wrong_labels(case: Case) -> Finding | None:
     return None
 
 
-VALUES: tuple[Check, ...] = (too_few_rows, constant_output, bookkeeping_output, trivial_copy, wrong_labels)
+VALUES: tuple[Check, ...] = (
+    too_few_rows,
+    several_texts,
+    constant_output,
+    bookkeeping_output,
+    trivial_copy,
+    wrong_labels,
+)

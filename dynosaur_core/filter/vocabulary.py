@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dynosaur_core.filter.wording import stem
+from dynosaur_core.filter.wording import stem, word_set
 
 _FUNCTION = """
 a able about above according across after again against ai all almost alone along already also although always am
@@ -21,25 +21,29 @@ two unable under until up upon us use used useful uses using usually various ver
 what whatever when where whether which while who whole whom whose why will with within without won would yes yet you
 your yours yourself zero
 """
+_ACTS = """
+add adjust analyse analyze annotate answer arrange ask assess assign associate calculate categorise categorize change
+check choose cite clarify classify combine compare complete compose compress compute condense connect construct
+continue convert correct count craft create critique debug decide decode deduce define derive describe design detect
+determine develop devise diagnose differentiate discuss distinguish divide draft edit elaborate eliminate estimate
+evaluate expand explain express extend extract fill find finish fix formulate gauge generate grade group guess
+highlight identify illustrate imagine implement improve indicate infer insert interpret introduce invent judge justify
+label list locate mark match measure merge modify name narrate negate normalise normalize order organise organize
+outline paraphrase parse pick pluralise pluralize predict prepare produce pronounce prove provide punctuate put quote
+rank rate rearrange recognise recognize recommend recover reduce reformulate refute relate remove rephrase replace
+reply respond restate retrieve return revise reword rewrite romanise romanize score select separate shorten simplify
+soften solve sort spell split spot state substitute subtract suggest sum summarise summarize swap tag tell think
+tokenise tokenize transcribe transform translate transliterate turn unscramble verbalise verbalize verify write
+"""
 _TASKS = """
-act add address adjust align allow analyse analyze annotate answer appear append apply arrange ask assess assign
-associate assume attempt belong break build calculate capture categorise categorize cause change check choose cite
-clarify classify combine come comment communicate compare complete compose comprehend compress compute concern
-conclude conduct confirm connect consider consist construct contain continue contrast contribute convert convey copy
-correct correspond count cover craft create decide decode deduce define deliver denote depict derive describe design
-detect determine develop differ differentiate discuss display distinguish divide draft edit elaborate eliminate embed
-employ encode ensure estimate evaluate exhibit expand explain explore express extend extract fill find finish fit fix
-form formulate gauge generate grade group guess handle happen help hold identify illustrate imagine imply improve
-include incorporate indicate infer inform inspect interpret introduce invent judge justify know label lead learn leave
-list locate look mark match measure mention merge modify name note notice obtain occur offer order organise organize
-output paraphrase parse perform pick place please point possess predict prepare present preserve proceed process
-produce pronounce prove provide question quote rank rate reach read reason recall receive recognise recognize
-recommend record recover reduce refer reflect reformulate relate remain remove rephrase replace reply report represent
-request require resolve respond restate result retrieve return reveal review revise reword rewrite score search
-segment select send separate serve share shorten simplify solve sort speak specify split spot stand start state stay
-step stop structure study substitute suggest summarise summarize support suppose swap tag talk tell test think
-tokenise tokenize transcribe transform translate transliterate try turn type understand unscramble utter verify view
-visualise work write yield
+act address align allow appear append apply assume attempt belong break build capture cause come comment communicate
+comprehend concern conclude conduct confirm consider consist contain contrast contribute convey copy correspond cover
+deliver denote depict differ display embed employ encode ensure exhibit explore fit form handle happen help hold imply
+include incorporate inform inspect know lead learn leave look mention note notice obtain occur offer output perform
+place please point possess present preserve proceed process question reach read reason recall receive record refer
+reflect remain report represent request require resolve result reveal review search segment send serve share speak
+specify stand start stay step stop structure study support suppose talk test try type understand utter view visualise
+work yield
 """
 _NOUNS = """
 abstract accuracy action adjective adverb aim alternative ambiguity analogy anaphor answer antecedent antonym approach
@@ -124,20 +128,38 @@ gitlab cnn bbc arxiv pubmed
 """
 TASK_WORDS = frozenset(
     stem(word)
-    for block in (_FUNCTION, _TASKS, _NOUNS, _QUALITIES, _AREAS, _LANGUAGES, _SITES)
+    for block in (_FUNCTION, _ACTS, _TASKS, _NOUNS, _QUALITIES, _AREAS, _LANGUAGES, _SITES)
     for word in block.split()
 )
 
 
+ACTS = frozenset(_ACTS.split())
+"""What an instruction can ask for, as verbs in their base form."""
+NAMING_ACTS = ACTS & frozenset(_NOUNS.split())
+"""Those that are nouns as well: only their place in the sentence tells."""
+_ACT_NOUNS = word_set(
+    """
+    classification translation summarization summarisation summarizing detection generation extraction prediction
+    identification recognition completion correction simplification analysis inference reconstruction estimation
+    transformation conversion disambiguation resolution retrieval verification evaluation categorization comprehension
+    mining
+    """
+)
+_ENDINGS = (("ing", ("", "e")), ("ed", ("", "e")), ("er", ("", "e")), ("ly", ("", "le")), ("d", ("",)))
+
+
 def is_task_word(word: str) -> bool:
     """Whether the stem, or the verb that it is a form of, is task vocabulary."""
-    if word in TASK_WORDS:
-        return True
-    for ending, endings in (("ing", ("", "e")), ("ed", ("", "e")), ("er", ("", "e")), ("ly", ("", "le")), ("d", ("",))):
-        if word.endswith(ending) and len(word) > len(ending) + 2:
-            base = word[: -len(ending)]
-            if any(base + more in TASK_WORDS for more in endings) or (
-                base[-1:] == base[-2:-1] and base[:-1] in TASK_WORDS
-            ):
-                return True
-    return False
+    return word in TASK_WORDS or any(_derived(word, ending, bases, TASK_WORDS) for ending, bases in _ENDINGS)
+
+
+def names_act(word: str) -> bool:
+    """`classification`, `translating`: an act as a noun, whatever stands around it."""
+    return word in _ACT_NOUNS or (word not in TASK_WORDS and _derived(word, "ing", ("", "e"), ACTS))
+
+
+def _derived(word: str, ending: str, bases: tuple[str, ...], table: frozenset[str]) -> bool:
+    if not word.endswith(ending) or len(word) <= len(ending) + 2:
+        return False
+    base = word[: -len(ending)]
+    return any(base + more in table for more in bases) or (base[-1:] == base[-2:-1] and base[:-1] in table)

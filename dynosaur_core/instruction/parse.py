@@ -100,7 +100,7 @@ def design_of(item: Any, fields: Sequence[str] = ()) -> TaskDesign:
     ]
     return TaskDesign(
         instruction=instruction.strip() if isinstance(instruction, str) else "",
-        input_fields=inputs or (),
+        input_fields=tuple(dict.fromkeys(inputs or ())),
         output_fields=outputs or (),
         malformed="; ".join(filter(None, problems)) or None,
     )

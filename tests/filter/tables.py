@@ -75,13 +75,15 @@ def _spec(name: str, kind: pa.DataType, labels: list[str] | None) -> FieldSpec:
         return FieldSpec(name=name, kind=FieldKind.LABEL, type="class_label", label_names=tuple(labels))
     if pa.types.is_list(kind):
         return FieldSpec(name=name, kind=FieldKind.LIST, type="list", children=(_spec("item", kind.value_type, None),))
+    if pa.types.is_struct(kind):
+        parts = tuple(_spec(part.name, part.type, None) for part in kind)
+        return FieldSpec(name=name, kind=FieldKind.STRUCT, type="struct", children=parts)
     kinds = {
         FieldKind.TEXT: pa.types.is_string,
         FieldKind.BOOLEAN: pa.types.is_boolean,
         FieldKind.INTEGER: pa.types.is_integer,
         FieldKind.FLOAT: pa.types.is_floating,
         FieldKind.TIME: pa.types.is_temporal,
-        FieldKind.STRUCT: pa.types.is_struct,
     }
     return FieldSpec(name=name, kind=next(k for k, holds in kinds.items() if holds(kind)), type=str(kind))
 

@@ -13,7 +13,7 @@ from dynosaur_core.errors import Reason
 from dynosaur_core.filter.stage import judge_design
 from dynosaur_core.models import FieldKind, FieldSpec
 from dynosaur_core.settings import Filtering
-from tests.filter.tables import Data, N, design, nli, question, sentence
+from tests.filter.tables import NOUNS, Data, N, design, nli, question, sentence
 
 HEX = "0123456789abcdef"
 
@@ -191,3 +191,15 @@ def test_equal_inputs_with_different_answers() -> None:
 
 
 NAMES = ["Ada", "Bela", "Cleo", "Dino", "Enzo", "Fay", "Gus", "Hal", "Ines", "Jo", "Kai"]
+
+
+def test_texts_do_not_tell_who_wrote_them() -> None:
+    names = [f"{NOUNS[i % 16].title()} {NOUNS[i * 7 % 13].title()}" for i in range(N)]
+    texts = [f"{sentence(i)} {sentence(i + 300)} {sentence(i + 600)}" for i in range(N)]
+    data = Data({"text": texts, "title": [sentence(i) for i in range(N)], "author_name": names})
+    assert data.reasons("Who wrote the text?", "text", "author_name") == {Reason.BOOKKEEPING_OUTPUT}
+    assert data.judge("Name the author of the book.", "title", "author_name") == []
+    signed = Data({"text": [f"{t} By {n}." for t, n in zip(texts, names, strict=True)], "author": names})
+    assert signed.judge("Find the author in the text.", "text", "author") == []
+    few = Data({"text": texts, "author": [("Austen", "Woolf", "Shelley")[i * 5 % 7 % 3] for i in range(N)]})
+    assert few.judge("Who wrote the text?", "text", "author") == []

@@ -20,7 +20,7 @@ def split_data() -> Data:
             "complex_sentence": [sentence(i) + " " + sentence(i + 500) for i in rows],
             "simple_sentence_1": [sentence(i) for i in rows],
             "simple_sentence_2": [sentence(i + 500) for i in rows],
-            "answers": [{"text": sentence(i)} for i in rows],
+            "answers": [{"first": sentence(i)} for i in rows],
         }
     )
 

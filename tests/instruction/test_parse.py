@@ -91,6 +91,12 @@ def test_a_name_with_a_comma_is_one_field() -> None:
     assert parse_answer(json.dumps([task]), FIELDS).designs[0].input_fields == ("Latitude, Longitude",)
 
 
+def test_a_name_given_twice_is_one_input() -> None:
+    for names in (["question", "context", "question"], "question, context, question"):
+        task = {**FIRST, "input_fields": names}
+        assert parse_answer(json.dumps([task]), FIELDS).designs[0].input_fields == ("question", "context")
+
+
 def test_an_answer_to_both_modes_keeps_its_lists_apart() -> None:
     parsed = parse_answer(json.dumps({"from_description": [FIRST], "from_data": [SECOND]}), FIELDS)
     assert [design.instruction for design in parsed.of("from_data")] == ["Ask a question."]
