@@ -13,6 +13,7 @@ from dynosaur_core.instruction.client import LlmClient
 from dynosaur_core.ledger import Ledger
 from dynosaur_core.ledger.budget import Budget
 from dynosaur_core.models import Usage
+from dynosaur_core.policy.judge import forget_overrides
 from dynosaur_core.protocols import Catalog
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
@@ -94,6 +95,7 @@ def open_clients(settings: Settings) -> Clients:
 
 
 def close_clients() -> None:
-    """Forgets all clients, so that the next ones are opened anew (for another endpoint, say)."""
+    """Forgets all clients, so that the next ones are opened anew (for another endpoint, say), and the override file."""
     with _opening:
         _opened.clear()
+    forget_overrides()

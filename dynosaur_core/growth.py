@@ -14,6 +14,7 @@ from dynosaur_core.instruction.stage import INSTRUCTION_VERSION
 from dynosaur_core.ledger import Entry, Ledger, Outcome, after_failure, after_growth, new_entry
 from dynosaur_core.metadata.stage import METADATA_VERSION
 from dynosaur_core.models import Contribution, DatasetMetadata, DatasetRef, FilterResult, Rejection, Removal, Withdrawal
+from dynosaur_core.policy.judge import rules_for
 from dynosaur_core.publish.stage import PUBLISH_VERSION
 from dynosaur_core.report import Failure, GrowthReport
 from dynosaur_core.settings import Settings
@@ -59,7 +60,7 @@ class Growth:
         self.ledger, self.store, self.report = ledger, store, report
         self.pending: dict[str, DatasetRef] = {}
         """Datasets whose answers a batch is to bring."""
-        self.pipeline = pipeline_digest(settings)
+        self.pipeline, self.policy = pipeline_digest(settings), settings.policy
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def trace(self, ref: DatasetRef, parts: dict[str, Any]) -> None:
@@ -110,7 +111,8 @@ class Growth:
         self.report.plan = plan.model_copy(update={"withdrawn": (*plan.withdrawn, withdrawal)})
 
     def _entry(self, ref: DatasetRef, outcome: Outcome, **values: Any) -> Entry:
-        return new_entry(ref, self.catalog, self.pipeline, self.growth_id, self.clock(), outcome, **values)
+        rules = rules_for(ref.repo_id, self.pipeline, self.policy)
+        return new_entry(ref, self.catalog, rules, self.growth_id, self.clock(), outcome, **values)
 
 
 def refusal_of(metadata: DatasetMetadata) -> tuple[Reason, str] | None:

@@ -11,7 +11,7 @@ from dynosaur_core.errors import Code, DynosaurError, Reason
 from dynosaur_core.ledger import Entry, Ledger, Outcome, listing_digest, new_entry
 from dynosaur_core.models import DatasetRef, GrowthPlan, Rejection, Removal, Withdrawal
 from dynosaur_core.policy.caps import Places
-from dynosaur_core.policy.judge import judge_ref
+from dynosaur_core.policy.judge import judge_ref, overrides, rules_for
 from dynosaur_core.protocols import Catalog, Cursor
 from dynosaur_core.settings import Policy
 
@@ -82,10 +82,11 @@ class Survey:
         done = room and cursor.finished
         if cursor.pages:
             self._note(Cursor(since=min(self.newest, self.now) if self.newest else watermark) if done else cursor)
-        if room and not cursor.whole:
+        everything = cursor.whole and not self.catalog.scope
+        if room and not everything:
             self._remembered()
-        if done and not self.catalog.scope:
-            self._missing(None if cursor.whole else self.verify)
+        if done:
+            self._missing(None if everything else self.verify)
         return GrowthPlan(
             surveyed=self.counts["surveyed"],
             withdrawn=tuple(self.withdrawn),
@@ -190,10 +191,11 @@ class Survey:
         return (entry.dataset_ref() for entry in known if _holds_place(entry))
 
     def _entry(self, ref: DatasetRef, outcome: Outcome, **values: Any) -> Entry:
-        return new_entry(ref, self.catalog.name, self.pipeline, self.growth_id, self.now, outcome, **values)
+        rules = rules_for(ref.repo_id, self.pipeline, self.policy)
+        return new_entry(ref, self.catalog.name, rules, self.growth_id, self.now, outcome, **values)
 
     def _judge(self, ref: DatasetRef, entry: Entry | None) -> tuple[str, Rejection | None]:
-        if entry and _same(ref, entry, self.pipeline):
+        if entry and _same(ref, entry, rules_for(ref.repo_id, self.pipeline, self.policy)):
             if entry.outcome in (Outcome.GROWN, Outcome.REFUSED):
                 return "unchanged", None
             if entry.outcome in (Outcome.FAILED, Outcome.DEFERRED):
@@ -217,16 +219,23 @@ class Survey:
 
     def _remembered(self) -> None:
         """Datasets that a partial listing did not show, and which are therefore as they were: due for another try, or
-        last looked at under other rules."""
-        for condition in ({"due": self.now}, {"other_than": self.pipeline}):
-            known = self.ledger.entries(catalog=self.catalog.name, **condition)
+        last looked at under other rules, also those that have an override now."""
+        catalog = self.catalog.name
+        for known in (
+            self.ledger.entries(catalog=catalog, due=self.now),
+            self.ledger.entries(catalog=catalog, other_than=self.pipeline),
+            iter(self.ledger.get_many(list(overrides(self.policy))).values()),
+        ):
             for chunk in self._chunks(ref for entry in known if (ref := self._again(entry))):
                 if not self._chunk(chunk):
                     return
 
     def _again(self, known: Entry) -> DatasetRef | None:
         """The dataset as it was; as it is now where that revision is gone."""
-        if known.repo_id in self.listed or known.outcome is Outcome.WITHDRAWN:
+        elsewhere = known.catalog != self.catalog.name or known.outcome is Outcome.WITHDRAWN
+        due = known.next_try is not None and known.next_try <= self.now
+        same = known.pipeline == rules_for(known.repo_id, self.pipeline, self.policy)
+        if elsewhere or known.repo_id in self.listed or (same and not due):
             return None
         return self._ask(known) if known.code == Code.REVISION_GONE else known.dataset_ref()
 
@@ -270,8 +279,8 @@ class Survey:
             self.ledger.record([entry])
 
 
-def _same(ref: DatasetRef, entry: Entry, pipeline: str) -> bool:
-    return entry.revision == ref.revision and entry.pipeline == pipeline and entry.listing == listing_digest(ref)
+def _same(ref: DatasetRef, entry: Entry, rules: str) -> bool:
+    return entry.revision == ref.revision and entry.pipeline == rules and entry.listing == listing_digest(ref)
 
 
 def _holds_place(entry: Entry) -> bool:

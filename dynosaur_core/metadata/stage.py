@@ -37,7 +37,8 @@ _DETECT_ROWS = 20
 
 def metadata_key(ref: DatasetRef, sampling: Sampling, policy: Policy) -> str:
     """What a metadata result depends on: the revision, how it is sampled, what is accepted."""
-    return digest("metadata", METADATA_VERSION, ref.repo_id, ref.revision, sampling, policy)
+    override = policy_judge.overrides(policy).get(ref.repo_id)
+    return digest("metadata", METADATA_VERSION, ref.repo_id, ref.revision, sampling, policy, override)
 
 
 def read_metadata(

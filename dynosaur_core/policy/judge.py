@@ -10,6 +10,7 @@ from typing import Any
 
 import fsspec
 
+from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError, Reason
 from dynosaur_core.models import DatasetMetadata, DatasetRef, Rejection
 from dynosaur_core.policy import licenses
@@ -96,6 +97,12 @@ def overrides(policy: Policy) -> dict[str, dict[str, Any]]:
     return _read_overrides(policy.overrides) if policy.overrides else {}
 
 
+def rules_for(repo_id: str, pipeline: str, policy: Policy) -> str:
+    """The digest of the rules that hold for one dataset: the pipeline's, or with its override those two."""
+    override = overrides(policy).get(repo_id)
+    return digest(pipeline, override) if override else pipeline
+
+
 @lru_cache(maxsize=8)
 def _read_overrides(url: str) -> dict[str, dict[str, Any]]:
     try:
@@ -103,3 +110,8 @@ def _read_overrides(url: str) -> dict[str, dict[str, Any]]:
             return tomllib.load(file)
     except (OSError, tomllib.TOMLDecodeError, ValueError) as error:
         raise DynosaurError(Code.BAD_SETTING, f"policy.overrides {url!r} cannot be read: {error}") from error
+
+
+def forget_overrides() -> None:
+    """The override file is read once by a process, and again after this."""
+    _read_overrides.cache_clear()

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from dynosaur_core.clients import open_clients
+from flows.grow import make_plan
+from flows.options import Options
 from tests.flows.conftest import Grown
 from tests.flows.hub_case import GROWN, add_reviews, asked, released
 from tests.support.hub import Fault, LoopbackHub
@@ -110,6 +114,55 @@ def test_other_rules_reach_what_no_listing_shows(
     assert sorted(planned(grown) + planned(night())) == ["press/stories", "shop/new", *old]
     assert sum(endpoint.seen.attempts.values()) == llm
     assert planned(night()) == []
+
+
+def test_a_change_that_was_planned_is_not_forgotten(
+    night: Night, hub: LoopbackHub, old: list[str], tmp_path: Path
+) -> None:
+    night()
+    hub.edit_rows("shop/r0")
+    settings = Options(catalog="hub", store=str(tmp_path / "store")).settings()
+    cut_off = make_plan(open_clients(settings), "cut-off", None, write=True)
+    assert [ref.repo_id for ref in cut_off.changed] == ["shop/r0"]
+    for n in range(3):
+        later(hub, f"shop/new{n}", 900 + n * 100)
+    assert planned(night()) == ["shop/new0", "shop/new1", "shop/new2", "shop/r0"]
+    assert released(hub).sources["shop/r0"] < released(hub).sources["shop/r1"]
+    assert planned(night()) == []
+
+
+def test_an_override_reaches_its_dataset_only(
+    night: Night, hub: LoopbackHub, old: list[str], endpoint: LlmServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    overrides = tmp_path / "overrides.toml"
+    overrides.write_text("")
+    monkeypatch.setenv("DYNOSAUR_POLICY__OVERRIDES", str(overrides))
+    night()
+    later(hub, "shop/new", 900)
+    assert planned(night()) == ["shop/new"]
+    llm = sum(endpoint.seen.attempts.values())
+    overrides.write_text('["shop/r0"]\nlicense = "cc-by-4.0"\n["shop/r1"]\nrefuse = "its owner asked for it"\n')
+    grown = night()
+    assert planned(grown) == ["shop/r0"]
+    assert [(gone.repo_id, gone.reason) for gone in grown.report.plan.withdrawn] == [("shop/r1", "blocklisted")]
+    assert {row["license"] for row in released(hub).records if row["repo_id"] == "shop/r0"} == {"cc-by-4.0"}
+    assert planned(night()) == []
+    overrides.write_text("")
+    assert planned(night()) == ["shop/r0", "shop/r1"]
+    assert {row["license"] for row in released(hub).records} == {"mit"}
+    assert sum(endpoint.seen.attempts.values()) == llm
+
+
+def test_a_part_of_the_hub_says_nothing_of_the_rest(
+    night: Night, hub: LoopbackHub, old: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_reviews(hub, "press/stories", start=900)
+    night()
+    monkeypatch.setenv("DYNOSAUR_HUB__AUTHOR", "press")
+    hub.delete("shop/r3")
+    grown = night()
+    assert [gone.repo_id for gone in grown.report.plan.withdrawn] == ["shop/r3"]
+    assert set(released(hub).sources) == {"press/stories", *old} - {"shop/r3"}
 
 
 def test_owners_and_sources_have_their_places(night: Night, hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -81,6 +82,24 @@ def test_the_same_again_writes_nothing(tmp_path: Path, store: Store) -> None:
     before = snapshot(folder)
     assert release_to(folder, store, wanted[::-1]) == ReleaseOutcome(str(folder), 1, 3, changed=False)
     assert snapshot(folder) == before
+
+
+def test_known_names_save_reading_what_stands_already(tmp_path: Path, store: Store) -> None:
+    wanted = [contribute(store, "a/one", ["x"]), contribute(store, "a/two", ["y"])]
+    names = {each.repo_id: each.digest for each in wanted}
+    sink = LocalSink(str(tmp_path / "release"))
+
+    def unread() -> Iterator[Contribution]:
+        raise AssertionError("a contribution was read")
+        yield
+
+    def make(given: Iterable[Contribution]) -> ReleaseOutcome:
+        return make_release(given, sink, store, ReleaseSettings(), NOW, names=lambda: names)
+
+    assert make(wanted).changed
+    assert make(unread()) == ReleaseOutcome(sink.url, 1, 2, changed=False)
+    del names["a/one"]
+    assert make(wanted[1:]).version == 2
 
 
 def test_the_same_contributions_give_the_same_bytes(tmp_path: Path, store: Store) -> None:
