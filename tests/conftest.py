@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.s3 import s3_server as s3_server  # one server for all tests
+
 if TYPE_CHECKING:
     from tests.support.hub import LoopbackHub
 

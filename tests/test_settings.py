@@ -34,7 +34,7 @@ def test_flags_then_variables_then_the_file_then_defaults(folder: Path, monkeypa
     default = Options().settings()
     (folder / "dynosaur.toml").write_text(
         'store = "of-file"\ncatalog = "of-file"\nmodel = "of-file"\nrelease = ["a", "b"]\n'
-        '[llm]\nseed = 1\ntimeout_s = 5'
+        "[llm]\nseed = 1\ntimeout_s = 5"
     )
     monkeypatch.setenv("DYNOSAUR_CATALOG", "of-variable")
     monkeypatch.setenv("DYNOSAUR_MODEL", "of-variable")

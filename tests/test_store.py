@@ -16,9 +16,7 @@ import pytest
 
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.store import Store, table_name, written_whole
-from tests.support.s3 import S3Server, s3_server
-
-__all__ = ["s3_server"]
+from tests.support.s3 import S3Server
 
 
 @pytest.fixture(params=["folder", "s3"])

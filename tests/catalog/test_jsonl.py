@@ -20,9 +20,8 @@ from dynosaur_core.models import ROW_COLUMN, SPLIT_COLUMN, DatasetMetadata, Fiel
 from dynosaur_core.settings import Policy, Sampling
 from dynosaur_core.store import Store
 from tests.support.datasets import REVIEW_FEATURES, questions, reviews, write_dataset
-from tests.support.s3 import S3Server, s3_server
+from tests.support.s3 import S3Server
 
-__all__ = ["s3_server"]
 Rows = list[dict[str, Any]]
 
 
@@ -255,6 +254,7 @@ def test_an_export_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
 def test_by_s3(s3_server: S3Server, tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in s3_server.environment.items():
         monkeypatch.setenv(name, value)
+    fsspec.get_filesystem_class("s3").clear_instance_cache()  # those of other tests know another server or key
     fs = fsspec.filesystem("s3", skip_instance_cache=True)
     fs.mkdir("dump-of-2023")
     base = "s3://dump-of-2023/huggingface"

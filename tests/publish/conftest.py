@@ -25,7 +25,6 @@ from dynosaur_core.models import (
 from dynosaur_core.publish.stage import publish
 from dynosaur_core.settings import Publishing
 from dynosaur_core.store import Store
-from tests.support.s3 import s3_server as s3_server
 
 NOW = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
 
