@@ -5,11 +5,9 @@ from __future__ import annotations
 import threading
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dynosaur_core.catalog.folder import FolderCatalog
-from dynosaur_core.catalog.jsonl import JsonlCatalog
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.instruction.client import LlmClient
 from dynosaur_core.ledger import Ledger
 from dynosaur_core.ledger.budget import Budget
 from dynosaur_core.models import Usage
@@ -17,6 +15,10 @@ from dynosaur_core.policy.judge import forget_overrides
 from dynosaur_core.protocols import Catalog
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
+
+# The catalogues bring `datasets` and the model `openai`: seconds that a look into the ledger need not wait for.
+if TYPE_CHECKING:
+    from dynosaur_core.instruction.client import LlmClient
 
 
 class Clients:
@@ -43,6 +45,8 @@ class Clients:
 
     def llm(self, growth_id: str = "") -> LlmClient:
         """The model, paid from the budget of this growth; without one, what `doctor` asks is on no growth's account."""
+        from dynosaur_core.instruction.client import LlmClient
+
         with self._lock:
             if self._llm is None or self._llm[0] != growth_id:
                 budget = Budget(
@@ -78,8 +82,12 @@ def open_catalog(settings: Settings) -> Catalog:
 
         return HubCatalog(settings)
     if where.endswith((".jsonl", ".jsonl.gz")):
+        from dynosaur_core.catalog.jsonl import JsonlCatalog
+
         return JsonlCatalog(where)
     if "://" not in where:
+        from dynosaur_core.catalog.folder import FolderCatalog
+
         return FolderCatalog(Path(where).expanduser())
     raise DynosaurError(Code.BAD_CATALOG, f"{where!r} is no catalogue: give `hub`, a folder, or a .jsonl file or URL")
 

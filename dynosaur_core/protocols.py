@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
-from datasets import Features
 
 from dynosaur_core.models import DatasetRef, Split
 from dynosaur_core.settings import Sampling
+
+if TYPE_CHECKING:
+    from datasets import Features
 
 
 @dataclass(frozen=True)

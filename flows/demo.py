@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 from rich.panel import Panel
-from rich.table import Table
 
 from dynosaur_core.bundled import bundled_catalog
 from dynosaur_core.clients import open_clients
@@ -23,7 +22,7 @@ from dynosaur_core.models import Release
 from dynosaur_core.settings import Settings
 from flows.options import Options
 from flows.progress import listening
-from flows.screen import Screen
+from flows.screen import Screen, plain_table
 
 # What suits a small model on a few cores: it copies examples, and answers one question at a time.
 _SETTINGS = {
@@ -67,7 +66,7 @@ def run_demo(folder: Path, as_json: bool) -> int:
 def show(screen: Screen, settings: Settings, folder: Path) -> None:
     """Every dataset and what became of it, three records, and where to look next."""
     ledger = open_clients(settings).ledger
-    datasets = Table("dataset", "outcome", "records", "why")
+    datasets = plain_table("dataset", "outcome", "records", "why")
     for entry in sorted(ledger.entries(), key=lambda entry: (entry.outcome, entry.repo_id)):
         datasets.add_row(entry.repo_id, entry.outcome, f"{entry.records:,}" if entry.records else "", _why(entry))
     screen.console.print(datasets)
