@@ -21,7 +21,7 @@ from tests.flows.hub_case import (
     released,
 )
 from tests.support.hub import LoopbackHub
-from tests.support.llm import LlmServer
+from tests.support.llm import Behaviour, LlmServer, Replay
 
 Night = Callable[..., Grown]
 NEW = Counter({"resolve README.md": 1, "tree": 1, "resolve train.jsonl": 1})
@@ -141,3 +141,36 @@ def test_only_what_changed_costs_anything(
     ]
     assert night().report.plan.counts()["withdrawn"] == 0
     assert len(release_commits(hub)) == 2 and released(hub).removals == after.removals
+
+
+@pytest.mark.corpus
+def test_nights_with_the_corpus(night: Night, endpoint: LlmServer, hub: LoopbackHub, corpus: Path) -> None:
+    endpoint.behaviour = Behaviour(answerer=Replay(corpus / "gpt35.jsonl"))
+    for readme in sorted((corpus / "hub").glob("*/*/README.md")):
+        hub.add_folder(readme.parent)
+    first = night().report
+    ends = first.grown + first.refused.total() + len(first.failures) + first.deferred.total()
+    assert ends == first.plan.surveyed == 51 and "Unexpected" not in first.failed
+    night()  # sees the release in the listing
+    hub.reset_counts()
+    endpoint.seen.attempts.clear()
+    third = night()
+    assert third.runs == [] and asked(hub) == {"": Counter(list=1), GROWN: LOOK}
+    before = released(hub)
+    prose, rows, relicensed, deleted, gated = sorted(before.sources)[:5]
+    hub.edit_prose(prose)
+    hub.edit_rows(rows)
+    hub.relicense(relicensed, "cc-by-nc-nd-4.0")
+    hub.delete(deleted)
+    hub.gate(gated)
+    add_reviews(hub, "shop/added")
+    hub.reset_counts()
+    fourth = night()
+    assert {run.name.split()[1] for run in fourth.runs} == {prose, rows, "shop/added"}
+    withdrawn = {gone.repo_id: gone.reason for gone in fourth.report.plan.withdrawn}
+    assert withdrawn == {relicensed: "refused_license", deleted: "gone", gated: "gated"}
+    assert dict(released(hub).removals) == withdrawn
+    assert set(asked(hub)) - {"elsewhere"} == {"", GROWN, prose, rows, deleted, "shop/added"}
+    kept = set(before.sources) - {prose, rows, relicensed, deleted, gated}
+    assert {name: released(hub).sources[name] for name in kept} == {name: before.sources[name] for name in kept}
+    assert "Unexpected" not in fourth.report.failed and len(release_commits(hub)) == 2
