@@ -130,7 +130,8 @@ def promises_more(case: Case) -> Finding | None:
         if names == words:
             several = any(words[-1] in match[1].split() for match in _SEVERAL.finditer(stems))
         else:
-            several = other.kind in READABLE and (_joined(stems, words, names) or _joined(stems, names, words))
+            named = other.kind in READABLE and case.instruction.words.issuperset((*words, *names))
+            several = named and (_joined(stems, words, names) or _joined(stems, names, words))
         if several:
             return Reason.MULTIPLE_OUTPUTS, f"it asks for {case.output.name} and {other.name}"
     return None

@@ -38,10 +38,11 @@ class Evidence:
     def __init__(self, table: pa.Table) -> None:
         self.table = table
         self.rows: int = table.num_rows
+        self._names = frozenset(table.column_names)
         self._memo: dict[tuple[Any, ...], Any] = {}
 
     def has(self, name: str) -> bool:
-        return name in self.table.column_names
+        return name in self._names
 
     def column(self, name: str) -> pa.Array:
         """The column as one array."""

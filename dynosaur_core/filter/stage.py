@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -30,6 +31,7 @@ CHECKS: tuple[tuple[Check, ...], ...] = (FORM, (*PURPOSE, copied_example, *DIREC
 """The checks in order. A group is asked only about designs that all groups before it let pass; the last reads rows."""
 
 Key = tuple[Reason, Hashable]
+_WORD = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True)
@@ -195,7 +197,7 @@ def _findings(case: Case, checks: Iterable[Check]) -> list[Finding]:
 
 def _keys(design: TaskDesign, number: int) -> tuple[Key, ...]:
     """The same mapping, however its inputs are ordered; the same words, whatever their case and punctuation."""
-    words = " ".join("".join(c if c.isalnum() else " " for c in design.instruction.casefold()).split())
+    words = " ".join(_WORD.findall(design.instruction.casefold()))
     return (
         (Reason.DUPLICATE_MAPPING, (frozenset(design.input_fields), design.output_fields)),
         (Reason.DUPLICATE_INSTRUCTION, words),
