@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces; pydantic models are dumped in JSON mode."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=_plain)
+    return _ENCODER.encode(value)
 
 
 def digest(*parts: Any) -> str:
@@ -30,3 +30,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, set | frozenset):
         return sorted(value)
     raise TypeError(f"{type(value).__name__} has no canonical JSON")
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=_plain)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,17 +16,17 @@ import pyarrow.compute as pc
 from dynosaur_core.publish.values import OPTION_FIELD, UnrenderableError, nested, quote, single
 
 Mask = npt.NDArray[np.bool_]
+T = TypeVar("T")
 _MAX_OPTIONS = 10
 _LETTERS = {"A": re.compile(r"[A-Z]"), "a": re.compile(r"[a-z]")}
 _NUMBER = re.compile(r"\d{1,2}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Column:
     """One column as text. Rows without text are `null` (the value is missing) or `bad` (it cannot be written)."""
 
     text: pa.Array
-    null: Mask
     bad: Mask
     plain: bool = True
     """A scalar: quoted beside other inputs. Nested values quote their own parts."""
@@ -34,25 +34,28 @@ class Column:
     """Options: a cut would take away answers."""
 
     @cached_property
+    def null(self) -> Mask:
+        return mask(self.text.is_null()) & ~self.bad
+
+    @cached_property
     def empty(self) -> Mask:
         """Rows whose text holds nothing but spaces."""
         nothing: Mask = byte_lengths(self.text) == 0
-        return nothing | mask(pc.utf8_is_space(self.text))
+        nothing |= mask(pc.utf8_is_space(self.text))
+        return nothing
 
     @cached_property
     def clean(self) -> bool:
         """Every row has a text."""
-        return not (self.null | self.bad | self.empty).any()
-
-    @cached_property
-    def longest(self) -> int:
-        """Bytes of the longest text: no text has more characters."""
-        return int(byte_lengths(self.text).max(initial=0))
+        return not self.text.null_count and not self.empty.any()
 
     @cached_property
     def beside(self) -> pa.Array:
         """The text as it stands beside other inputs."""
-        return quoted(self.text) if self.plain else self.text
+        if not self.plain:
+            return self.text
+        # a subset has some hundred rows: a loop beats Arrow's search for the few that need another fence
+        return pa.array([None if text is None else quote(text) for text in self.text.to_pylist()], pa.string())
 
 
 class Columns:
@@ -60,34 +63,39 @@ class Columns:
 
     def __init__(self, table: pa.Table) -> None:
         self.rows = table.num_rows
-        self._table = table
-        self._names = set(table.column_names)
-        self._inputs: dict[tuple[str, str | None], Column] = {}
-        self._outputs: dict[str, Column] = {}
+        self._values = {
+            name: column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+            for name, column in zip(table.column_names, table.itercolumns(), strict=True)
+        }
+        self._made: dict[Hashable, Any] = {}
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` gives, made for the first task that asks for `key` and kept for the others."""
+        if key not in self._made:
+            self._made[key] = make()
+        made: T = self._made[key]
+        return made
 
     def values(self, name: str) -> pa.Array:
-        return self._table.column(name).combine_chunks() if name in self._names else pa.nulls(self.rows)
+        return self._values[name] if name in self._values else pa.nulls(self.rows)
 
     def output(self, name: str) -> Column:
-        if name not in self._outputs:
-            self._outputs[name] = render_column(self.values(name), single)
-        return self._outputs[name]
+        return self.once(("output", name), lambda: render_column(self.values(name), single))
 
     def input(self, name: str, output: Column) -> Column:
         """The field as an input; a list of options gets the marks that `output` answers with."""
         style = self._style(name, output)
-        if (name, style) not in self._inputs:
-            self._inputs[name, style] = render_column(self.values(name), nested, style)
-        return self._inputs[name, style]
+        return self.once(("input", name, style), lambda: render_column(self.values(name), nested, style))
 
     def _style(self, name: str, output: Column) -> str | None:
         """The marks of a list of options (`A`, `a`, `0`, `1`), or None for every other field.
 
         It holds options when its name says so, or when it has a few items, always as many, and the outputs count them.
         """
-        if name not in self._names or not _is_list(self._table.schema.field(name).type):
+        values = self.values(name)
+        if not _is_list(values.type):
             return None
-        lengths = pc.unique(pc.list_value_length(self.values(name))).drop_null().to_pylist()
+        lengths = pc.unique(pc.list_value_length(values)).drop_null().to_pylist()
         answered = _answer_style(output.text, max(lengths, default=0))
         if OPTION_FIELD.search(name):
             return answered or "A"
@@ -100,18 +108,17 @@ def render_column(values: pa.Array, render: Callable[..., str | None], style: st
     if pa.types.is_dictionary(kind):
         values, kind = values.dictionary_decode(), kind.value_type
     none_bad = np.zeros(len(values), dtype=bool)
-    null = mask(values.is_null()) if values.null_count else none_bad
     if pa.types.is_string(kind):
-        return Column(values, null, none_bad)
+        return Column(values, none_bad)
     if pa.types.is_boolean(kind):
-        return Column(pc.if_else(values, "True", "False"), null, none_bad)
+        return Column(pc.if_else(values, "True", "False"), none_bad)
     if pa.types.is_integer(kind) or pa.types.is_decimal(kind) or _is_text(kind):
-        return Column(values.cast(pa.string()), null, none_bad)
-    if pa.types.is_floating(kind):
-        # numpy writes the shortest text that reads back as the same number of that width, and keeps 3.0 as 3.0
-        null = null | mask(pc.is_nan(values))
+        return Column(values.cast(pa.string()), none_bad)
+    if pa.types.is_floating(kind) and not pa.types.is_float64(kind):
+        # numpy writes the shortest text that reads back as the same number of that width, as Python does for doubles
+        missing = mask(pc.is_null(values, nan_is_null=True))
         numbers = pc.fill_null(values, 0).to_numpy(zero_copy_only=False)
-        return Column(pa.array(numbers.astype(str).astype(object), pa.string(), mask=null), null, none_bad)
+        return Column(pa.array(numbers.astype(str).astype(object), pa.string(), mask=missing), none_bad)
     return _render_each(values, render, style)
 
 
@@ -124,23 +131,15 @@ def _render_each(values: pa.Array, render: Callable[..., str | None], style: str
         except UnrenderableError:
             texts.append(None)
             bad[position] = True
-    text = pa.array(texts, pa.string())
     flat = not pa.types.is_nested(values.type)
     choices = pa.types.is_struct(values.type) and {"text", "label"} <= {field.name for field in values.type}
-    return Column(text, mask(text.is_null()) & ~bad, bad, plain=flat, whole=style is not None or choices)
+    return Column(pa.array(texts, pa.string()), bad, plain=flat, whole=style is not None or choices)
 
 
 def _python(values: pa.Array) -> list[Any]:
     if pa.types.is_timestamp(values.type) and values.type.unit == "ns":
         values = values.cast(pa.timestamp("us", values.type.tz), safe=False)
     return values.to_pylist()  # type: ignore[no-any-return]
-
-
-def quoted(texts: pa.Array) -> pa.Array:
-    """`values.quote` of every text; one by one only where an apostrophe or a backslash at the end needs a thought."""
-    simple = pc.binary_join_element_wise("'", texts, "'", "")
-    odd = mask(pc.or_(pc.match_substring(texts, "'"), pc.ends_with(texts, "\\")))
-    return replaced(simple, odd, [quote(text) for text in texts.filter(pa.array(odd)).to_pylist()])
 
 
 def replaced(texts: pa.Array, where: Mask, by: list[str | None]) -> pa.Array:

@@ -11,16 +11,27 @@ from dynosaur_core.store import Store, table_name
 
 RECORDS = "records"
 """The store's kind of file."""
-_FIELDS = InstructionRecord.model_fields.items()
-SCHEMA = pa.schema([(name, pa.int64() if field.annotation is int else pa.string()) for name, field in _FIELDS])
+SCHEMA = pa.schema(
+    [
+        pa.field(name, pa.int64() if field.annotation is int else pa.string(), nullable=False)
+        for name, field in InstructionRecord.model_fields.items()
+    ]
+)
 
 
 def write_shard(store: Store, table: pa.Table) -> ShardHandle:
     """Writes `table` under its content digest; dictionary columns are stored as such and read back as plain strings."""
     sink = pa.BufferOutputStream()
-    encoded = [field.name for field in table.schema if pa.types.is_dictionary(field.type)]
-    # Between growth and release speed counts more than size. Without the Arrow schema readers see plain strings.
-    pq.write_table(table, sink, compression="lz4", use_dictionary=encoded, write_statistics=False, store_schema=False)
+    full = pa.schema([field.with_nullable(False) for field in table.schema])
+    pq.write_table(
+        pa.Table.from_arrays(table.columns, schema=full),
+        sink,
+        compression="lz4",  # between growth and release speed counts more than size
+        use_dictionary=[field.name for field in full if pa.types.is_dictionary(field.type)],
+        write_statistics=False,
+        store_schema=False,  # readers see plain strings
+        data_page_version="2.0",
+    )
     data = sink.getvalue().to_pybytes()
     handle = ShardHandle(digest=digest_bytes(data), records=table.num_rows, size_bytes=len(data))
     path = table_name(RECORDS, handle.digest)

@@ -58,33 +58,45 @@ def render(task: InstructionTask, columns: Columns, settings: Publishing) -> Ren
     """Renders `task`; every row of the subset comes out as a record or with a reason.
 
     A row needs all of its inputs: the instruction speaks of them. One that is there and empty stays, unless all are.
+    Tasks with the same inputs, or with the same output and labels, share the work.
     """
     output = columns.output(task.output_field)
     inputs = [columns.input(name, output) for name in task.input_fields]
-    codes = RowCodes(columns.rows)
+    unanswered = columns.once((output, task.labels), lambda: _judge_output(output, task.labels, settings))
+    text, unasked = columns.once((*inputs,), lambda: _join_inputs(task.input_fields, inputs, settings))
+    return Rendered(instruct(task, settings), text, output.text, np.where(unanswered, unanswered, unasked))
+
+
+def _judge_output(output: Column, labels: tuple[str, ...], settings: Publishing) -> npt.NDArray[np.int8]:
+    codes = RowCodes(len(output.text))
     if not output.clean:
         codes.mark(output.null, Reason.OUTPUT_NULL)
         codes.mark(output.bad, Reason.UNRENDERABLE)
         codes.mark(output.empty, Reason.OUTPUT_EMPTY)
-    if output.longest > settings.max_output_chars:
-        codes.mark(longer(output.text, settings.max_output_chars), Reason.OUTPUT_TOO_LONG)
-    if task.labels:
-        known = pc.is_in(output.text, value_set=pa.array(task.labels, pa.string()))
+    codes.mark(longer(output.text, settings.max_output_chars), Reason.OUTPUT_TOO_LONG)
+    if labels:
+        known = pc.is_in(output.text, value_set=pa.array(labels, pa.string()))
         codes.mark(~mask(known), Reason.OUTPUT_OUTSIDE_LABELS)
+    return codes.codes
+
+
+def _join_inputs(
+    names: tuple[str, ...], inputs: list[Column], settings: Publishing
+) -> tuple[pa.Array, npt.NDArray[np.int8]]:
+    """The input of every row, and the reasons of those that have none."""
+    codes = RowCodes(len(inputs[0].text))
     faulty = [column for column in inputs if not column.clean]
     for column in faulty:
         codes.mark(column.null, Reason.INPUT_NULL)
         codes.mark(column.bad, Reason.UNRENDERABLE)
     if len(faulty) == len(inputs):
         codes.mark(np.logical_and.reduce([column.empty for column in inputs]), Reason.INPUT_EMPTY)
-
-    text = join(task.input_fields, [column.beside for column in inputs]) if len(inputs) > 1 else inputs[0].text
+    text = join(names, [column.beside for column in inputs]) if len(inputs) > 1 else inputs[0].text
     long = longer(text, settings.max_input_chars) & (codes.codes == 0)
     if long.any():
-        short = shorten(task.input_fields, inputs, np.flatnonzero(long), settings.max_input_chars)
-        text = replaced(text, long, short)
+        text = replaced(text, long, shorten(names, inputs, np.flatnonzero(long), settings.max_input_chars))
         codes.mark(long & mask(text.is_null()), Reason.INPUT_TOO_LONG)
-    return Rendered(instruct(task, settings), text, output.text, codes.codes)
+    return text, codes.codes
 
 
 def join(names: tuple[str, ...], texts: list[pa.Array]) -> pa.Array:

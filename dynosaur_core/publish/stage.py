@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,12 +23,13 @@ from dynosaur_core.models import (
 )
 from dynosaur_core.publish import reference, render
 from dynosaur_core.publish.columns import Columns, Mask
-from dynosaur_core.publish.records import write_shard
+from dynosaur_core.publish.records import SCHEMA, write_shard
 from dynosaur_core.publish.render import CODES, REASONS, Rendered
 from dynosaur_core.settings import Publishing
 from dynosaur_core.store import Store
 
 PUBLISH_VERSION = 1
+Positions = npt.NDArray[np.intp]
 _RECIPES: dict[str, Callable[[InstructionTask, Columns, Publishing], Rendered]] = {
     "default": render.render,
     "reference": reference.render,
@@ -41,8 +42,7 @@ class _Part:
 
     task: InstructionTask
     rendered: Rendered
-    split: pa.ChunkedArray
-    row: pa.ChunkedArray
+    places: dict[str, pa.Array]
 
 
 def publish_key(metadata: DatasetMetadata, tasks: Sequence[InstructionTask], settings: Publishing) -> str:
@@ -69,17 +69,14 @@ def publish(
     The default recipe makes a record (instruction, input, output) once. Raises StoreFailed where rows are missing.
     """
     parts = list(_render_all(metadata, tasks, store, settings))
-    numbers = np.repeat(np.arange(len(parts)), [len(part.rendered.codes) for part in parts])
+    sampled = [len(part.rendered.codes) for part in parts]
+    numbers = np.repeat(np.arange(len(parts)), sampled)
     codes = np.concatenate([part.rendered.codes for part in parts] or [np.zeros(0, np.int8)])
-    inputs = _chunked(part.rendered.inputs for part in parts)
-    outputs = _chunked(part.rendered.outputs for part in parts)
+    rows = _rows(parts)
     if settings.recipe != "reference":
-        codes[_repeated(parts, numbers, inputs, outputs, codes == 0)] = CODES[Reason.DUPLICATE_RECORD]
-
+        codes[_repeated(parts, numbers, rows, codes == 0)] = CODES[Reason.DUPLICATE_RECORD]
     kept = codes == 0
-    table = _records(metadata, parts, numbers, inputs, outputs, kept)
-    ends = np.cumsum([len(part.rendered.codes) for part in parts])
-    per_task = np.split(codes, ends[:-1]) if parts else []
+    recorded = np.bincount(numbers[kept], minlength=len(parts))
     return Contribution(
         repo_id=metadata.ref.repo_id,
         revision=metadata.ref.revision,
@@ -90,13 +87,11 @@ def publish(
         languages=metadata.languages,
         citation=metadata.citation,
         tasks=tuple(
-            TaskCount(task=part.task, sampled=len(own), recorded=int(np.count_nonzero(own == 0)))
-            for part, own in zip(parts, per_task, strict=True)
+            TaskCount(task=part.task, sampled=of, recorded=int(count))
+            for part, of, count in zip(parts, sampled, recorded, strict=True)
         ),
-        shard=write_shard(store, table),
-        rejections=tuple(
-            rejection for part, own in zip(parts, per_task, strict=True) for rejection in _rejections(part, own)
-        ),
+        shard=write_shard(store, _records(metadata, parts, numbers[kept], rows.filter(pa.array(kept)))),
+        rejections=tuple(_rejections(parts, numbers, codes, rows)),
     )
 
 
@@ -112,8 +107,9 @@ def _render_all(
     for config, own in by_config.items():
         table = _read_rows(metadata, subsets.get(config), config, own, store)
         columns = Columns(table)
+        places = {name: columns.values(name) for name in (SPLIT_COLUMN, ROW_COLUMN)}
         for task in own:
-            yield _Part(task, recipe(task, columns, settings), table.column(SPLIT_COLUMN), table.column(ROW_COLUMN))
+            yield _Part(task, recipe(task, columns, settings), places)
 
 
 def _read_rows(
@@ -122,19 +118,24 @@ def _read_rows(
     if subset is None or subset.rows is None:
         message = f"{metadata.ref.repo_id} has tasks for {config!r}, of which no rows were sampled"
         raise DynosaurError(Code.STORE_FAILED, message)
-    fields = {name for task in tasks for name in (*task.input_fields, task.output_field)}
+    fields = {name for task in tasks for name in (*task.input_fields, task.output_field)} | {SPLIT_COLUMN, ROW_COLUMN}
     with store.open_table("rows", subset.rows.digest) as file:
-        names = [name for name in file.schema_arrow.names if name in fields or name in (SPLIT_COLUMN, ROW_COLUMN)]
-        return file.read(columns=names, use_threads=False)  # small tables: threads cost more than they give
+        # fields that are not there are left out; the tables are small, and threads cost more than they give
+        return file.read(columns=list(fields), use_threads=False)
 
 
-def _chunked(arrays: Iterator[pa.Array]) -> pa.ChunkedArray:
-    return pa.chunked_array(list(arrays), pa.string())
+def _rows(parts: list[_Part]) -> pa.Table:
+    """All rows of all tasks: input, output, split, row."""
+    columns = {
+        "input": ([part.rendered.inputs for part in parts], pa.string()),
+        "output": ([part.rendered.outputs for part in parts], pa.string()),
+        "split": ([part.places[SPLIT_COLUMN] for part in parts], pa.string()),
+        "row": ([part.places[ROW_COLUMN] for part in parts], pa.int64()),
+    }
+    return pa.table({name: pa.concat_arrays([*arrays, pa.array([], kind)]) for name, (arrays, kind) in columns.items()})
 
 
-def _repeated(
-    parts: list[_Part], numbers: npt.NDArray[np.intp], inputs: pa.ChunkedArray, outputs: pa.ChunkedArray, kept: Mask
-) -> npt.NDArray[np.intp]:
+def _repeated(parts: list[_Part], numbers: Positions, rows: pa.Table, kept: Mask) -> Positions:
     """Positions of records that an earlier one equals in instruction, input and output."""
     instructions: dict[str, int] = {}
     number_of = [instructions.setdefault(part.rendered.instruction, len(instructions)) for part in parts]
@@ -142,68 +143,56 @@ def _repeated(
     if not len(positions):
         return positions
     key = np.array(number_of)[numbers[positions]]
-    for texts in (inputs, outputs):
-        encoded = texts.combine_chunks().dictionary_encode().indices.fill_null(0).to_numpy()
+    for name in ("input", "output"):
+        encoded = rows.column(name).chunk(0).dictionary_encode().indices.fill_null(0).to_numpy()
         key = key * len(kept) + encoded[positions]
     _, first = np.unique(key, return_index=True)
     return np.delete(positions, first)
 
 
-def _records(
-    metadata: DatasetMetadata,
-    parts: list[_Part],
-    numbers: npt.NDArray[np.intp],
-    inputs: pa.ChunkedArray,
-    outputs: pa.ChunkedArray,
-    kept: Mask,
-) -> pa.Table:
+def _records(metadata: DatasetMetadata, parts: list[_Part], numbers: Positions, rows: pa.Table) -> pa.Table:
     """The records as columns of InstructionRecord; what is equal for a task's rows as dictionaries."""
-    number = numbers[kept]
     several = len(metadata.subsets) > 1
     repo_id = metadata.ref.repo_id
+    tasks = [part.task for part in parts]
 
-    def each(values: list[str]) -> pa.Array:
+    def each(values: Iterable[str]) -> pa.Array:
         distinct: dict[str, int] = {}
         places = np.array([distinct.setdefault(value, len(distinct)) for value in values], dtype=np.int32)
-        return pa.DictionaryArray.from_arrays(places[number], pa.array(distinct, pa.string()))
+        return pa.DictionaryArray.from_arrays(places[numbers], pa.array(distinct, pa.string()), safe=False)
 
-    configs = [part.task.config for part in parts]
-    chosen = pa.array(kept)
     columns = {
-        "instruction": each([part.rendered.instruction for part in parts]),
-        "input": inputs.filter(chosen),
-        "output": outputs.filter(chosen),
-        "license": each([metadata.license] * len(parts)),
-        "website": each([metadata.website] * len(parts)),
-        "taskname": each([f"{repo_id}-{config}" if several else repo_id for config in configs]),
-        "repo_id": each([repo_id] * len(parts)),
-        "config": each(configs),
-        "split": _concat((part.split for part in parts), pa.string()).filter(chosen),
-        "row": _concat((part.row for part in parts), pa.int64()).filter(chosen),
-        "revision": each([metadata.ref.revision] * len(parts)),
-        "task_id": each([part.task.task_id for part in parts]),
-        "mode": each([part.task.mode for part in parts]),
-        "model": each([part.task.model for part in parts]),
-    }
-    return pa.table(columns)
+        "instruction": each(part.rendered.instruction for part in parts),
+        "license": each(metadata.license for _ in parts),
+        "website": each(metadata.website for _ in parts),
+        "taskname": each(f"{repo_id}-{task.config}" if several else repo_id for task in tasks),
+        "repo_id": each(repo_id for _ in parts),
+        "config": each(task.config for task in tasks),
+        "revision": each(metadata.ref.revision for _ in parts),
+        "task_id": each(task.task_id for task in tasks),
+        "mode": each(task.mode for task in tasks),
+        "model": each(task.model for task in tasks),
+    } | dict(zip(rows.column_names, rows.columns, strict=True))
+    return pa.table({name: columns[name] for name in SCHEMA.names})
 
 
-def _concat(columns: Iterator[pa.ChunkedArray], kind: pa.DataType) -> pa.ChunkedArray:
-    return pa.chunked_array([chunk.cast(kind) for column in columns for chunk in column.chunks], kind)
-
-
-def _rejections(part: _Part, codes: npt.NDArray[np.int8]) -> Iterator[Rejection]:
-    counts = np.bincount(codes, minlength=len(REASONS))
-    for code in np.flatnonzero(counts[1:]) + 1:
-        first = int(np.argmax(codes == code))
+def _rejections(
+    parts: list[_Part], numbers: Positions, codes: npt.NDArray[np.int8], rows: pa.Table
+) -> Iterator[Rejection]:
+    """One for each task and reason, in this order; it names its first row."""
+    rejected = np.flatnonzero(codes)
+    groups = numbers[rejected] * len(REASONS) + codes[rejected]
+    for group, first, count in zip(*np.unique(groups, return_index=True, return_counts=True), strict=True):
+        number, code = divmod(int(group), len(REASONS))
+        task, position = parts[number].task, rejected[first]
         yield Rejection(
-            repo_id=part.task.repo_id,
+            repo_id=task.repo_id,
             level="row",
             stage="publish",
             reason=str(REASONS[code]),
-            detail=f"{part.split[first].as_py()}[{part.row[first].as_py()}]",
-            config=part.task.config,
-            instruction=part.task.instruction,
-            mode=part.task.mode,
-            count=int(counts[code]),
+            detail=f"{rows['split'][position].as_py()}[{rows['row'][position].as_py()}]",
+            config=task.config,
+            instruction=task.instruction,
+            mode=task.mode,
+            count=int(count),
         )

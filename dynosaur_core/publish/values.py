@@ -29,9 +29,11 @@ def quote(text: str) -> str:
 
     What is quoted can be read back: an apostrophe moves the fence to double quotes instead of ending the value.
     """
-    for fence in _FENCES:
-        if fence not in text and not (text[-1:] == fence[0] and len(fence) > 1) and text[-1:] != "\\":
-            return f"{fence}{text}{fence}"
+    end = text[-1:]
+    if end != "\\":
+        for fence in _FENCES:
+            if fence not in text and end != fence[0]:
+                return f"{fence}{text}{fence}"
     return json.dumps(text, ensure_ascii=False)
 
 
@@ -98,7 +100,7 @@ def nested(value: Any, style: str | None = None) -> str | None:
     if isinstance(value, list | tuple):
         if style is not None and value:
             return options(value, marks(style, len(value)))
-        turns = [_turn(item) for item in value]
+        turns = [_turn(item) for item in value] if value and isinstance(value[0], dict) else []
         if turns and None not in turns:
             return "\n".join(turn for turn in turns if turn)
         return ", ".join(literal(item) for item in value)
