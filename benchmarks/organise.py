@@ -4,8 +4,8 @@
 
 The corpus's configs are sampled (100 rows of each train and validation split), and its designs of 2023 that can be
 rendered are repeated under other names. Each contender runs in a process of its own on one core, and the best of three
-runs counts: rows are read from disk and records written to disk within the measured time. Baseline: `selected_data` as
-JSON in, one list of records, JSON out, plain loops over dicts.
+runs counts: rows are read from disk and records written to disk, to new files, within the measured time. Baseline:
+`selected_data` as JSON in, one list of records, JSON out, plain loops over dicts.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dynosaur_core.store import Store
 
 ROWS_PER_SPLIT = 100
 TASKS_PER_REPOSITORY = 19
@@ -95,20 +98,19 @@ def _usable(design: dict[str, Any], table: Any) -> bool:
     return known and not pa.types.is_nested(table.schema.field(design["output_field"][0]).type)
 
 
-def columns(work: Path, copies: int, recipe: str) -> tuple[int, int]:
-    """`publish` for every dataset and copy; gives tasks and records."""
+def columns(work: Path, copies: range, recipe: str) -> tuple[int, int]:
+    """`publish` for every dataset and copy, into a store of this process; gives tasks and records."""
     import pyarrow as pa
 
     from dynosaur_core.models import DatasetMetadata, DatasetRef, InstructionTask, Mode, RowsHandle, Subset
     from dynosaur_core.publish.stage import publish
     from dynosaur_core.settings import Publishing
-    from dynosaur_core.store import Store
 
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
-    store, settings = Store(str(work / "store")), Publishing.model_validate({"recipe": recipe})
+    store, settings = new_store(work), Publishing.model_validate({"recipe": recipe})
     tasks = records = 0
-    for copy in range(copies):
+    for copy in copies:
         for dataset, own in _repositories(work):
             repo_id = f"{dataset}-{copy}"
             metadata = DatasetMetadata(
@@ -148,24 +150,36 @@ def columns(work: Path, copies: int, recipe: str) -> tuple[int, int]:
     return tasks, records
 
 
-def rows(work: Path, copies: int) -> tuple[int, int]:
+def new_store(work: Path) -> Store:
+    """A store of this process alone that holds the prepared rows: what it writes is not there yet."""
+    from dynosaur_core.store import Store
+
+    store = Store(str(work / f"store-{os.getpid()}"))
+    if not Path(store.path("rows")).exists():
+        Path(store.root).mkdir()
+        Path(store.path("rows")).symlink_to(work / "store" / "rows")
+    return store
+
+
+def rows(work: Path, copies: range) -> tuple[int, int]:
     """The rules of 2023, one row at a time, all records in one list and one file; gives tasks and records."""
     made: list[dict[str, str]] = []
     tasks = 0
-    for copy in range(copies):
+    for copy in copies:
         for dataset, own in _repositories(work):
             for _, config, name, *_, usable in own:
                 data = json.loads((work / f"{name}.json").read_text())["selected_data"]
                 for design in usable:
                     tasks += 1
-                    made += _organise_rows(design, data, f"{dataset}-{copy}", config)
+                    made += organise_rows(design, data, f"{dataset}-{copy}", config)
     (work / "records.json").write_text(json.dumps(made))
     return tasks, len(made)
 
 
-def _organise_rows(
+def organise_rows(
     design: dict[str, Any], data: list[dict[str, Any]], dataset: str, config: str
 ) -> Iterator[dict[str, str]]:
+    """The records of one design, by the rules of 2023."""
     answers = design["answers"]
     instruction = design["instruction"]
     if answers and all(len(answer) <= 15 for answer in answers):
@@ -213,7 +227,7 @@ def _repositories(work: Path) -> Iterator[tuple[str, list[Any]]]:
         yield "bench/rest", held
 
 
-CONTENDERS: dict[str, Callable[[Path, int], tuple[int, int]]] = {
+CONTENDERS: dict[str, Callable[[Path, range], tuple[int, int]]] = {
     "row by row (2023 rules)": rows,
     "publish, recipe reference": lambda work, copies: columns(work, copies, "reference"),
     "publish, recipe default": lambda work, copies: columns(work, copies, "default"),
@@ -222,9 +236,9 @@ CONTENDERS: dict[str, Callable[[Path, int], tuple[int, int]]] = {
 
 def measure(contender: str, work: Path, copies: int) -> Measured:
     run = CONTENDERS[contender]
-    run(work, 1)  # imports and page cache are not what is measured
+    run(work, range(-1, 0))  # imports and page cache are not what is measured
     wall, cpu = time.perf_counter(), time.process_time()
-    tasks, records = run(work, copies)
+    tasks, records = run(work, range(copies))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return Measured(contender, tasks, records, wall, cpu, peak)
