@@ -188,7 +188,6 @@ class Usage(Frozen):
             cost_usd=None if unknown else (self.cost_usd or 0.0) + (other.cost_usd or 0.0),
         )
 
-
     def __sub__(self, earlier: Usage) -> Usage:
         """What was spent since `earlier`."""
         unknown = self.cost_usd is None or earlier.cost_usd is None
