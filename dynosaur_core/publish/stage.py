@@ -144,9 +144,11 @@ def _repeated(parts: list[_Part], numbers: Positions, rows: pa.Table, kept: Mask
         return positions
     key = np.array(number_of)[numbers[positions]]
     for name in ("input", "output"):
-        encoded = rows.column(name).chunk(0).dictionary_encode().indices.fill_null(0).to_numpy()
+        encoded = rows[name].chunk(0).dictionary_encode().indices.fill_null(0).to_numpy()
         key = key * len(kept) + encoded[positions]
-    _, first = np.unique(key, return_index=True)
+        _, first = np.unique(key, return_index=True)
+        if len(first) == len(key):
+            break  # most often the inputs alone differ
     return np.delete(positions, first)
 
 

@@ -51,14 +51,12 @@ def cut(text: str, size: int) -> str:
 
 def scalar(value: Any) -> str | None:
     """Text of a string, number, truth value or time; None for a null or NaN; UnrenderableError for all else."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return None
-    if isinstance(value, str):
+    if value is None or isinstance(value, str):
         return value
-    if isinstance(value, bool | int | Decimal | timedelta):
-        return str(value)
     if isinstance(value, float):
-        return repr(value)
+        return None if math.isnan(value) else repr(value)
+    if isinstance(value, (bool, int, Decimal, timedelta)):
+        return str(value)
     if isinstance(value, datetime):
         return value.isoformat(sep=" ")
     if isinstance(value, date | time):
@@ -70,7 +68,7 @@ def literal(value: Any) -> str:
     """A value inside another: strings quoted, lists in brackets, members without a value left out."""
     if isinstance(value, str):
         return quote(value)
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return "[" + ", ".join(literal(item) for item in value) + "]"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {literal(item)}" for key, item in value.items() if item is not None) + "}"
@@ -97,7 +95,7 @@ def nested(value: Any, style: str | None = None) -> str | None:
     Choices `{text: [...], label: [...]}` become options, answers `{text: [...], answer_start: [...]}` their distinct
     texts, turns of a speaker and a text one line each; all else is a list of literals or `member: literal` pairs.
     """
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         if style is not None and value:
             return options(value, marks(style, len(value)))
         turns = [_turn(item) for item in value] if value and isinstance(value[0], dict) else []
@@ -118,7 +116,7 @@ def single(value: Any) -> str | None:
     """Text of a nested output: the one text of a list or of answers; UnrenderableError where there are several."""
     if isinstance(value, dict):
         value = value.get("text", value)
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         distinct = list(dict.fromkeys(scalar(item) for item in value if item is not None))
         if len(distinct) > 1:
             raise UnrenderableError("several outputs")

@@ -45,7 +45,7 @@ def test_records_have_the_published_columns_in_order_and_say_where_they_are_from
         mode="description_aware",
         model="some-model",
     )
-    assert {str(field.type) for field in table.schema} == {"string", "int64"}
+    assert {(str(field.type), field.nullable) for field in table.schema} == {("string", False), ("int64", False)}
 
 
 @pytest.mark.parametrize(
@@ -137,6 +137,24 @@ def test_what_has_no_text_is_rejected_row_by_row(render: Render) -> None:
     assert rejected == {Reason.OUTPUT_NULL: 1}
     _, rejected = render(pa.table({"q": ["x"]}), design("q", "gone"))
     assert rejected == {Reason.OUTPUT_NULL: 1}
+
+
+def test_tasks_that_share_inputs_or_outputs_keep_reasons_of_their_own(store: Store) -> None:
+    rows = pa.table({"text": ["a", None, "c"], "label": ["x", "y", "z"], "other": ["x", None, "y"]})
+    tasks = [
+        design("text", "label", "One.", labels=("x", "y")),
+        design("text", "label", "Two.", labels=("y", "z")),
+        design("text", "other", "Three."),
+    ]
+    made = publish(describe(sample(store, rows)), tasks, store, Publishing())
+    assert [(each.instruction, each.reason, each.count, each.detail) for each in made.rejections] == [
+        ("One.", Reason.OUTPUT_OUTSIDE_LABELS, 1, "train[2]"),
+        ("One.", Reason.INPUT_NULL, 1, "train[1]"),
+        ("Two.", Reason.OUTPUT_OUTSIDE_LABELS, 1, "train[0]"),
+        ("Two.", Reason.INPUT_NULL, 1, "train[1]"),
+        ("Three.", Reason.OUTPUT_NULL, 1, "train[1]"),
+    ]
+    assert [(count.sampled, count.recorded) for count in made.tasks] == [(3, 1), (3, 1), (3, 2)]
 
 
 def test_a_rejection_names_its_first_row(store: Store) -> None:
