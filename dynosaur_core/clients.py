@@ -58,10 +58,10 @@ class Clients:
                 self._llm = (growth_id, LlmClient(self.settings, self.store, budget=budget))
             return self._llm[1]
 
-    def spent(self, growth_id: str) -> Usage:
-        """What this process has spent on the model in this growth."""
+    def spent(self, growth_id: str, repo_id: str | None = None) -> Usage:
+        """What this process has spent on the model in this growth, for one dataset or in all."""
         with self._lock:
-            return self._llm[1].usage() if self._llm and self._llm[0] == growth_id else Usage()
+            return self._llm[1].usage(repo_id) if self._llm and self._llm[0] == growth_id else Usage()
 
 
 def ledger_url(settings: Settings, store: Store) -> str:

@@ -40,6 +40,8 @@ class GrowthReport:
     recorded: int = 0
     row_rejections: Counter[str] = field(default_factory=Counter)
     usage: Usage = field(default_factory=Usage)
+    usage_by_dataset: dict[str, Usage] = field(default_factory=dict)
+    """Of the datasets for which the model was asked in this growth."""
     releases: dict[str, dict[str, Any]] = field(default_factory=dict)
     release_errors: dict[str, str] = field(default_factory=dict)
     stopped: str | None = None
@@ -90,6 +92,13 @@ class GrowthReport:
             ends.append(f"the survey was cut off and goes on next time ({self.plan.cut_off})")
         return "; ".join(ends)
 
+    @property
+    def cost_per_1000_records(self) -> float | None:
+        """US dollars; None where the price or the number of records says nothing."""
+        if self.usage.cost_usd is None or not self.recorded:
+            return None
+        return 1_000 * self.usage.cost_usd / self.recorded
+
     def dollars(self) -> str:
         return "cost unknown" if self.usage.cost_usd is None else f"${self.usage.cost_usd:.4f}"
 
@@ -113,7 +122,7 @@ class GrowthReport:
                 "rejected": dict(sorted(self.row_rejections.items())),
             },
             "records": self.recorded,
-            "llm": self.usage.model_dump(mode="json"),
+            "llm": self.usage.model_dump(mode="json") | {"cost_usd_per_1000_records": self.cost_per_1000_records},
             "release": self.releases,
             "release_errors": self.release_errors,
             "stopped": self.stopped,

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from prefect import get_run_logger
 from prefect.futures import PrefectFuture
 
+from dynosaur_core.clients import open_clients
 from dynosaur_core.errors import Code, DynosaurError, Reason
 from dynosaur_core.growth import Growth, refusal_of, refusal_of_records, refusal_of_tasks
 from dynosaur_core.models import Contribution, DatasetMetadata, DatasetRef, FilterResult, Proposal
@@ -134,6 +135,10 @@ class Branches:
 
     def _end(self, branch: _Branch, end: str) -> bool:
         """The branch is counted when it ends, and once."""
+        spent = open_clients(self.settings).spent(self.growth.growth_id, branch.ref.repo_id)
+        if spent.requests:
+            self.growth.report.usage_by_dataset[branch.ref.repo_id] = spent
+            branch.trace["usage"] = spent.model_dump(mode="json")
         self.growth.trace(branch.ref, branch.trace)
         self.growth.report.add_branch(branch.metadata, branch.filtered, branch.contribution)
         get_run_logger().info("%s %s", branch.ref.repo_id, end)

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -53,6 +54,10 @@ def grow(
     recipe: Annotated[str | None, typer.Option(metavar="NAME", help="default, or reference: the rules of 2023")] = None,
     model: Model = None,
     batch: Batch = None,
+    since: Annotated[datetime | None, typer.Option(help="of the Hub: modified at or after this date")] = None,
+    search: Annotated[str | None, typer.Option(help="of the Hub: a word in the dataset's id")] = None,
+    author: Annotated[str | None, typer.Option(help="of the Hub: the owner")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="of the Hub: a tag it must have; may be repeated")] = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
@@ -65,6 +70,10 @@ def grow(
         recipe=recipe,
         model=model,
         batch=batch,
+        since=since,
+        search=search,
+        author=author,
+        tags=tag or None,
     )
     if dry_run:
         from flows.dry_run import forecast
@@ -285,7 +294,7 @@ def _run_growth(call: Callable[[], Any], options: Options, as_json: bool) -> Non
 
 
 def _growth_options(options: Options) -> dict[str, Any]:
-    return options.model_dump(exclude={"recipe"})
+    return options.model_dump(exclude={"recipe", "since", "search", "author", "tags"})
 
 
 def _show_forecast(forecast: dict[str, Any], as_json: bool) -> None:

@@ -34,6 +34,10 @@ def grow(
     recipe: str | None = None,
     model: str | None = None,
     batch: bool | None = None,
+    since: datetime | None = None,
+    search: str | None = None,
+    author: str | None = None,
+    tags: list[str] | None = None,
 ) -> State[Any]:
     """One growth: whatever is new, changed or withdrawn in the catalogue since the last one.
 
@@ -46,6 +50,10 @@ def grow(
         recipe: `default`, or `reference` for the rules of 2023.
         model: The model that designs tasks.
         batch: Ask by the Batch API: half the price, answers within 24 hours.
+        since: Of the Hub, only datasets modified at or after this moment: where a first growth begins.
+        search: Of the Hub, only datasets with this word in their id.
+        author: Of the Hub, only datasets of this owner.
+        tags: Of the Hub, only datasets with all of these tags.
     """
     options = Options(
         catalog=catalog,
@@ -55,6 +63,10 @@ def grow(
         recipe=recipe,
         model=model,
         batch=batch,
+        since=since,
+        search=search,
+        author=author,
+        tags=tags,
     )
     clients = open_clients(options.settings())
     with lease(clients.ledger.engine, "growth"):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tomllib
+from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.settings import Settings
@@ -23,14 +24,27 @@ class Options(BaseModel):
     recipe: str | None = None
     model: str | None = None
     batch: bool | None = None
+    since: datetime | None = None
+    search: str | None = None
+    author: str | None = None
+    tags: list[str] | None = None
+
+    @field_validator("since")
+    @classmethod
+    def _utc(cls, moment: datetime | None) -> datetime | None:
+        return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
 
     def settings(self) -> Settings:
         """The settings with these on top; raises BadSetting with the names of what is wrong."""
-        given = self.model_dump(exclude={"recipe", "batch"}, exclude_none=True)
+        nested = {"llm": {"batch"}, "hub": {"since", "search", "author", "tags"}}
+        given = self.model_dump(exclude={"recipe"}.union(*nested.values()), exclude_none=True)
         try:
             settings = Settings(**given)
-            if self.batch is not None:
-                settings = settings.model_copy(update={"llm": settings.llm.model_copy(update={"batch": self.batch})})
+            for section, names in nested.items():
+                update = self.model_dump(include=names, exclude_none=True)
+                if update:
+                    whole = getattr(settings, section).model_dump() | update
+                    settings = settings.model_copy(update={section: type(getattr(settings, section))(**whole)})
             return _with_recipe(settings, self.recipe) if self.recipe else settings
         except ValidationError as error:
             raise bad_setting(error) from error

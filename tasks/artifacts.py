@@ -10,6 +10,7 @@ from dynosaur_core.errors import REASONS, Reason
 from dynosaur_core.report import GrowthReport
 
 _BAR = 24
+_SHOWN = 20
 
 
 def publish_artifacts(report: GrowthReport) -> None:
@@ -49,10 +50,13 @@ def growth_markdown(report: GrowthReport) -> str:
         if counts:
             parts += [f"## {title}", _table("reason", counts)]
     usage = report.usage
+    per_1000 = report.cost_per_1000_records
     parts += [
         "## Model",
         f"{usage.requests:,} requests, {usage.prompt_tokens:,} prompt tokens ({usage.cached_tokens:,} cached), "
-        f"{usage.completion_tokens:,} completion tokens, {report.dollars()}",
+        f"{usage.completion_tokens:,} completion tokens, {report.dollars()}"
+        + (f", ${per_1000:.4f} per 1,000 records" if per_1000 is not None else ""),
+        *_dearest(report),
         "## Releases",
         *[
             f"- `{url}`: version {made['version']}, {made['records']:,} records"
@@ -62,6 +66,19 @@ def growth_markdown(report: GrowthReport) -> str:
         *[f"- not made: {error}" for error in report.release_errors.values()],
     ]
     return "\n\n".join(parts)
+
+
+def _dearest(report: GrowthReport) -> list[str]:
+    """The datasets that cost most, by prompt and completion tokens."""
+    asked = sorted(report.usage_by_dataset.items(), key=lambda item: -item[1].prompt_tokens - item[1].completion_tokens)
+    if not asked:
+        return []
+    lines = ["| dataset | requests | prompt | cached | completion | $ |", "|---|---:|---:|---:|---:|---:|"]
+    for repo_id, used in asked[:_SHOWN]:
+        dollars = "" if used.cost_usd is None else f"{used.cost_usd:.5f}"
+        tokens = f"{used.prompt_tokens:,} | {used.cached_tokens:,} | {used.completion_tokens:,}"
+        lines.append(f"| {repo_id} | {used.requests} | {tokens} | {dollars} |")
+    return ["\n".join(lines)]
 
 
 def _table(head: str, counts: Counter[str]) -> str:
