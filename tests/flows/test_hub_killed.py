@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 import time
 from pathlib import Path
 
@@ -42,13 +43,14 @@ def test_killed_at_any_moment_it_ends_with_the_same_release(growths: Growths, tm
 
 
 def test_two_growths_at_once_never_mix(growths: Growths) -> None:
-    growths.endpoint.behaviour.latency_s = 3.0
+    gate = growths.endpoint.behaviour.gate = threading.Event()
     first = growths.start()
     deadline = time.monotonic() + 120
     while not growths.endpoint.seen.in_flight and time.monotonic() < deadline:
         time.sleep(0.01)
     second = growths.start()
     _, said = second.communicate(timeout=120)
+    gate.set()
     assert second.returncode == 1 and "GrowthRunning" in said and f"process {first.pid}" in said
     output, errors = first.communicate(timeout=120)
     assert first.returncode == 0, errors

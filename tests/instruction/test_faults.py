@@ -125,7 +125,8 @@ def test_a_dead_endpoint_stops_all_calls(endpoint: LlmServer, client: MakeClient
 def test_when_the_first_request_fails_the_others_do_not_queue_up(
     endpoint: LlmServer, client: MakeClient, store: Store
 ) -> None:
-    chosen = settings(retry_s=0.3)
+    chosen = settings(retry_s=0.5)
+    endpoint.behaviour.latency_s = 0.1
     endpoint.behaviour.faults = Faults(["500"], share=1.0)
     outcomes = grow([f"owner/set-{number}" for number in range(8)], chosen, client(chosen), store)
     assert {e.code for e in outcomes.values() if isinstance(e, DynosaurError)} == {Code.MODEL_SERVER_ERROR}

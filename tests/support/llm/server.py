@@ -29,6 +29,8 @@ class Behaviour:
     answerer: Answerer = design
     faults: kinds.Faults = field(default_factory=kinds.Faults)
     latency_s: float = 0.0
+    gate: threading.Event | None = None
+    """Requests wait until it is set."""
     key: str | None = None
     structured: str = "schema"
     """The best that it takes: `schema`, `json` or `text`; else 400."""
@@ -203,6 +205,8 @@ class _Handler(BaseHTTPRequestHandler):
         dataset = Asked(tuple(body.get("messages") or body.get("input") or ()), None).dataset[0]
         with endpoint.lock:
             seen.arrivals.append((time.monotonic(), dataset))
+        if endpoint.behaviour.gate:
+            endpoint.behaviour.gate.wait(60)
         endpoint.stopping.wait(endpoint.behaviour.latency_s)
         if refused := endpoint.refusal(body, api):
             self._send(*refused)
