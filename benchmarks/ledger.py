@@ -1,6 +1,6 @@
 """The ledger with a million datasets: what a night's questions cost.
 
-    python benchmarks/ledger.py [URL]     # default: an SQLite file in a temporary folder
+python benchmarks/ledger.py [URL]     # default: an SQLite file in a temporary folder
 """
 
 from __future__ import annotations
