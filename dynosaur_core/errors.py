@@ -24,7 +24,6 @@ class Code(StrEnum):
     REVISION_GONE = "RevisionGone"
     SCRIPT_DATASET = "ScriptDataset"
     NO_DATA_FILES = "NoDataFiles"
-    NO_ROWS = "NoRows"
     UNREADABLE_FILES = "UnreadableFiles"
     UNREADABLE_CARD = "UnreadableCard"
     TOO_LARGE = "TooLarge"
@@ -80,7 +79,6 @@ ERRORS: dict[Code, Kind] = {
     Code.REVISION_GONE: Kind(True, "The history was rewritten; the next survey finds the new revision.", 2),
     Code.SCRIPT_DATASET: Kind(False, "It needs a loading script, which is never run; ask its owner for parquet files."),
     Code.NO_DATA_FILES: Kind(False, "It holds no file in a known format (parquet, jsonl, json, csv, tsv, text)."),
-    Code.NO_ROWS: Kind(False, "Its training splits are empty, or it has test splits only (see sampling.include_test)."),
     Code.UNREADABLE_FILES: Kind(False, "Its files do not parse; tell its owner, or override its config."),
     Code.UNREADABLE_CARD: Kind(False, "The YAML header of its README does not parse; tell its owner."),
     Code.TOO_LARGE: Kind(False, "One row or cell is beyond sampling.max_row_bytes."),

@@ -188,17 +188,6 @@ class Usage(Frozen):
             cost_usd=None if unknown else (self.cost_usd or 0.0) + (other.cost_usd or 0.0),
         )
 
-    def __sub__(self, earlier: Usage) -> Usage:
-        """What was spent since `earlier`."""
-        unknown = self.cost_usd is None or earlier.cost_usd is None
-        return Usage(
-            requests=self.requests - earlier.requests,
-            prompt_tokens=self.prompt_tokens - earlier.prompt_tokens,
-            cached_tokens=self.cached_tokens - earlier.cached_tokens,
-            completion_tokens=self.completion_tokens - earlier.completion_tokens,
-            cost_usd=None if unknown else (self.cost_usd or 0.0) - (earlier.cost_usd or 0.0),
-        )
-
 
 class TaskDesign(Frozen):
     """A task as its designer gave it, not judged yet. `malformed` says what could not be read of it."""
