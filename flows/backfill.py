@@ -63,9 +63,7 @@ def backfill(
         model: The model that designs tasks.
         batch: Ask by the Batch API: half the price, answers within 24 hours.
     """
-    options = Options(
-        catalog=catalog, store=store, release=release, max_cost_usd=max_cost_usd, model=model, batch=batch
-    )
+    options = Options.of(locals())
     if dry_run:
         return chosen_forecast(choice, options)
     clients = open_clients(options.settings())

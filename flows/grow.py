@@ -55,19 +55,7 @@ def grow(
         author: Of the Hub, only datasets of this owner.
         tags: Of the Hub, only datasets with all of these tags.
     """
-    options = Options(
-        catalog=catalog,
-        store=store,
-        release=release,
-        max_cost_usd=max_cost_usd,
-        recipe=recipe,
-        model=model,
-        batch=batch,
-        since=since,
-        search=search,
-        author=author,
-        tags=tags,
-    )
+    options = Options.of(locals())
     clients = open_clients(options.settings())
     with lease(clients.ledger.engine, "growth"):
         growth_id = begin(clients)

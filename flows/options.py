@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,6 +29,11 @@ class Options(BaseModel):
     search: str | None = None
     author: str | None = None
     tags: list[str] | None = None
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Options:
+        """From the arguments of a flow or a command, those that bear names of options; an empty list is none."""
+        return cls(**{name: given[name] for name in cls.model_fields if given.get(name) not in (None, [])})
 
     @field_validator("since")
     @classmethod

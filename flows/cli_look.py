@@ -1,0 +1,120 @@
+"""The commands that look and grow nothing: check, status, failed, explain, stats, export, doctor."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dynosaur_core.errors import Code, DynosaurError
+from flows.cli_arguments import AsJson, Catalog, StoreUrl, print_json
+from flows.options import Options
+from flows.screen import Screen
+
+app = typer.Typer()
+
+
+@app.command()
+def check(
+    tasks: Annotated[
+        Path, typer.Argument(metavar="TASKS", help="JSONL of dataset, config, instruction, input_fields, output_field")
+    ],
+    catalog: Catalog = None,
+) -> None:
+    """Judge task designs as the filter would: one line of JSON each."""
+    from dynosaur_core.check import Checker
+    from dynosaur_core.clients import open_clients
+    from dynosaur_core.store import Store
+
+    settings = Options(catalog=catalog).settings()
+    try:
+        lines = tasks.read_text(encoding="utf-8").split("\n")  # a text may hold other signs that end a line
+    except (OSError, UnicodeDecodeError) as error:
+        raise DynosaurError(Code.BAD_SETTING, f"{tasks} cannot be read: {error}") from error
+    with tempfile.TemporaryDirectory(prefix="dynosaur-check-") as folder:
+        for verdict in Checker(open_clients(settings).catalog, Store(folder), settings).check(lines):
+            print_json(verdict)
+
+
+@app.command()
+def status(store: StoreUrl = None, as_json: AsJson = False) -> None:
+    """What the store holds, and how the last growths ended."""
+    from flows import inspect
+
+    _show(inspect.status(_clients(store)), inspect.show_status, as_json)
+
+
+@app.command()
+def failed(store: StoreUrl = None, as_json: AsJson = False) -> None:
+    """What broke or was deferred, why, and what to do about it."""
+    from flows import inspect
+
+    _show(inspect.failed(_clients(store)), inspect.show_failed, as_json)
+
+
+@app.command()
+def explain(
+    name: Annotated[str, typer.Argument(metavar="ID[:CONFIG]", help="a dataset, or one of its configs")],
+    store: StoreUrl = None,
+) -> None:
+    """All that is known of one dataset: its tasks, verdicts, requests."""
+    from flows.explain import explain as explained
+
+    sys.stdout.write(json.dumps(explained(_clients(store), name), indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+@app.command()
+def stats(store: StoreUrl = None, as_json: AsJson = False) -> None:
+    """Records by licence, designer and dataset."""
+    from flows import inspect
+
+    _show(inspect.stats(_clients(store)), inspect.show_stats, as_json)
+
+
+@app.command()
+def export(
+    to: Annotated[str, typer.Argument(metavar="TO", help="file or URL (.gz compresses); a folder for `reference`")],
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORM", help="alpaca, messages, tk-instruct or reference")
+    ] = "alpaca",
+    catalog: Catalog = None,
+    store: StoreUrl = None,
+) -> None:
+    """Write the grown dataset in another form."""
+    from flows.export import export as write
+
+    count = write(_clients(store, catalog), form, to)
+    Screen().line(f"{count:,} lines to {to}")
+
+
+@app.command()
+def doctor(catalog: Catalog = None, store: StoreUrl = None, as_json: AsJson = False) -> None:
+    """Try store, catalogue, model and Prefect, and say what to do."""
+    from flows.doctor import examine, show_findings
+
+    findings = examine(Options(catalog=catalog, store=store))
+    _show(findings, show_findings, as_json)
+    raise typer.Exit(0 if all(finding["ok"] for finding in findings) else 1)
+
+
+def _clients(store: str | None, catalog: str | None = None) -> Any:
+    """For commands that look: a store that is not there is not made."""
+    from dynosaur_core.clients import open_clients
+
+    clients = open_clients(Options(store=store, catalog=catalog).settings())
+    if not clients.store.fs.exists(clients.store.root):
+        message = f"there is no store at {clients.store.url}: give --store or DYNOSAUR_STORE, or run `dynosaur grow`"
+        raise DynosaurError(Code.BAD_SETTING, message)
+    return clients
+
+
+def _show(found: Any, show: Callable[[Any, Screen], None], as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+    else:
+        show(found, Screen())
