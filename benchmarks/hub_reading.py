@@ -16,8 +16,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from dynosaur_core.catalog.hub import HubCatalog
-from dynosaur_core.catalog.hub_http import HubHttp
+from dynosaur_core.catalog.hub.catalog import HubCatalog
+from dynosaur_core.catalog.hub.http import HubHttp
 from dynosaur_core.settings import Sampling, Settings
 from tests.support.hub import LoopbackHub
 from tests.support.hub.content import card, jsonl, parquet, reviews

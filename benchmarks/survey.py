@@ -19,8 +19,8 @@ from tests.support.hub.content import card
 LISTING = """
 import json, resource, sys, time
 from datetime import datetime
-from dynosaur_core.catalog.hub import HubCatalog
-from dynosaur_core.catalog.hub_http import HubHttp
+from dynosaur_core.catalog.hub.catalog import HubCatalog
+from dynosaur_core.catalog.hub.http import HubHttp
 from dynosaur_core.protocols import Cursor
 from dynosaur_core.settings import Settings
 url, token, since = sys.argv[1:]

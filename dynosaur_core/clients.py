@@ -78,7 +78,7 @@ def open_catalog(settings: Settings) -> Catalog:
     """`hub`, a folder in the Hub's layout, or a .jsonl export; raises BadCatalog for anything else."""
     where = settings.catalog
     if where == "hub":
-        from dynosaur_core.catalog.hub import HubCatalog
+        from dynosaur_core.catalog.hub.catalog import HubCatalog
 
         return HubCatalog(settings)
     if where.endswith((".jsonl", ".jsonl.gz")):

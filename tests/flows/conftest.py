@@ -14,7 +14,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import TaskRun
 from prefect.testing.utilities import prefect_test_harness
 
-from dynosaur_core.catalog.hub_http import shared_http
+from dynosaur_core.catalog.hub.http import shared_http
 from dynosaur_core.clients import close_clients
 from dynosaur_core.report import GrowthReport
 from flows.grow import grow

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 from datasets import Features
 
 from dynosaur_core.catalog.files import is_media, spread
-from dynosaur_core.catalog.hub_files import RemoteRepo, check_group
-from dynosaur_core.catalog.hub_http import FILES, STORAGE, Answer
+from dynosaur_core.catalog.hub.files import RemoteRepo, check_group
+from dynosaur_core.catalog.hub.http import FILES, STORAGE, Answer
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import ROW_COLUMN

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dynosaur_core.card import Card, listing_fields
-from dynosaur_core.catalog.hub_http import API, Answer, HubHttp, is_repo_id
+from dynosaur_core.catalog.hub.http import API, Answer, HubHttp, is_repo_id
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import DatasetRef
 from dynosaur_core.protocols import Cursor

@@ -17,8 +17,8 @@ import pyarrow as pa
 from datasets import Features
 
 from dynosaur_core.catalog.files import is_media
-from dynosaur_core.catalog.hub_files import RemoteRepo
-from dynosaur_core.catalog.hub_http import VIEWER, Answer
+from dynosaur_core.catalog.hub.files import RemoteRepo
+from dynosaur_core.catalog.hub.http import VIEWER, Answer
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import ROW_COLUMN
 

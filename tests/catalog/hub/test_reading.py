@@ -15,9 +15,9 @@ import pytest
 from datasets import ClassLabel, Features, Image, List, Value
 
 from dynosaur_core.catalog.files import FolderSource
-from dynosaur_core.catalog.hub import HubCatalog
-from dynosaur_core.catalog.hub_http import HubHttp
-from dynosaur_core.catalog.hub_stream import sample_streamed
+from dynosaur_core.catalog.hub.catalog import HubCatalog
+from dynosaur_core.catalog.hub.http import HubHttp
+from dynosaur_core.catalog.hub.stream import sample_streamed
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import ROW_COLUMN
 from dynosaur_core.settings import Sampling, Settings

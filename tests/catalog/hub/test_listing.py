@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dynosaur_core.catalog.hub import HubCatalog
-from dynosaur_core.catalog.hub_http import HubHttp
-from dynosaur_core.catalog.hub_listing import OVERLAP, entry_ref
+from dynosaur_core.catalog.hub.catalog import HubCatalog
+from dynosaur_core.catalog.hub.http import HubHttp
+from dynosaur_core.catalog.hub.listing import OVERLAP, entry_ref
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import DatasetRef
 from dynosaur_core.protocols import Cursor

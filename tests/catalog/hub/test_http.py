@@ -8,7 +8,7 @@ import time
 import httpx
 import pytest
 
-from dynosaur_core.catalog.hub_http import (
+from dynosaur_core.catalog.hub.http import (
     API,
     FILES,
     Answer,

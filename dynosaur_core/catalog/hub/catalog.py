@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from huggingface_hub import get_token
 
-from dynosaur_core.catalog.hub_files import RemoteRepo
-from dynosaur_core.catalog.hub_http import API, HubHttp, repo_path, shared_http, viewer_address
-from dynosaur_core.catalog.hub_listing import EXPAND, Query, census, entry_ref, listing
-from dynosaur_core.catalog.hub_reading import HubSource
-from dynosaur_core.catalog.viewer import Viewer
+from dynosaur_core.catalog.hub.files import RemoteRepo
+from dynosaur_core.catalog.hub.http import API, HubHttp, repo_path, shared_http, viewer_address
+from dynosaur_core.catalog.hub.listing import EXPAND, Query, census, entry_ref, listing
+from dynosaur_core.catalog.hub.reading import HubSource
+from dynosaur_core.catalog.hub.viewer import Viewer
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import DatasetRef

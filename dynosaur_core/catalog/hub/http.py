@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import httpx
 from huggingface_hub import get_token
 
-from dynosaur_core.catalog.hub_quota import Quotas, retry_after
+from dynosaur_core.catalog.hub.quota import Quotas, retry_after
 from dynosaur_core.errors import Code, DynosaurError
 
 T = TypeVar("T")
