@@ -23,8 +23,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from dynosaur_core.instruction.client import LlmClient
 from dynosaur_core.instruction.stage import propose
+from dynosaur_core.llm.client import LlmClient
 from dynosaur_core.settings import Llm, Settings
 from dynosaur_core.store import Store
 from tests.instruction.data import dataset

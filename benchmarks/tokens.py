@@ -22,11 +22,11 @@ from typing import Any
 from dynosaur_core.catalog.folder import FolderCatalog
 from dynosaur_core.errors import DynosaurError
 from dynosaur_core.filter.stage import filter_tasks
-from dynosaur_core.instruction.client import LlmClient
 from dynosaur_core.instruction.estimate import estimate
 from dynosaur_core.instruction.examples import EXAMPLE_INSTRUCTIONS
-from dynosaur_core.instruction.prices import cost_usd, count_tokens
 from dynosaur_core.instruction.stage import propose
+from dynosaur_core.llm.client import LlmClient
+from dynosaur_core.llm.prices import cost_usd, count_tokens
 from dynosaur_core.metadata.stage import read_metadata
 from dynosaur_core.models import DatasetMetadata, Subset, Usage
 from dynosaur_core.settings import Designing, Llm, Policy, Settings

@@ -18,7 +18,7 @@ from dynosaur_core.store import Store
 
 # The catalogues bring `datasets` and the model `openai`: seconds that a look into the ledger need not wait for.
 if TYPE_CHECKING:
-    from dynosaur_core.instruction.client import LlmClient
+    from dynosaur_core.llm.client import LlmClient
 
 
 class Clients:
@@ -45,7 +45,7 @@ class Clients:
 
     def llm(self, growth_id: str = "") -> LlmClient:
         """The model, paid from the budget of this growth; without one, what `doctor` asks is on no growth's account."""
-        from dynosaur_core.instruction.client import LlmClient
+        from dynosaur_core.llm.client import LlmClient
 
         with self._lock:
             if self._llm is None or self._llm[0] != growth_id:

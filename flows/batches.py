@@ -9,7 +9,7 @@ from prefect import get_run_logger
 from dynosaur_core.clients import Clients
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.growth import Growth
-from dynosaur_core.instruction.batch import Batches
+from dynosaur_core.llm.batch import Batches
 from dynosaur_core.models import DatasetRef
 from flows.branches import Branches
 

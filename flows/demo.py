@@ -16,8 +16,8 @@ from rich.panel import Panel
 from dynosaur_core.bundled import bundled_catalog
 from dynosaur_core.clients import open_clients
 from dynosaur_core.errors import REASONS, Reason
-from dynosaur_core.instruction.local_model import LocalModel, find_weights
 from dynosaur_core.ledger import Entry, Outcome
+from dynosaur_core.llm.local_model import LocalModel, find_weights
 from dynosaur_core.models import Release
 from dynosaur_core.settings import Settings
 from flows.options import Options

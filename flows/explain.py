@@ -9,9 +9,9 @@ from typing import Any
 from dynosaur_core.clients import Clients
 from dynosaur_core.errors import REASONS, Code, DynosaurError, Reason
 from dynosaur_core.growth import trace_name
-from dynosaur_core.instruction.answers import Answers
 from dynosaur_core.instruction.stage import plan
 from dynosaur_core.ledger import Entry
+from dynosaur_core.llm.answers import Answers
 from dynosaur_core.models import Contribution, DatasetMetadata, FieldSpec, FilterResult, Proposal
 from flows.inspect import advice
 from flows.release import read_contribution

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dynosaur_core.instruction.answers import Answers
-from dynosaur_core.instruction.prices import count_tokens, priced, prompt_tokens
 from dynosaur_core.instruction.stage import Ask, plan
+from dynosaur_core.llm.answers import Answers
+from dynosaur_core.llm.prices import count_tokens, priced, prompt_tokens
 from dynosaur_core.models import DatasetMetadata, Usage
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dynosaur_core.errors import Reason
-from dynosaur_core.instruction.literals import find_literals
 from dynosaur_core.instruction.schema import FROM_DATA, FROM_DESCRIPTION
+from dynosaur_core.llm.literals import find_literals
 from dynosaur_core.models import TaskDesign
 
 MAX_DESIGNS = 50

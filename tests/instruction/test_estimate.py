@@ -11,9 +11,9 @@ from dynosaur_core.instruction.stage import propose
 from dynosaur_core.models import Usage
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
-from tests.instruction.conftest import MakeClient
 from tests.instruction.data import dataset, settings, subset, text
 from tests.support.llm import LlmServer, Replay
+from tests.support.llm.fixtures import MakeClient
 
 
 def test_prompts_are_counted_and_known_answers_cost_nothing(

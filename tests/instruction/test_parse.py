@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynosaur_core.errors import Reason
-from dynosaur_core.instruction.literals import find_literals
 from dynosaur_core.instruction.parse import MAX_DESIGNS, parse_answer
+from dynosaur_core.llm.literals import find_literals
 
 FIELDS = ("question", "context", "answer", "Latitude, Longitude")
 FIRST = {"instruction": "Answer the question.", "input_fields": ["question", "context"], "output_field": "answer"}

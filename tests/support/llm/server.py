@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from dynosaur_core.digest import digest
-from dynosaur_core.instruction.prices import count_tokens
+from dynosaur_core.llm.prices import count_tokens
 from tests.support.llm import faults as kinds
 from tests.support.llm.answer import Answerer, Asked, design
 from tests.support.llm.batches import Batches

@@ -16,7 +16,7 @@ import httpx2
 import openai
 
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.instruction.limits import seconds
+from dynosaur_core.llm.limits import seconds
 
 CONNECT_S = 10.0
 MAX_RESPONSE_BYTES = 4_000_000

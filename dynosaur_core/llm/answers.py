@@ -10,7 +10,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from dynosaur_core.instruction.request import Capability, Request
+from dynosaur_core.llm.request import Capability, Request
 from dynosaur_core.models import Usage
 from dynosaur_core.store import Store
 

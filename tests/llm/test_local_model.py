@@ -18,7 +18,7 @@ import pytest
 from openai import APIConnectionError, OpenAI
 
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.instruction.local_model import (
+from dynosaur_core.llm.local_model import (
     DEFAULT_FILE,
     DEFAULT_REPO,
     FALLBACK_PACKAGE,
@@ -78,7 +78,7 @@ def hub() -> Iterator[str]:
 def found(tmp_path: Path, endpoint: str, setting: str | None = None) -> Weights:
     """What a fresh process with an empty cache finds, as the Hub's library reads its environment once."""
     code = (
-        "import json, sys; from dynosaur_core.instruction.local_model import find_weights; "
+        "import json, sys; from dynosaur_core.llm.local_model import find_weights; "
         "w = find_weights(json.loads(sys.argv[1])); print(json.dumps([str(w.path), w.origin, w.reason]))"
     )
     env = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path), "HF_HUB_DISABLE_XET": "1"}
@@ -175,7 +175,7 @@ def test_stopping_cuts_off_what_is_under_way(weights: Weights) -> None:
 
 def test_a_process_that_dies_takes_the_server_with_it(weights: Weights) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from dynosaur_core.instruction.local_model import *; "
+        "import os, sys; from pathlib import Path; from dynosaur_core.llm.local_model import *; "
         "m = LocalModel(Weights(Path(sys.argv[1]), '', ''), slots=1, context=512).__enter__(); "
         "os.write(1, m.base_url.encode()); os._exit(9)"
     )

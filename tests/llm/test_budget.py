@@ -12,11 +12,11 @@ import pytest
 from sqlalchemy import Engine
 
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.instruction.client import LlmClient
-from dynosaur_core.instruction.prices import cost_usd
 from dynosaur_core.instruction.stage import propose
 from dynosaur_core.ledger.budget import Budget, Spending
 from dynosaur_core.ledger.engine import open_engine
+from dynosaur_core.llm.client import LlmClient
+from dynosaur_core.llm.prices import cost_usd
 from dynosaur_core.models import Usage
 from dynosaur_core.store import Store
 from tests.instruction.data import dataset, settings
@@ -94,7 +94,7 @@ WORKER = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dynosaur_core.errors import DynosaurError
-from dynosaur_core.instruction.client import LlmClient
+from dynosaur_core.llm.client import LlmClient
 from dynosaur_core.instruction.stage import propose
 from dynosaur_core.ledger.budget import Budget
 from dynosaur_core.ledger.engine import open_engine

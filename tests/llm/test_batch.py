@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.instruction.batch import Batches
-from dynosaur_core.instruction.client import MAX_LEFT_OUT, LlmClient
-from dynosaur_core.instruction.prices import cost_usd
 from dynosaur_core.instruction.stage import propose
 from dynosaur_core.ledger.budget import Budget
 from dynosaur_core.ledger.engine import open_engine
+from dynosaur_core.llm.batch import Batches
+from dynosaur_core.llm.client import MAX_LEFT_OUT, LlmClient
+from dynosaur_core.llm.prices import cost_usd
 from dynosaur_core.models import Usage
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
-from tests.instruction.conftest import MakeClient
 from tests.instruction.data import dataset, settings
-from tests.instruction.test_faults import Outcome, grow, proposals
+from tests.llm.test_faults import Outcome, grow, proposals
 from tests.support.llm import Faults, LlmServer
 from tests.support.llm.faults import CONTENT
+from tests.support.llm.fixtures import MakeClient
 
 NAMES = [f"owner/set-{number}" for number in range(10)]
 
@@ -176,11 +176,11 @@ def test_the_cap_holds_for_batches_too(endpoint: LlmServer, store: Store, batche
 
 KILLED = """
 import os, sys
-from dynosaur_core.instruction.batch import Batches
-from dynosaur_core.instruction.client import LlmClient
+from dynosaur_core.llm.batch import Batches
+from dynosaur_core.llm.client import LlmClient
 from dynosaur_core.store import Store
 from tests.instruction.data import settings
-from tests.instruction.test_faults import grow
+from tests.llm.test_faults import grow
 
 folder, url, moment = sys.argv[1:]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.instruction.adapter import read_answer
+from dynosaur_core.llm.adapter import read_answer
 
 
 def chat(content: Any, **more: Any) -> bytes:

@@ -20,7 +20,7 @@ from huggingface_hub import hf_hub_download, hf_hub_url
 from huggingface_hub.errors import HfHubHTTPError
 
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.instruction import local_server
+from dynosaur_core.llm import local_server
 
 DEFAULT_REPO = "Qwen/Qwen2.5-1.5B-Instruct-GGUF"
 DEFAULT_FILE = "qwen2.5-1.5b-instruct-q4_k_m.gguf"

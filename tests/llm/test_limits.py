@@ -8,13 +8,13 @@ from itertools import pairwise
 
 import pytest
 
-from dynosaur_core.instruction.limits import Rate, seconds
 from dynosaur_core.instruction.stage import propose
+from dynosaur_core.llm.limits import Rate, seconds
 from dynosaur_core.store import Store
-from tests.instruction.conftest import MakeClient
 from tests.instruction.data import dataset, settings, subset, text
-from tests.instruction.test_faults import grow
+from tests.llm.test_faults import grow
 from tests.support.llm import Faults, LlmServer
+from tests.support.llm.fixtures import MakeClient
 
 
 @pytest.mark.parametrize(

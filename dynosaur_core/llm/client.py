@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.instruction.adapter import Adapter, Answer, LostError, RefusedError
-from dynosaur_core.instruction.answers import Answers, StoredAnswer
-from dynosaur_core.instruction.circuit import Circuit
-from dynosaur_core.instruction.limits import Pace
-from dynosaur_core.instruction.prices import cost_usd, count_tokens, priced, prompt_tokens, require_price
-from dynosaur_core.instruction.request import Capability, Request, body, make_request
 from dynosaur_core.ledger.budget import Budget, Reservation, Spending
+from dynosaur_core.llm.adapter import Adapter, Answer, LostError, RefusedError
+from dynosaur_core.llm.answers import Answers, StoredAnswer
+from dynosaur_core.llm.circuit import Circuit
+from dynosaur_core.llm.limits import Pace
+from dynosaur_core.llm.prices import cost_usd, count_tokens, priced, prompt_tokens, require_price
+from dynosaur_core.llm.request import Capability, Request, body, make_request
 from dynosaur_core.models import Usage
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store

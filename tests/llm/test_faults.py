@@ -7,15 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from dynosaur_core.errors import Code, DynosaurError, Reason
-from dynosaur_core.instruction.client import LlmClient
 from dynosaur_core.instruction.stage import propose
+from dynosaur_core.llm.client import LlmClient
 from dynosaur_core.models import Proposal, Usage
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
-from tests.instruction.conftest import MakeClient
 from tests.instruction.data import dataset, settings, subset
 from tests.support.llm import Faults, LlmServer
 from tests.support.llm.faults import ALL, CONNECTION, HTTP, QUOTA, UNUSABLE
+from tests.support.llm.fixtures import MakeClient
 
 Outcome = tuple[Proposal, ...] | DynosaurError
 

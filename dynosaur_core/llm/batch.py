@@ -21,13 +21,13 @@ import httpx2
 import openai
 
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.instruction.adapter import RefusedError, read_answer
-from dynosaur_core.instruction.answers import QUEUE, StoredAnswer, queue_name
-from dynosaur_core.instruction.batch_jobs import JOBS, Collected, Job
-from dynosaur_core.instruction.client import LlmClient, stored
-from dynosaur_core.instruction.prices import cost_usd, prompt_tokens
-from dynosaur_core.instruction.request import Request, body
 from dynosaur_core.ledger.budget import Reservation, Spending
+from dynosaur_core.llm.adapter import RefusedError, read_answer
+from dynosaur_core.llm.answers import QUEUE, StoredAnswer, queue_name
+from dynosaur_core.llm.batch_jobs import JOBS, Collected, Job
+from dynosaur_core.llm.client import LlmClient, stored
+from dynosaur_core.llm.prices import cost_usd, prompt_tokens
+from dynosaur_core.llm.request import Request, body
 from dynosaur_core.models import Mode, Usage
 
 MAX_REQUESTS = 50_000
