@@ -99,7 +99,7 @@ def test_a_line_that_is_no_design_is_named(catalog: Path, tmp_path: Path, line: 
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "flows.cli", "check", *map(str, arguments)]
+    command = [sys.executable, "-m", "flows.command", "check", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=280, check=False, env={**os.environ})
 
 

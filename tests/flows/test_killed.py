@@ -29,7 +29,16 @@ def _many(root: Path, count: int) -> None:
 
 
 def _start(catalog: Path, work: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "flows.cli", "grow", "--catalog", str(catalog), "--store", str(work / "store")]
+    command = [
+        sys.executable,
+        "-m",
+        "flows.command",
+        "grow",
+        "--catalog",
+        str(catalog),
+        "--store",
+        str(work / "store"),
+    ]
     environment = {**os.environ, "PREFECT_API_URL": PREFECT_API_URL.value() or ""}
     return subprocess.Popen(
         [*command, "--release", str(work / "release"), "--json"],

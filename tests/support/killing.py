@@ -42,7 +42,17 @@ class Growths:
         return len(self.hub.log) + sum(self.endpoint.seen.attempts.values())
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "flows.cli", "grow", "--catalog", "hub", "--store", str(self.store), "--json"]
+        command = [
+            sys.executable,
+            "-m",
+            "flows.command",
+            "grow",
+            "--catalog",
+            "hub",
+            "--store",
+            str(self.store),
+            "--json",
+        ]
         own = {"HF_ENDPOINT": self.hub.url, "HF_TOKEN": self.hub.token, "OPENAI_BASE_URL": self.endpoint.url}
         environment = {**os.environ, "OPENAI_API_KEY": "sk-test-secret", **own, **self.environment}
         return subprocess.Popen(

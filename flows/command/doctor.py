@@ -10,8 +10,8 @@ from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.publish.sinks import open_sink
+from flows.command.screen import Screen
 from flows.options import Options
-from flows.screen import Screen
 
 
 def examine(options: Options) -> list[dict[str, Any]]:

@@ -12,9 +12,9 @@ from typing import Annotated, Any
 import typer
 
 from dynosaur_core.errors import Code, DynosaurError
-from flows.cli_arguments import AsJson, Catalog, StoreUrl, print_json
+from flows.command.arguments import AsJson, Catalog, StoreUrl, print_json
+from flows.command.screen import Screen
 from flows.options import Options
-from flows.screen import Screen
 
 app = typer.Typer()
 
@@ -44,17 +44,17 @@ def check(
 @app.command()
 def status(store: StoreUrl = None, as_json: AsJson = False) -> None:
     """What the store holds, and how the last growths ended."""
-    from flows import inspect
+    from flows.command import views
 
-    _show(inspect.status(_clients(store)), inspect.show_status, as_json)
+    _show(views.status(_clients(store)), views.show_status, as_json)
 
 
 @app.command()
 def failed(store: StoreUrl = None, as_json: AsJson = False) -> None:
     """What broke or was deferred, why, and what to do about it."""
-    from flows import inspect
+    from flows.command import views
 
-    _show(inspect.failed(_clients(store)), inspect.show_failed, as_json)
+    _show(views.failed(_clients(store)), views.show_failed, as_json)
 
 
 @app.command()
@@ -63,7 +63,7 @@ def explain(
     store: StoreUrl = None,
 ) -> None:
     """All that is known of one dataset: its tasks, verdicts, requests."""
-    from flows.explain import explain as explained
+    from flows.command.explain import explain as explained
 
     sys.stdout.write(json.dumps(explained(_clients(store), name), indent=2, ensure_ascii=False, default=str) + "\n")
 
@@ -71,9 +71,9 @@ def explain(
 @app.command()
 def stats(store: StoreUrl = None, as_json: AsJson = False) -> None:
     """Records by licence, designer and dataset."""
-    from flows import inspect
+    from flows.command import views
 
-    _show(inspect.stats(_clients(store)), inspect.show_stats, as_json)
+    _show(views.stats(_clients(store)), views.show_stats, as_json)
 
 
 @app.command()
@@ -86,7 +86,7 @@ def export(
     store: StoreUrl = None,
 ) -> None:
     """Write the grown dataset in another form."""
-    from flows.export import export as write
+    from flows.command.export import export as write
 
     count = write(_clients(store, catalog), form, to)
     Screen().line(f"{count:,} lines to {to}")
@@ -95,7 +95,7 @@ def export(
 @app.command()
 def doctor(catalog: Catalog = None, store: StoreUrl = None, as_json: AsJson = False) -> None:
     """Try store, catalogue, model and Prefect, and say what to do."""
-    from flows.doctor import examine, show_findings
+    from flows.command.doctor import examine, show_findings
 
     findings = examine(Options(catalog=catalog, store=store))
     _show(findings, show_findings, as_json)

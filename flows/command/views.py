@@ -8,7 +8,7 @@ from typing import Any
 from dynosaur_core.clients import Clients
 from dynosaur_core.errors import ERRORS, Code
 from dynosaur_core.ledger import Entry, Outcome
-from flows.screen import Screen, plain_table
+from flows.command.screen import Screen, plain_table
 
 SHOWN = 50
 """Datasets of one error code that the screen shows."""

@@ -20,9 +20,9 @@ from dynosaur_core.ledger import Entry, Outcome
 from dynosaur_core.llm.local_model import LocalModel, find_weights
 from dynosaur_core.models import Release
 from dynosaur_core.settings import Settings
+from flows.command.screen import Screen, plain_table
 from flows.options import Options
 from flows.progress import listening
-from flows.screen import Screen, plain_table
 
 # What suits a small model on a few cores: it copies examples, and answers one question at a time.
 _SETTINGS = {

@@ -13,7 +13,7 @@ from dynosaur_core.instruction.stage import plan
 from dynosaur_core.ledger import Entry
 from dynosaur_core.llm.answers import Answers
 from dynosaur_core.models import Contribution, DatasetMetadata, FieldSpec, FilterResult, Proposal
-from flows.inspect import advice
+from flows.command.views import advice
 from flows.release import read_contribution
 
 

@@ -15,7 +15,7 @@ import pytest
 from prefect.settings import PREFECT_API_URL
 
 from dynosaur_core.clients import close_clients
-from flows.cli import main
+from flows.command.main import main
 from tests.support.datasets import write_dataset
 from tests.support.llm import LlmServer
 
@@ -53,7 +53,7 @@ def process(tmp_path: Path) -> Run:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("DYNOSAUR_")}
         environment |= {"COLUMNS": "80", "PREFECT_API_URL": PREFECT_API_URL.value() or ""}
         environment["PYTHONPATH"] = str(Path(__file__).parents[2])
-        command = [sys.executable, "-m", "flows.cli", *map(str, arguments)]
+        command = [sys.executable, "-m", "flows.command", *map(str, arguments)]
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=200, check=False, env=environment, cwd=tmp_path
         )

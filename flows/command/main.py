@@ -12,10 +12,10 @@ from typing import Annotated, Any
 import typer
 
 from dynosaur_core.errors import Code, DynosaurError
-from flows import cli_look
-from flows.cli_arguments import AsJson, Catalog, ReleaseUrls, StoreUrl, print_json
+from flows.command import look
+from flows.command.arguments import AsJson, Catalog, ReleaseUrls, StoreUrl, print_json
+from flows.command.screen import Screen
 from flows.options import Options
-from flows.screen import Screen
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -143,7 +143,7 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Grow the bundled catalogue with a model on this machine: no key."""
-    from flows.demo import run_demo
+    from flows.command.demo import run_demo
 
     raise typer.Exit(run_demo(folder, as_json))
 
@@ -201,7 +201,7 @@ def _quiet_prefect() -> None:
     os.environ.setdefault("DO_NOT_TRACK", "1")
 
 
-app.add_typer(cli_look.app)
+app.add_typer(look.app)
 
 
 def main() -> None:
@@ -217,7 +217,3 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("dynosaur: interrupted; the same command goes on from here\n")
         sys.exit(130)
-
-
-if __name__ == "__main__":
-    main()
