@@ -54,6 +54,8 @@ class Seen:
 
     attempts: Counter[str] = field(default_factory=Counter)
     answered: Counter[str] = field(default_factory=Counter)
+    empty: int = 0
+    """Responses that went out whole with no answer in them."""
     statuses: Counter[int] = field(default_factory=Counter)
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -113,7 +115,7 @@ class LlmServer:
         asked = Asked(messages, None if self.behaviour.ignores_schema else _schema(body, api))
         room = body.get("max_tokens") or body.get("max_completion_tokens") or body.get("max_output_tokens") or 10_000
         text = kinds.spoil(self.behaviour.answerer(asked), kind)
-        finish = "length" if kind == "truncated" or count_tokens(text) > room else "stop"
+        finish = "error" if kind == "broken" else "length" if kind == "truncated" or count_tokens(text) > room else "stop"
         prompt = sum(_tokens(message["content"]) + 4 for message in messages)
         prompt += int(_tokens(json.dumps(asked.schema)) * 0.8) if asked.schema else 0
         usage = (prompt, count_tokens(text))
@@ -188,7 +190,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(401, _error(f"Incorrect API key provided: {given}", "invalid_api_key"), {})
             return
         if not self.path.endswith(("/chat/completions", "/responses")):
-            self._send(*endpoint.batches.post(self.path, raw, self.headers), {})
+            self._post_batch(raw)
             return
         with endpoint.lock:
             seen.in_flight += 1
@@ -198,6 +200,15 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             with endpoint.lock:
                 seen.in_flight -= 1
+
+    def _post_batch(self, raw: bytes) -> None:
+        batches = self.server.endpoint.batches
+        lost = batches.lost.pop(0) if batches.lost and self.path.endswith("/batches") else ""
+        answer = (0, b"") if lost == "request" else batches.post(self.path, raw, self.headers)
+        if lost:
+            self._reset()
+        else:
+            self._send(*answer, {})
 
     def _ask(self, body: dict[str, Any], api: str) -> None:
         endpoint, seen = self.server.endpoint, self.server.endpoint.seen
@@ -221,7 +232,10 @@ class _Handler(BaseHTTPRequestHandler):
             return
         response = endpoint.answer(body, api, kind)
         with endpoint.lock:
-            seen.answered[name] += 1
+            if kind in kinds.EMPTY:
+                seen.empty += 1
+            else:
+                seen.answered[name] += 1
         self._send(200, response, endpoint.rate_headers())
 
     def _fail(self, kind: str, body: dict[str, Any], api: str) -> None:
@@ -299,7 +313,7 @@ def _responses(model: str, text: str, finish: str, usage: tuple[int, int], *, re
         "id": "resp_loopback",
         "object": "response",
         "model": model,
-        "status": "incomplete" if finish == "length" else "completed",
+        "status": {"length": "incomplete", "error": "failed"}.get(finish, "completed"),
         "incomplete_details": {"reason": "max_output_tokens"} if finish == "length" else None,
         "output": [{"type": "reasoning", "summary": []}, {"type": "message", "role": "assistant", "content": [part]}],
         "usage": {"input_tokens": usage[0], "output_tokens": usage[1], "total_tokens": sum(usage)},
