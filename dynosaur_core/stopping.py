@@ -10,7 +10,7 @@ from contextlib import contextmanager
 _STEP_S = 0.5
 """How soon a waiting thread notices."""
 _stopped = threading.Event()
-_listeners: list[Callable[[], None]] = []
+_listeners: list[Callable[[BaseException], None]] = []
 
 
 class StoppedError(BaseException):
@@ -25,20 +25,20 @@ def by_signal() -> Iterator[None]:
         yield
     except Exception:
         raise
-    except BaseException:  # KeyboardInterrupt, or what a handler of SIGTERM raises
-        stop()
+    except BaseException as end:  # KeyboardInterrupt, or what a handler of SIGTERM raises
+        stop(end)
         raise
 
 
-def stop() -> None:
-    """Ends all waiting in this process, and tells those who asked to know."""
+def stop(end: BaseException) -> None:
+    """Ends all waiting in this process because of `end`, and tells those who asked to know."""
     _stopped.set()
     for listener in _listeners:
-        listener()
+        listener(end)
 
 
-def when_stopped(listener: Callable[[], None]) -> None:
-    """Calls `listener` when the process is stopped."""
+def when_stopped(listener: Callable[[BaseException], None]) -> None:
+    """Calls `listener` with what ends the process, when it is stopped."""
     _listeners.append(listener)
 
 
