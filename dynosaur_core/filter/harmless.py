@@ -26,7 +26,9 @@ _MARKUP = re.compile(
     r"|\b(?:javascript|vbscript):\s{0,3}\S|\bdata:[a-z]{1,20}/[a-z0-9.+-]{1,40}[;,]",
     re.IGNORECASE,
 )
-_CONTROL = re.compile(r"<\|[\w ]{1,40}\|>|\[/?INST\]|<</?SYS>>|</s>|\b(?:system|assistant)\s{0,2}prompt\s{0,2}:", re.IGNORECASE)
+_CONTROL = re.compile(
+    r"<\|[\w ]{1,40}\|>|\[/?INST\]|<</?SYS>>|</s>|\b(?:system|assistant)\s{0,2}prompt\s{0,2}:", re.IGNORECASE
+)
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 
 _DROPPING = word_set("ignore ignores ignoring disregard disregarding forget override overriding bypass bypassing")
@@ -40,7 +42,9 @@ _ORDERS = word_set(
     """
 )
 _WHOLE = word_set("all any every")
-_CERTAIN_ORDERS = _ORDERS - word_set("rule rules direction directions command commands programming guideline guidelines")
+_CERTAIN_ORDERS = _ORDERS - word_set(
+    "rule rules direction directions command commands programming guideline guidelines"
+)
 _SHOWING = word_set("reveal show print repeat output display leak expose disclose recite tell")
 _REACH = 6
 """Words between a verb and what it is about."""

@@ -112,7 +112,9 @@ def _texts_only(value: dict[str, Any]) -> bool:
 def design_of(item: Any, fields: Sequence[str] = ()) -> TaskDesign:
     """One design from one value of an answer; `malformed` where it is not of the asked form."""
     if not isinstance(item, dict):
-        return TaskDesign(instruction=storable(str(item), MAX_INSTRUCTION_CHARS), malformed="a bare text where a task was asked for")
+        return TaskDesign(
+            instruction=storable(str(item), MAX_INSTRUCTION_CHARS), malformed="a bare text where a task was asked for"
+        )
     found: dict[str, Any] = {}
     for key, value in item.items():
         if name := _KEYS.get(_plain(key)):

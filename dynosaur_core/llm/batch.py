@@ -191,7 +191,7 @@ class Batches:
         try:
             batch = self._call(lambda: self._post(job, file.id), tries=1)
         except DynosaurError as error:
-            if not error.kind.transient or error.kind.deferred and error.code is not Code.MODEL_UNREACHABLE:
+            if not error.kind.transient or (error.kind.deferred and error.code is not Code.MODEL_UNREACHABLE):
                 raise
             if isinstance(error.__cause__, RefusedError):
                 raise

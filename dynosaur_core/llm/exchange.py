@@ -29,7 +29,7 @@ _exchange = _Exchange()
 
 @contextmanager
 def within(seconds: float, max_bytes: int) -> Iterator[None]:
-    """Whatever this thread reads meanwhile ends as a read timeout after `seconds`, as a read error after `max_bytes`."""
+    """Whatever this thread reads meanwhile is a read timeout after `seconds`, a read error after `max_bytes`."""
     _exchange.until, _exchange.bytes_left = time.monotonic() + seconds, max_bytes
     try:
         yield

@@ -24,9 +24,9 @@ _FINISHES = {
     "model_context_window_exceeded",
     FILTERED: "content_filter content_filtered content-filter safety recitation prohibited_content blocklist spii "
     "sensitive refusal guardrail_intervened moderation",
-    BROKEN: "error abort aborted cancel cancelled canceled failed failure fault interrupted insufficient_system_resource "
-    "network_error server_error internal_error upstream_error timeout unavailable engine_overloaded preempted "
-    "malformed_function_call queued in_progress",
+    BROKEN: "error abort aborted cancel cancelled canceled failed failure fault interrupted network_error "
+    "insufficient_system_resource server_error internal_error upstream_error timeout unavailable engine_overloaded "
+    "preempted malformed_function_call queued in_progress",
 }
 _FINISH = {word: finish for finish, words in _FINISHES.items() for word in words.split()}
 

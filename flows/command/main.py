@@ -83,7 +83,9 @@ def backfill(
     from_stage: Annotated[
         str | None, typer.Option(metavar="STAGE", help="begin at metadata, instruction, filter or publish")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="run every stage again; with --from-stage instruction, ask the model anew")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="run every stage again; with --from-stage instruction, ask the model anew")
+    ] = False,
     catalog: Catalog = None,
     store: StoreUrl = None,
     release: ReleaseUrls = None,

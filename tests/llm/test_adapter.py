@@ -221,8 +221,9 @@ def test_retry_after_is_bounded(headers: dict[str, str], expected: float | None)
 _json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(
-        ["choices", "message", "content", "finish_reason", "usage", "error", "output", "type", "refusal", "text", "code",
-         "tool_calls", "function", "arguments", "prompt_tokens", "model", "reasoning", "status", "incomplete_details"]
+        ["choices", "message", "content", "finish_reason", "usage", "error", "output", "type", "refusal", "text",
+         "code", "tool_calls", "function", "arguments", "prompt_tokens", "model", "reasoning", "status",
+         "incomplete_details"]
     ), inner, max_size=4),
     max_leaves=25,
 )  # fmt: skip

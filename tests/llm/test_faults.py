@@ -14,7 +14,7 @@ from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
 from tests.instruction.data import dataset, settings, subset
 from tests.support.llm import Faults, LlmServer
-from tests.support.llm.faults import ALL, CONNECTION, EMPTY, HTTP, QUOTA, UNUSABLE
+from tests.support.llm.faults import ALL, CONNECTION, EMPTY, HTTP, QUOTA, SAID, UNUSABLE
 from tests.support.llm.fixtures import MakeClient
 
 Outcome = tuple[Proposal, ...] | DynosaurError
@@ -47,7 +47,7 @@ def test_one_kind_of_fault(kind: str, endpoint: LlmServer, client: MakeClient, s
     names = [f"owner/set-{number}" for number in range(6)]
     grown = grow(names, quick(), client(quick()), store)
     assert set(endpoint.seen.answered.values()) == {1}
-    assert any(count > 1 for count in endpoint.seen.attempts.values()) == (kind in CONNECTION + HTTP + EMPTY)
+    assert any(count > 1 for count in endpoint.seen.attempts.values()) == (kind in (*CONNECTION, *HTTP, *SAID, *EMPTY))
     clean = Store(f"{store.url}-clean")
     endpoint.behaviour.faults = Faults()
     expected = grow(names, quick(), LlmClient(quick(), clean, base_url=endpoint.url), clean)
