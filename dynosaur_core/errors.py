@@ -158,6 +158,11 @@ class Reason(StrEnum):
     MALFORMED = "malformed"
     EMPTY_INSTRUCTION = "empty_instruction"
     NOT_AN_INSTRUCTION = "not_an_instruction"
+    INSTRUCTION_TOO_LONG = "instruction_too_long"
+    ODD_CHARACTERS = "odd_characters"
+    LINK = "link"
+    ACTIVE_MARKUP = "active_markup"
+    PROMPT_INJECTION = "prompt_injection"
     NO_INPUT = "no_input"
     NO_OUTPUT = "no_output"
     MULTIPLE_OUTPUTS = "multiple_outputs"
@@ -221,6 +226,11 @@ REASONS: dict[Reason, str] = {
     Reason.MALFORMED: "the task is not of the asked form",
     Reason.EMPTY_INSTRUCTION: "the instruction is empty or no text",
     Reason.NOT_AN_INSTRUCTION: "the instruction does not say what to do",
+    Reason.INSTRUCTION_TOO_LONG: "the instruction is longer than any task needs",
+    Reason.ODD_CHARACTERS: "the instruction holds characters that nobody sees, or that stand for lost ones",
+    Reason.LINK: "the instruction holds a link or an address",
+    Reason.ACTIVE_MARKUP: "the instruction holds markup that a browser would act on",
+    Reason.PROMPT_INJECTION: "the instruction speaks to its reader about the instructions that it has",
     Reason.NO_INPUT: "it names no input field",
     Reason.NO_OUTPUT: "it names no output field",
     Reason.MULTIPLE_OUTPUTS: "it asks for more than one output",

@@ -33,11 +33,20 @@ class Choice(BaseModel):
     errors: list[str] = Field(default=[], description="Error codes or reasons that they ended with")
     licenses: list[str] = Field(default=[], description="Licences that their records carry")
     from_stage: Stage | None = Field(default=None, description="Run again from this stage on")
-    force: bool = Field(default=False, description="Run again from the first stage on although nothing changed")
+    force: bool = Field(
+        default=False,
+        description="Run again from the first stage on although nothing changed; "
+        "with a first stage of instruction or before, ask the model anew",
+    )
 
     @property
     def fresh_from(self) -> Stage | None:
         return self.from_stage or ("metadata" if self.force else None)
+
+    @property
+    def anew(self) -> bool:
+        """Whether stored answers are set aside: `--force` together with a first stage that leads to the model."""
+        return self.force and self.from_stage in ("metadata", "instruction")
 
 
 @flow(name="backfill", persist_result=False)
@@ -68,14 +77,28 @@ def backfill(
         return chosen_forecast(choice, options)
     clients = open_clients(options.settings())
     with lease(clients.ledger.engine, "growth"):
-        plan = choose(clients, choice)
-        return run_plan(clients, options, begin(clients), plan, choice.fresh_from)
+        plan, growth_id = choose(clients, choice), begin(clients)
+        if choice.anew:
+            ask_anew(clients, growth_id)
+        return run_plan(clients, options, growth_id, plan, choice.fresh_from)
 
 
 def chosen_forecast(choice: Choice, options: Options) -> dict[str, Any]:
     """The plan of a backfill and its estimated cost; nothing is spent."""
     clients = open_clients(options.settings())
-    return estimate_plan(clients, choose(clients, choice))
+    return estimate_plan(clients, choose(clients, choice), anew=choice.anew)
+
+
+def ask_anew(clients: Clients, growth_id: str) -> None:
+    """Sets aside the answers from before this growth, once: one that was cut off and goes on keeps what it has paid."""
+    if not clients.settings.designing.asks_model:
+        return
+    name = f"anew/{growth_id}.json"
+    marked = clients.store.read_json(name)
+    if marked is None:
+        marked = {"since": datetime.now(UTC).isoformat()}
+        clients.store.write_json(name, marked)
+    clients.llm(growth_id).anew_since = datetime.fromisoformat(marked["since"])
 
 
 def choose(clients: Clients, choice: Choice) -> GrowthPlan:

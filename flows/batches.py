@@ -6,6 +6,7 @@ import time
 
 from prefect import get_run_logger
 
+from dynosaur_core import stopping
 from dynosaur_core.clients import Clients
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.growth import Growth
@@ -36,7 +37,7 @@ def run_batches(clients: Clients, growth: Growth) -> None:
             if growth.pending and not arrived:
                 if time.monotonic() >= until:
                     break
-                time.sleep(min(llm.batch_poll_s, max(0.0, until - time.monotonic())))
+                stopping.sleep(min(llm.batch_poll_s, max(0.0, until - time.monotonic())))
     except DynosaurError as error:
         log.warning("batch: %s", error)
         stopped = error

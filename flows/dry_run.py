@@ -25,8 +25,11 @@ def forecast(options: Options, limit: int | None = None) -> dict[str, Any]:
     return estimate_plan(clients, plan)
 
 
-def estimate_plan(clients: Clients, plan: GrowthPlan) -> dict[str, Any]:
-    """Reads datasets of the plan, spread over it, and adds up what asking about them would cost."""
+def estimate_plan(clients: Clients, plan: GrowthPlan, *, anew: bool = False) -> dict[str, Any]:
+    """Reads datasets of the plan, spread over it, and adds up what asking about them would cost.
+
+    `anew`: stored answers do not save anything.
+    """
     refs = plan.branches
     step = max(1, -(-len(refs) // SAMPLE))
     chosen = refs[::step]
@@ -37,7 +40,7 @@ def estimate_plan(clients: Clients, plan: GrowthPlan) -> dict[str, Any]:
             found = read_metadata(ref, clients.catalog, clients.store, settings.sampling, settings.policy)
         except DynosaurError:
             continue  # it would fail in its branch too, and costs nothing then
-        total += estimate(found, settings, clients.store)
+        total += estimate(found, settings, None if anew else clients.store)
     factor = len(refs) / len(chosen) if chosen else 0.0
     return {
         "planned": plan.counts(),

@@ -9,6 +9,7 @@ from prefect import flow, get_run_logger
 from prefect.states import Completed, Failed, State
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from dynosaur_core import stopping
 from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.growth import Growth, new_growth_id, pipeline_digest
 from dynosaur_core.ledger.lease import lease
@@ -85,6 +86,7 @@ def begin(clients: Clients) -> str:
     return growth_id
 
 
+@stopping.by_signal()
 def make_plan(clients: Clients, growth_id: str, limit: int | None, write: bool) -> GrowthPlan:
     """What a growth would do now; `write` puts into the ledger what the listing alone decides."""
     settings = clients.settings
@@ -96,6 +98,7 @@ def make_plan(clients: Clients, growth_id: str, limit: int | None, write: bool) 
     return survey.plan(limit)
 
 
+@stopping.by_signal()
 def run_plan(
     clients: Clients, options: Options, growth_id: str, plan: GrowthPlan, fresh_from: Stage | None = None
 ) -> State[Any]:

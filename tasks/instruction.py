@@ -22,5 +22,8 @@ def instruction(ref: DatasetRef, metadata: DatasetMetadata, settings: Settings, 
     """DatasetMetadata -> Proposals as JSON, one per subset and designer; paid from the growth's budget."""
     clients = open_clients(settings)
     llm = clients.llm(growth_id) if settings.designing.asks_model else None
+    if llm is not None and llm.anew_since is not None:
+        # a batch may bring the new answers to a later growth: it must not find what the old ones said
+        clients.store.remove(f"results/{_key(None, {'metadata': metadata, 'settings': settings})}")
     proposals = propose(metadata, settings, llm, clients.store)
     return [proposal.model_dump(mode="json") for proposal in proposals]

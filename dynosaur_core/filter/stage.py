@@ -16,6 +16,7 @@ from dynosaur_core.filter.case import Case, Check, Finding
 from dynosaur_core.filter.direction import DIRECTION
 from dynosaur_core.filter.evidence import Evidence
 from dynosaur_core.filter.form import FORM
+from dynosaur_core.filter.harmless import HARMLESS
 from dynosaur_core.filter.purpose import PURPOSE
 from dynosaur_core.filter.relations import RELATIONS
 from dynosaur_core.filter.specific import SPECIFIC, copied_example, example_words
@@ -24,10 +25,15 @@ from dynosaur_core.filter.wording import Instruction
 from dynosaur_core.models import FilterResult, InstructionTask, Proposal, Rejection, Subset, TaskDesign
 from dynosaur_core.settings import Filtering
 
-FILTER_VERSION = 2
+FILTER_VERSION = 3
 STAGE = "filter"
 
-CHECKS: tuple[tuple[Check, ...], ...] = (FORM, (*PURPOSE, copied_example, *DIRECTION), VALUES + RELATIONS + SPECIFIC)
+CHECKS: tuple[tuple[Check, ...], ...] = (
+    FORM,
+    HARMLESS,
+    (*PURPOSE, copied_example, *DIRECTION),
+    VALUES + RELATIONS + SPECIFIC,
+)
 """The checks in order. A group is asked only about designs that all groups before it let pass; the last reads rows."""
 
 Key = tuple[Reason, Hashable]
@@ -185,6 +191,11 @@ def _cheap(case: Case) -> list[Finding]:
     return []
 
 
+def _reference_cheap(case: Case) -> list[Finding]:
+    """The rules of 2023; what would do harm is not accepted by them either."""
+    return reference.form_findings(case) or _findings(case, HARMLESS)
+
+
 def _row_findings(case: Case) -> list[Finding]:
     """Findings from the rows; without enough rows the others would mean nothing."""
     first, *others = CHECKS[-1]
@@ -229,6 +240,6 @@ def _rejection(repo_id: str, proposal: Proposal, design: TaskDesign, finding: Fi
 RECIPES = {
     "default": Recipe(_cheap, _row_findings, labels.labels, _keys, rejected_count=False),
     "reference": Recipe(
-        reference.form_findings, reference.row_findings, reference.labels, _reference_keys, rejected_count=True
+        _reference_cheap, reference.row_findings, reference.labels, _reference_keys, rejected_count=True
     ),
 }

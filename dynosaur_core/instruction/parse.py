@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from dynosaur_core.errors import Reason
-from dynosaur_core.instruction.schema import FROM_DATA, FROM_DESCRIPTION
+from dynosaur_core.instruction.schema import FROM_DATA, FROM_DESCRIPTION, TASKS
 from dynosaur_core.llm.literals import find_literals
+from dynosaur_core.llm.thoughts import after_thoughts
 from dynosaur_core.models import TaskDesign
+from dynosaur_core.text import storable
 
 MAX_DESIGNS = 50
 """Designs read of one answer; the filter allows far fewer."""
@@ -24,8 +26,14 @@ _KEYS = {
 }  # fmt: skip
 """How answers spell the keys, in lower case and without punctuation."""
 _REFUSAL = re.compile(r"\W*(?:i['’]?m (?:very |really )?sorry|sorry|i (?:can(?:no|['’])t|am unable|won['’]?t)|as an ai)\b", re.I)  # fmt: skip  # noqa: E501
-_THOUGHTS = re.compile(r"^\s*<think>.*?</think>", re.DOTALL)
-"""What some models think aloud before they answer."""
+_LISTS = (TASKS, FROM_DESCRIPTION, FROM_DATA)
+"""The members of an answer in the form that was asked for."""
+_HALVES = tuple((frozenset({one}), frozenset({two})) for one in _LISTS[1:] for two in _LISTS[1:] if one != two)
+"""The lists of two values that are one answer."""
+MAX_INSTRUCTION_CHARS = 4_000
+MAX_NAME_CHARS = 300
+MAX_NAMES = 100
+"""Bounds of what is read of one task: far beyond what the filter accepts, so that it still sees what is too long."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +52,10 @@ class Parsed:
 
 def parse_answer(text: str, fields: Sequence[str], *, refusal: str | None = None) -> Parsed:
     """Reads an answer for a subset with these fields (they tell a list in one text from one name with commas)."""
-    if refusal is not None:
-        return Parsed(problem=Reason.MODEL_REFUSAL, detail=refusal[:300])
-    text = _THOUGHTS.sub("", text)
-    values = find_literals(text)
+    if refusal and refusal.strip():
+        return Parsed(problem=Reason.MODEL_REFUSAL, detail=refusal.strip()[:300])
+    text = after_thoughts(storable(text))
+    values = _last_said(find_literals(text))
     items = [item for value in values for item in _items(value, "")][:MAX_DESIGNS]
     if items:
         designs = tuple(design_of(item, fields) for _, item in items)
@@ -57,6 +65,25 @@ def parse_answer(text: str, fields: Sequence[str], *, refusal: str | None = None
     if values:
         return Parsed(problem=Reason.NO_DESIGN, detail="the answer holds no task")
     return Parsed(problem=Reason.UNPARSABLE, detail=f"no task could be read from {text.strip()[:200]!r}")
+
+
+def _last_said(values: list[Any]) -> list[Any]:
+    """Of several whole answers the last one: the others were drafts. One value for each task is one answer.
+
+    An answer to both modes may come as two values with a list each.
+    """
+    whole = [(value, names) for value in values if (names := _lists(value))]
+    if not whole:
+        return values
+    last, names = whole[-1]
+    other = [value for value, its in whole[:-1] if (its, names) in _HALVES]
+    return [*other[-1:], last]
+
+
+def _lists(value: Any) -> frozenset[str]:
+    """The lists of tasks that a value holds in the form that was asked for."""
+    held = value.items() if isinstance(value, dict) else ()
+    return frozenset(name for name, member in held if name in _LISTS and isinstance(member, list | dict))
 
 
 def _items(value: Any, group: str) -> Iterator[tuple[str, Any]]:
@@ -85,7 +112,9 @@ def _texts_only(value: dict[str, Any]) -> bool:
 def design_of(item: Any, fields: Sequence[str] = ()) -> TaskDesign:
     """One design from one value of an answer; `malformed` where it is not of the asked form."""
     if not isinstance(item, dict):
-        return TaskDesign(instruction=str(item)[:2_000], malformed="a bare text where a task was asked for")
+        return TaskDesign(
+            instruction=storable(str(item), MAX_INSTRUCTION_CHARS), malformed="a bare text where a task was asked for"
+        )
     found: dict[str, Any] = {}
     for key, value in item.items():
         if name := _KEYS.get(_plain(key)):
@@ -99,9 +128,9 @@ def design_of(item: Any, fields: Sequence[str] = ()) -> TaskDesign:
         "the output field is not a name" if outputs is None else "",
     ]
     return TaskDesign(
-        instruction=instruction.strip() if isinstance(instruction, str) else "",
-        input_fields=tuple(dict.fromkeys(inputs or ())),
-        output_fields=outputs or (),
+        instruction=storable(instruction.strip(), MAX_INSTRUCTION_CHARS) if isinstance(instruction, str) else "",
+        input_fields=tuple(dict.fromkeys(map(_name, (inputs or ())[:MAX_NAMES]))),
+        output_fields=tuple(map(_name, (outputs or ())[:MAX_NAMES])),
         malformed="; ".join(filter(None, problems)) or None,
     )
 
@@ -117,6 +146,10 @@ def _names(value: Any, fields: Sequence[str]) -> tuple[str, ...] | None:
     if isinstance(value, list) and all(isinstance(name, str) for name in value):
         return tuple(value)
     return None
+
+
+def _name(name: str) -> str:
+    return storable(name, MAX_NAME_CHARS)
 
 
 def _plain(key: str) -> str:

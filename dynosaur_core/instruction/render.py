@@ -6,6 +6,7 @@ Nothing here looks at a field's name to decide whether it is shown, and neither 
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from dynosaur_core.settings import Designing
 MAX_FIELDS = 64
 """Fields of one prompt and schema; a wider subset is shown by its first ones. OpenAI allows 1,000 enum values."""
 MAX_LABELS = 30
+MAX_LABEL_CHARS = 400
 MAX_ITEMS = 4
 """Items of a list and members of a struct that a row shows."""
 MAX_DEPTH = 3
@@ -32,17 +34,25 @@ def dataset_text(name: str, summary: str | None, fields: Sequence[FieldSpec], ro
     """The dataset's block of a prompt. `rows` are rendered by `row_text`."""
     about = [f"About: {shorten(' '.join(summary.split()), MAX_SUMMARY_CHARS)}"] if summary else []
     return "\n".join(
-        [f"Dataset: {name}", *about, "Fields:", *(f"- {field_text(field)}" for field in fields), "Rows:", *rows]
+        [f"Dataset: {quoted(name)}", *about, "Fields:", *(f"- {field_text(field)}" for field in fields), "Rows:", *rows]
     )
 
 
 def field_text(field: FieldSpec) -> str:
     """`name: type`, with label names in their order: `verdict: label (supports, contradicts)`."""
+    name = quoted(field.name)
     if field.kind is not FieldKind.LABEL:
-        return f"{field.name}: {shorten(field.type, 160)}"
-    names = ", ".join(field.label_names[:MAX_LABELS])
+        return f"{name}: {quoted(shorten(field.type, 160))}"
+    names = ", ".join(quoted(shorten(label, MAX_LABEL_CHARS)) for label in field.label_names[:MAX_LABELS])
     rest = len(field.label_names) - MAX_LABELS
-    return f"{field.name}: label ({names}{f', and {rest} more' if rest > 0 else ''})"
+    return f"{name}: label ({names}{f', and {rest} more' if rest > 0 else ''})"
+
+
+def quoted(name: str) -> str:
+    """A name as it stands in a prompt's list: as it is, or as a JSON text where a line break or another sign that
+    nobody sees would carry it out of its line."""
+    plain = name.isprintable() or all(char.isprintable() or unicodedata.category(char) == "Zs" for char in name)
+    return name if plain else json.dumps(name)
 
 
 def row_text(row: dict[str, Any], fields: Sequence[FieldSpec], limits: Designing) -> str:

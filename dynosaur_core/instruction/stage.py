@@ -14,12 +14,14 @@ from dynosaur_core.instruction.render import shown_fields
 from dynosaur_core.instruction.rules import RULES_VERSION, design_by_rules
 from dynosaur_core.instruction.schema import FROM_DATA, FROM_DESCRIPTION, TASKS, answer_schema, tight_schema
 from dynosaur_core.llm.client import LlmClient, Reply
-from dynosaur_core.llm.request import INSTRUCTION_VERSION as INSTRUCTION_VERSION
 from dynosaur_core.llm.request import Request, make_request
+from dynosaur_core.llm.responses import FILTERED, LENGTH, finish_of
 from dynosaur_core.models import DatasetMetadata, Mode, Proposal, Rejection, Subset, Usage
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
 
+INSTRUCTION_VERSION = 2
+"""Raised when the same answers are read otherwise."""
 _LLM_MODES = (Mode.DESCRIPTION_AWARE, Mode.DESCRIPTION_UNAWARE)
 _GROUPS = {Mode.DESCRIPTION_AWARE: FROM_DESCRIPTION, Mode.DESCRIPTION_UNAWARE: FROM_DATA}
 
@@ -123,12 +125,14 @@ def _answer(metadata: DatasetMetadata, ask: Ask, llm: LlmClient) -> Iterator[Pro
 
 
 def _room(request: Request, reply: Reply, parsed: Parsed, names: list[str]) -> Request | None:
-    return request.with_room() if reply.answer.finish_reason == "length" else None
+    return request.with_room() if finish_of(reply.answer.finish_reason) == LENGTH else None
 
 
 def _repair(request: Request, reply: Reply, parsed: Parsed, names: list[str]) -> Request | None:
     if parsed.problem in (Reason.MODEL_REFUSAL, Reason.NO_DESIGN) or _usable(parsed, names):
         return None
+    if not reply.answer.text.strip():
+        return None  # its room ran out before it said anything: there is nothing to mend
     reason = parsed.detail or next((d.malformed for d in parsed.designs if d.malformed), "it names other fields")
     return request.with_repair(reply.answer.text, f"{reason}; the fields are {', '.join(names)}")
 
@@ -142,7 +146,7 @@ def _usable(parsed: Parsed, names: list[str]) -> int:
 def _parse(reply: Reply, names: list[str]) -> Parsed:
     answer = reply.answer
     refusal = answer.refusal
-    if refusal is None and answer.finish_reason == "content_filter":
+    if not (refusal or "").strip() and finish_of(answer.finish_reason) == FILTERED:
         refusal = "the endpoint's content filter stopped the answer"
     return parse_answer(answer.text, names, refusal=refusal)
 

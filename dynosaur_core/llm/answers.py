@@ -11,6 +11,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict
 
 from dynosaur_core.llm.request import Capability, Request
+from dynosaur_core.llm.responses import is_answer
 from dynosaur_core.models import Usage
 from dynosaur_core.store import Store
 
@@ -32,6 +33,8 @@ class StoredAnswer(BaseModel):
     batch: str | None = None
     """The batch that it came with."""
     messages: tuple[dict[str, str], ...] = ()
+    set_aside: bool = False
+    """A person wants another one in its place."""
 
 
 @dataclass
@@ -48,12 +51,22 @@ class Answers:
         self._held: dict[str, _Held] = {}
         self._guard = threading.Lock()
 
-    def get(self, digest: str) -> StoredAnswer | None:
+    def get(self, digest: str, since: datetime | None = None) -> StoredAnswer | None:
+        """The answer; None where there is none, where what an earlier version kept is none, or where it is set aside.
+
+        `since` sets aside an older answer, for good: it is asked for again until a new one has come.
+        """
         data = self.store.read_bytes(_name(digest))
-        return None if data is None else StoredAnswer.model_validate_json(data)
+        kept = None if data is None else StoredAnswer.model_validate_json(data)
+        if kept is None or kept.set_aside or not is_answer(kept.text, kept.finish_reason, kept.refusal):
+            return None
+        if since is not None and kept.when < since:
+            self.store.write_json(_name(digest), kept.model_copy(update={"set_aside": True}))
+            return None
+        return kept
 
     def has(self, digest: str) -> bool:
-        return self.store.exists(_name(digest))
+        return self.store.exists(_name(digest)) and self.get(digest) is not None
 
     def put(self, request: Request, answer: StoredAnswer) -> None:
         self.store.write_json(_name(request.digest), answer)

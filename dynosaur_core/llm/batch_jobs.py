@@ -20,8 +20,10 @@ class Job(BaseModel):
     reserved_nano: int = 0
     scopes: tuple[str, ...] = ()
     created: datetime
+    posted: datetime | None = None
+    """When it was last sent, whatever became of the answer."""
     ended: str | None = None
-    """How it ended: `completed`, `expired`, `failed`, `cancelled`, `gone`; None while it runs."""
+    """How it ended: `completed`, `expired`, `failed`, `cancelled`, `gone`, `refused`; None while it runs."""
     detail: str = ""
 
 

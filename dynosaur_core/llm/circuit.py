@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
+from dynosaur_core import stopping
 from dynosaur_core.errors import Code, DynosaurError
 
 DEAD_AFTER_S = 3.0
@@ -57,7 +58,7 @@ class Circuit:
 
     def sleep(self, seconds: float) -> None:
         """Waits, but no longer than until the calls are stopped."""
-        self._open.wait(seconds)
+        stopping.wait(self._open, seconds)
 
     def _stop(self, error: DynosaurError, try_at: float) -> None:
         if self._error is None:

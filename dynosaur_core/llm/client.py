@@ -10,15 +10,19 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from dynosaur_core import stopping
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.ledger.budget import Budget, Reservation, Spending
-from dynosaur_core.llm.adapter import Adapter, Answer, LostError, RefusedError
+from dynosaur_core.llm.adapter import Adapter
 from dynosaur_core.llm.answers import Answers, StoredAnswer
 from dynosaur_core.llm.circuit import Circuit
+from dynosaur_core.llm.failures import LostError, RefusedError, UnansweredError
 from dynosaur_core.llm.limits import Pace
-from dynosaur_core.llm.prices import cost_usd, count_tokens, priced, prompt_tokens, require_price
+from dynosaur_core.llm.prices import cost_usd, plausible_usage, priced, prompt_tokens, require_price
 from dynosaur_core.llm.request import Capability, Request, body, make_request
+from dynosaur_core.llm.responses import STOP, Answer
+from dynosaur_core.llm.thoughts import after_thoughts
 from dynosaur_core.models import Usage
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
@@ -31,6 +35,8 @@ _RETRIED: dict[Code, int] = {
     Code.MODEL_BAD_RESPONSE: 5,
 }
 """How often a transient error is met, within `llm.retry_s`, before it is the dataset's: a bad response may be paid."""
+_MOST_PAID = 5
+"""How many responses without an answer, each of which may have been billed, one request may bring."""
 MAX_LEFT_OUT = 3
 """So many batches may end without an answer to a request before its dataset fails."""
 _FIRST_DELAY_S = 0.25
@@ -69,6 +75,8 @@ class LlmClient:
         self._capability = self.answers.capability(self._endpoint) or Capability(
             max_tokens_name="max_completion_tokens" if self.adapter.official else "max_tokens"
         )
+        self.anew_since: datetime | None = None
+        """Stored answers from before this moment are asked for once more, and replaced."""
         self._first, self._tried = threading.Lock(), False
         self._lock = threading.Lock()
         self._usage: defaultdict[str, Usage] = defaultdict(Usage)
@@ -98,7 +106,7 @@ class LlmClient:
         BudgetSpent, BatchPending, or BatchFailed for a request that several batches have left out.
         """
         with self.answers.alone(request.digest):
-            if kept := self.answers.get(request.digest):
+            if kept := self.answers.get(request.digest, self.anew_since):
                 with self._lock:
                     return Reply(kept, self._collected.pop(request.digest, Usage()))
             if self.settings.llm.batch and request.follow_up is None and not live:
@@ -131,7 +139,7 @@ class LlmClient:
     def _perform(self, request: Request) -> StoredAnswer:
         terms = self._capability
         tokens = prompt_tokens(request.messages, request.schema if terms.structured == "schema" else None)
-        failures, tried_s = Counter[Code](), 0.0
+        failures, paid, tried_s = Counter[Code](), 0, 0.0
         while True:
             self.circuit.check()
             with self.pace.turn(request.owner, tokens + _LIKELY_OUTPUT_TOKENS):
@@ -146,9 +154,12 @@ class LlmClient:
                     continue
                 except DynosaurError as error:
                     failures[error.code] += 1
+                    paid += isinstance(error, UnansweredError)
                     delay_s = self._after(error, failures.total())
                     tried_s += time.monotonic() - started + max(delay_s, error.retry_after or 0.0)
-                    if failures[error.code] >= _RETRIED.get(error.code, 1) or tried_s > self.settings.llm.retry_s:
+                    if failures[error.code] >= _RETRIED.get(error.code, 1) or paid >= _MOST_PAID:
+                        raise
+                    if tried_s > self.settings.llm.retry_s:
                         raise
             self.circuit.sleep(delay_s)
 
@@ -168,6 +179,9 @@ class LlmClient:
             if not self._capability.known:
                 self._learn(request, terms, answer)
             return kept
+        except UnansweredError as error:
+            usage = stored(self.settings, request, error.told).usage
+            raise
         except LostError:
             usage = Usage(cost_usd=reservation.nano / 1e9 if reservation else 0.0)
             raise
@@ -187,7 +201,7 @@ class LlmClient:
             try:
                 return self.budget.reserve(usd)
             except Spending:
-                time.sleep(_SPENDING_POLL_S * random.uniform(0.5, 1.5))
+                stopping.sleep(_SPENDING_POLL_S * random.uniform(0.5, 1.5))
 
     def _after(self, error: DynosaurError, failures: int) -> float:
         """Tells circuit and pace of an error; gives the seconds to wait before the next attempt."""
@@ -217,10 +231,10 @@ class LlmClient:
     def _learn(self, request: Request, terms: Capability, answer: Answer) -> None:
         """The first answer under these terms: were they kept? An endpoint that ignores a schema gets text from us."""
         structured = terms.structured
-        if structured != "text" and answer.finish_reason == "stop" and answer.refusal is None:
+        if structured != "text" and answer.finish_reason == STOP and answer.refusal is None:
             try:
-                value = json.loads(answer.text)
-            except ValueError:
+                value = json.loads(after_thoughts(answer.text))
+            except (ValueError, RecursionError):
                 value = None
             if not (isinstance(value, dict) and set(request.schema["required"]) <= set(value)):
                 structured = "text"
@@ -229,14 +243,8 @@ class LlmClient:
 
 
 def stored(settings: Settings, request: Request, answer: Answer, batch: str | None = None) -> StoredAnswer:
-    """An answer as it is kept, with its cost; usage that the endpoint does not tell is counted here."""
-    prompt, completion = answer.prompt_tokens, answer.completion_tokens
-    usage = Usage(
-        requests=1,
-        prompt_tokens=prompt_tokens(request.messages, request.schema) if prompt is None else prompt,
-        cached_tokens=answer.cached_tokens,
-        completion_tokens=count_tokens(answer.text) if completion is None else completion,
-    )
+    """An answer as it is kept, with its cost by the endpoint's count where that can be, else by our own."""
+    usage = plausible_usage(request, answer)
     return StoredAnswer(
         text=answer.text,
         finish_reason=answer.finish_reason,

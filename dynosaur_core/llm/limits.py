@@ -14,10 +14,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from dynosaur_core import stopping
 from dynosaur_core.settings import Llm
 
 HEADROOM = 1.02
 """Spacing of requests is this much wider than the limit, so that jitter does not press two into one."""
+MAX_PAUSE_S = 900.0
+"""No header makes everyone wait longer, whatever it says."""
+_LEAST = {"requests": 1.0, "tokens": 1_000.0}
+"""Limits a minute below these are not believed: a single request would wait for hours."""
 _TOKEN_BURST_S = 5.0
 """Seconds' worth of tokens that may be sent at once."""
 
@@ -74,25 +79,25 @@ class Pace:
         with self._lock:
             self._waiting.append(waiter)
             self._dispatch()
-        while not waiter.granted:
-            waiter.wake.wait(None if waiter.due is None else max(0.0, waiter.due - time.monotonic()))
-            with self._lock:
-                waiter.due = None
-                self._dispatch()
-                waiter.wake.clear()
+        try:
+            while not waiter.granted:
+                stopping.wait(waiter.wake, None if waiter.due is None else max(0.0, waiter.due - time.monotonic()))
+                with self._lock:
+                    waiter.due = None
+                    self._dispatch()
+                    waiter.wake.clear()
+        except stopping.StoppedError:
+            self._leave(waiter)
+            raise
         try:
             yield
         finally:
-            with self._lock:
-                self._in_flight[owner] -= 1
-                if not self._in_flight[owner]:
-                    del self._in_flight[owner]
-                self._dispatch()
+            self._leave(waiter)
 
     def pause(self, seconds: float) -> None:
         """No request begins for this long: what a Retry-After asks of every worker."""
         with self._lock:
-            self._resume_at = max(self._resume_at, time.monotonic() + seconds)
+            self._resume_at = max(self._resume_at, time.monotonic() + min(seconds, MAX_PAUSE_S))
 
     def push_back(self, pause_s: float) -> None:
         """The endpoint has too much: half as many in flight (once for a volley of refusals), and a pause."""
@@ -100,22 +105,33 @@ class Pace:
             now = time.monotonic()
             if now >= self._resume_at:
                 self.allowed = max(1.0, self.allowed / 2)
-            self._resume_at = max(self._resume_at, now + pause_s)
+            self._resume_at = max(self._resume_at, now + min(pause_s, MAX_PAUSE_S))
 
     def answered(self, tokens_over: int, headers: Mapping[str, str]) -> None:
         """After an answer: books tokens beyond the estimate, and learns from `x-ratelimit-*`."""
         with self._lock:
             now = time.monotonic()
             self.allowed = min(self.max_in_flight, self.allowed + 1 / self.allowed)
-            self._tokens.take(tokens_over, now)
+            self._tokens.take(min(float(tokens_over), self._tokens.per_minute or 0.0), now)
             for name, rate in self._learning.items():
                 limit = _number(headers, f"x-ratelimit-limit-{name}")
                 left = _number(headers, f"x-ratelimit-remaining-{name}")
                 reset_s = seconds(headers.get(f"x-ratelimit-reset-{name}", ""))
-                if limit and name not in self._fixed and (reset_s is None or reset_s <= 60):
+                if limit and limit >= _LEAST[name] and name not in self._fixed and (reset_s is None or reset_s <= 60):
                     rate.per_minute = limit
                 if left == 0 and reset_s:  # until all is free again: one part of it is free much sooner
-                    self._resume_at = max(self._resume_at, now + reset_s / (limit or 1.0))
+                    part_s = min(reset_s / (limit or 1.0), MAX_PAUSE_S)
+                    self._resume_at = max(self._resume_at, now + part_s)
+
+    def _leave(self, waiter: _Waiter) -> None:
+        with self._lock:
+            if not waiter.granted:
+                self._waiting.remove(waiter)
+                return
+            self._in_flight[waiter.owner] -= 1
+            if not self._in_flight[waiter.owner]:
+                del self._in_flight[waiter.owner]
+            self._dispatch()
 
     def _dispatch(self) -> None:
         """Lets go whoever may; where the time has not come, the first in the queue sleeps until it has."""
@@ -139,6 +155,7 @@ class Pace:
 
 def seconds(text: str) -> float | None:
     """A duration as the headers write it: `20`, `1s`, `6m0s`, `120ms`; None where it is none."""
+    text = text[:40]
     if re.fullmatch(r"\d+(\.\d+)?", text):
         return float(text)
     parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", text)
@@ -147,5 +164,5 @@ def seconds(text: str) -> float | None:
 
 
 def _number(headers: Mapping[str, str], name: str) -> float | None:
-    text = headers.get(name, "")
+    text = headers.get(name, "")[:40]
     return float(text) if text.isdecimal() else None

@@ -10,11 +10,18 @@ import json
 import re
 from typing import Any
 
+from dynosaur_core.text import storable
+
 MAX_CHARS = 60_000
 MAX_DEPTH = 16
+MAX_JSON_DEPTH = 64
+"""Of a text that is JSON as a whole; a deeper one is read like any other text."""
 MAX_STEPS = 200_000
 """Tokens read of one text, over all beginnings tried: hostile nesting ends early."""
 
+_OPENING = re.compile(r"[{\[]")
+_AFTER_LAST = re.compile(r"[\s`]*(?:<[^<>]{1,20}>[\s`]*){0,3}")
+"""What may follow a text's last value: the end of a code block, a closing mark."""
 _SPACE = re.compile(r"\s*")
 _TEXT = re.compile(r'"((?:[^"\\]|\\.)*)"|\'((?:[^\'\\]|\\.)*)\'', re.DOTALL)
 _ATOM = re.compile(r"[-+\w.]+")
@@ -29,15 +36,18 @@ class _NotOneError(Exception):
 
 
 def find_literals(text: str) -> list[Any]:
-    """Every outermost whole object or list in `text`, in order; what is cut off gives its whole parts."""
+    """Every outermost whole object or list in `text`, in order; of one that is cut off, its whole parts.
+
+    Texts in them are storable: half an emoji, or a NUL, that an escape hides is replaced.
+    """
     text = text[:MAX_CHARS]
     try:
         value = json.loads(text)
-        return [value] if isinstance(value, dict | list) else []
-    except (ValueError, RecursionError):
+        return [_storable(value, 0)] if isinstance(value, dict | list) else []
+    except (ValueError, RecursionError, _NotOneError):
         pass
-    reader, found, at = _Reader(text), [], 0
-    while (start := _next_opening(text, at)) is not None and reader.steps < MAX_STEPS:
+    reader, found, at = Reader(text), [], 0
+    while (start := next_opening(text, at)) is not None and not reader.spent:
         try:
             value, at = reader.value(start, 0)
             found.append(value)
@@ -46,17 +56,55 @@ def find_literals(text: str) -> list[Any]:
     return found
 
 
-def _next_opening(text: str, at: int) -> int | None:
-    found = re.compile(r"[{\[]").search(text, at)
+def closing_literal(text: str) -> str:
+    """The whole object or list that `text` ends with, as it is written; "" where it ends otherwise."""
+    text = text[-MAX_CHARS:]
+    reader, at = Reader(text), 0
+    while (start := next_opening(text, at)) is not None and not reader.spent:
+        end = reader.end_of(start)
+        if end is not None and _AFTER_LAST.fullmatch(text, end):
+            return text[start:end]
+        at = start + 1 if end is None else end
+    return ""
+
+
+def next_opening(text: str, at: int) -> int | None:
+    """The position of the next brace or bracket, from `at` on."""
+    found = _OPENING.search(text, at)
     return found.start() if found else None
 
 
-class _Reader:
+def _storable(value: Any, depth: int) -> Any:
+    """The value with its texts made storable, names of members too; nesting beyond all use is no value."""
+    if depth > MAX_JSON_DEPTH:
+        raise _NotOneError
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, list):
+        return [_storable(item, depth + 1) for item in value]
+    if isinstance(value, dict):
+        return {storable(key): _storable(member, depth + 1) for key, member in value.items()}
+    return value
+
+
+class Reader:
     """Reads one value at a position; gives it and the position after it."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.steps = 0
+
+    @property
+    def spent(self) -> bool:
+        """Whether it has read as much as it may: hostile nesting ends here."""
+        return self.steps >= MAX_STEPS
+
+    def end_of(self, start: int) -> int | None:
+        """The position after the whole value that begins at `start`; None where none does."""
+        try:
+            return self.value(start, 0)[1]
+        except _NotOneError:
+            return None
 
     def value(self, at: int, depth: int) -> tuple[Any, int]:
         self.steps += 1
@@ -100,10 +148,7 @@ class _Reader:
         if not match:
             raise _NotOneError
         raw = match[1] if match[1] is not None else match[2]
-        text = _ESCAPE.sub(_unescape, raw)
-        if any("\ud800" <= char <= "\udfff" for char in text):  # JSON writes an emoji as two halves
-            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        return text, match.end()
+        return storable(_ESCAPE.sub(_unescape, raw)), match.end()
 
     def _atom(self, at: int) -> tuple[Any, int]:
         match = _ATOM.match(self.text, at)

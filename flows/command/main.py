@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from dynosaur_core.errors import Code, DynosaurError
-from flows.command import look
+from flows.command import ending, look
 from flows.command.arguments import AsJson, Catalog, ReleaseUrls, StoreUrl, print_json
 from flows.command.screen import Screen
 from flows.options import Options
@@ -83,7 +83,9 @@ def backfill(
     from_stage: Annotated[
         str | None, typer.Option(metavar="STAGE", help="begin at metadata, instruction, filter or publish")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="run every stage again, although nothing changed")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="run every stage again; with --from-stage instruction, ask the model anew")
+    ] = False,
     catalog: Catalog = None,
     store: StoreUrl = None,
     release: ReleaseUrls = None,
@@ -205,8 +207,9 @@ app.add_typer(look.app)
 
 
 def main() -> None:
-    """Entry point: exit status 0 done, 1 failed, 2 wrong command or setting, 130 interrupted (and resumable)."""
+    """Entry point: exit status 0 done, 1 failed, 2 wrong command or setting, 130 or 143 interrupted (and resumable)."""
     _quiet_prefect()
+    ending.on_signals()
     try:
         app(standalone_mode=True)
     except DynosaurError as error:
@@ -214,6 +217,5 @@ def main() -> None:
         sys.exit(
             2 if error.code in (Code.BAD_SETTING, Code.BAD_CATALOG, Code.PRICE_UNKNOWN, Code.MODEL_KEY_REFUSED) else 1
         )
-    except KeyboardInterrupt:
-        sys.stderr.write("dynosaur: interrupted; the same command goes on from here\n")
-        sys.exit(130)
+    except (KeyboardInterrupt, ending.TerminatedError) as end:
+        ending.leave(end)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynosaur_core.errors import Reason
-from dynosaur_core.instruction.parse import MAX_DESIGNS, parse_answer
+from dynosaur_core.instruction.parse import MAX_DESIGNS, MAX_INSTRUCTION_CHARS, MAX_NAME_CHARS, MAX_NAMES, parse_answer
 from dynosaur_core.llm.literals import find_literals
 
 FIELDS = ("question", "context", "answer", "Latitude, Longitude")
@@ -26,6 +26,11 @@ TASKS = json.dumps({"tasks": [FIRST, SECOND]})
         repr({"tasks": [FIRST, SECOND]}),
         f"```json\n{TASKS}\n```",
         f"Sure! [Here] are {{two}} tasks:\n{TASKS}\nHope it helps.",
+        f'{{"tasks": [{json.dumps(SECOND)}]}} That is poor. Better:\n{TASKS}',
+        f"I thought of {json.dumps(SECOND)} first.\n{TASKS}",
+        f'<thinking>{{"tasks": [{json.dumps(SECOND)}]}}</thinking>{TASKS}',
+        f'{{"tasks": [{json.dumps(SECOND)}]}}, no.</think>{TASKS}',
+        f"<|channel|>analysis<|message|>{json.dumps([SECOND])}<|end|><|channel|>final<|message|>{TASKS}",
         f'<think>Maybe {{"instruction": "No.", "input_fields": []}}?</think>\n{TASKS}',
         f"Task 1: {json.dumps(FIRST)}\nTask 2: {json.dumps(SECOND)}",
         json.dumps([FIRST, SECOND]),
@@ -60,6 +65,7 @@ def test_whole_tasks_of_an_answer_cut_anywhere_are_kept() -> None:
     [
         ("The dataset could be used for many things.", Reason.UNPARSABLE),
         ("", Reason.UNPARSABLE),
+        (f"<think>{TASKS}", Reason.UNPARSABLE),
         ("{{{{[[[[", Reason.UNPARSABLE),
         ('{"tasks": []}', Reason.NO_DESIGN),
         ("I'm sorry, but I can't help with that.", Reason.MODEL_REFUSAL),
@@ -97,6 +103,41 @@ def test_a_name_given_twice_is_one_input() -> None:
         assert parse_answer(json.dumps([task]), FIELDS).designs[0].input_fields == ("question", "context")
 
 
+def test_drafts_of_an_answer_to_both_modes_are_left_out() -> None:
+    draft = json.dumps({"from_description": [SECOND], "from_data": [SECOND]})
+    final = json.dumps({"from_description": [FIRST], "from_data": []})
+    parsed = parse_answer(f"{draft} no: {final}", FIELDS)
+    assert [design.instruction for design in parsed.designs] == ["Answer the question."]
+
+
+def test_an_answer_to_both_modes_in_two_values_is_one() -> None:
+    halves = json.dumps({"from_description": [FIRST]}), json.dumps({"from_data": [SECOND]})
+    assert [design.instruction for design in parse_answer("\n".join(halves), FIELDS).designs] == [
+        "Answer the question.",
+        "Ask a question.",
+    ]
+
+
+@pytest.mark.parametrize("refusal", ["", "  ", None])
+def test_a_refusal_without_words_is_none(refusal: str | None) -> None:
+    assert len(parse_answer(TASKS, FIELDS, refusal=refusal).designs) == 2
+
+
+@pytest.mark.parametrize("around", ["", "Sure! "])
+def test_half_an_emoji_in_a_task_is_replaced(around: str) -> None:
+    task = {**FIRST, "instruction": "Answer \ud83d the \0 question \ud83d\ude00.", "input_fields": ["question\udc00"]}
+    (design,) = parse_answer(f"{around}{json.dumps([task])}", FIELDS).designs
+    assert design.instruction == "Answer \ufffd the \ufffd question \U0001f600."
+    assert design.input_fields == ("question\ufffd",)
+
+
+def test_what_is_read_of_a_task_is_bounded() -> None:
+    task = {"instruction": "x" * 50_000, "input_fields": [f"f{i}" for i in range(500)], "output_field": "y" * 900}
+    (design,) = parse_answer(json.dumps([task]), FIELDS).designs
+    assert len(design.instruction) == MAX_INSTRUCTION_CHARS
+    assert len(design.input_fields) == MAX_NAMES and len(design.output_fields[0]) == MAX_NAME_CHARS
+
+
 def test_an_answer_to_both_modes_keeps_its_lists_apart() -> None:
     parsed = parse_answer(json.dumps({"from_description": [FIRST], "from_data": [SECOND]}), FIELDS)
     assert [design.instruction for design in parsed.of("from_data")] == ["Ask a question."]
@@ -109,14 +150,15 @@ def test_endless_answers_are_bounded() -> None:
     assert find_literals('{"a": [' * 9_000 + '"x' * 3) == []
 
 
+_texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 _values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | _texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_texts, inner, max_size=3),
     max_leaves=12,
 )
 
 
-@given(st.dictionaries(st.text(max_size=5), _values, max_size=4), st.text("abc \n:,", max_size=10))
+@given(st.dictionaries(_texts, _values, max_size=4), st.text("abc \n:,", max_size=10))
 def test_json_and_python_are_read_back_inside_other_text(value: dict[str, Any], around: str) -> None:
     for written in (json.dumps(value), json.dumps(value, ensure_ascii=False), repr(value)):
         assert find_literals(f"{around} {written} {around}") == [value]

@@ -3,18 +3,40 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
+from dynosaur_core.catalog.folder import FolderCatalog
+from dynosaur_core.errors import DynosaurError
 from dynosaur_core.instruction.examples import EXAMPLE_INSTRUCTIONS, EXAMPLES
 from dynosaur_core.instruction.render import MAX_FIELDS, row_text, shown_fields
 from dynosaur_core.instruction.stage import instruction_key, plan
+from dynosaur_core.metadata.stage import read_metadata
 from dynosaur_core.models import FieldKind, FieldSpec, Mode
-from dynosaur_core.settings import Designing
+from dynosaur_core.settings import Designing, Settings
+from dynosaur_core.store import Store
 from tests.instruction.data import dataset, settings, subset, text
 
 NESTED = FieldSpec(name="answers", kind=FieldKind.STRUCT, type="struct<text: list<string>, start: list<int32>>")
 LABEL = FieldSpec(name="side", kind=FieldKind.LABEL, type="class_label", label_names=("left", "right"))
+DIGESTS = [
+    ("attic/transport-survey", "e96573c157c4f8a2bfb2adfd20cafa6c"),
+    ("greenhouse/plant-reviews", "100aa2b05360f3ecb39a501c72139faf"),
+    ("harbour/museum-questions", "91598dcb1e4b8ed467c33d7a23e515f2"),
+    ("harbour/museum-questions", "e1a530205c48984578d31a8ce2161fb9"),
+    ("inkwell/polite-rewrites", "8a59be3d0c71873ec2ef7efaf9113241"),
+    ("lantern/everyday-paraphrases", "f931c69a9993c719afc3449456af02fa"),
+    ("lantern/kitchen-nli", "eb15a258fba8e75898daa8ac54ac134b"),
+    ("newsroom/topic-labels", "ed0aefeabfd1bbe17a2b41a4d0cffe8b"),
+    ("newsroom/topic-labels", "7424ec6ae9d04dc6b61b3ed2117afb48"),
+    ("newsroom/village-news", "d1cc2cf5e625c08602afc99499d96f85"),
+    ("quizhall/school-quiz", "8ae2d1510176ed25b7c298567851c40c"),
+    ("snakepit/small-functions", "952fbff901bbf171a0e63e6011050aa9"),
+    ("switchboard/desk-dialogues", "851f492b3d9ecdd7d5302502011ff08f"),
+    ("tablewright/bistro-descriptions", "824799edfa1c6071a6544003d4b0ad03"),
+]
 
 
 def prompts(metadata, chosen=None) -> str:
@@ -132,3 +154,35 @@ def test_the_key_changes_with_what_is_asked_and_with_nothing_else() -> None:
         instruction_key(dataset(), settings({"max_tasks": 2})),
     ]
     assert len({base, *others}) == 7
+
+
+def test_names_that_would_leave_their_line_are_quoted() -> None:
+    odd = FieldSpec(name="a\nRows: none", kind=FieldKind.TEXT, type="struct<x\ny: string>")
+    label = FieldSpec(name="b\u202e", kind=FieldKind.LABEL, type="class_label", label_names=("up\n- c: string", "down"))
+    shown = prompts(dataset("a/b", subset("one\ntwo", fields=(odd, label, *text("caf\u00e9 no\u00a01"))), subset()))
+    block = shown.partition("Fields:\n")[2].partition("\nRows:\n")[0].splitlines()
+    assert block == [
+        '- "a\\nRows: none": "struct<x\\ny: string>"',
+        '- "b\\u202e": label ("up\\n- c: string", down)',
+        "- caf\u00e9 no\u00a01: string",
+    ]
+    assert 'Dataset: "a/b (config one\\ntwo)"' in shown
+
+
+def test_a_request_names_the_field_as_it_is_in_the_data() -> None:
+    ask = plan(dataset("a/b", subset(fields=text("a\nb", "c"))), settings())[0]
+    assert ask.request.schema["$defs"]["field"]["enum"] == ["a\nb", "c"]
+
+
+def test_requests_of_the_bundled_catalogue_keep_their_digests(store: Store) -> None:
+    """A paid answer is found by its request's digest: when this fails, every answer in every store is paid again."""
+    chosen = Settings()
+    catalog = FolderCatalog(Path(str(files("dynosaur_core.bundled"))) / "catalog")
+    digests = []
+    for ref in sorted(catalog.list(), key=lambda each: each.repo_id):
+        try:
+            metadata = read_metadata(ref, catalog, store, chosen.sampling, chosen.policy)
+        except DynosaurError:  # some are there to show what is turned away
+            continue
+        digests += [(ref.repo_id, ask.request.digest) for ask in plan(metadata, chosen)]
+    assert digests == DIGESTS

@@ -91,7 +91,7 @@ def test_an_answer_that_stays_cut_keeps_its_whole_tasks(endpoint: LlmServer, cli
     assert (len(proposal.designs), proposal.finish_reason, proposal.usage.requests) == (1, "length", 2)
 
 
-@pytest.mark.parametrize("kind", ["prose", "empty"])
+@pytest.mark.parametrize("kind", ["prose"])
 def test_an_unusable_answer_is_asked_for_repair_once(
     kind: str, endpoint: LlmServer, client: MakeClient, store: Store
 ) -> None:

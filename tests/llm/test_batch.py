@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+import time
+from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -218,6 +222,82 @@ def test_killed_at_any_moment_one_batch_is_paid(
     assert (collected.running, collected.waiting, collected.answered) == (0, 0, 20)
     assert len(endpoint.batches.batches) == 1 and set(endpoint.seen.batched.values()) == {1}
     assert all(len(p.designs) == 2 for p in proposals(grow(NAMES, batched, llm, store)))
+
+
+def test_submit_finds_the_batch_whose_answer_was_lost(
+    endpoint: LlmServer, known: LlmClient, store: Store, batched: Settings, tmp_path: Path
+) -> None:
+    endpoint.batches.lost, endpoint.batches.page = ["answer"], 2
+    grow(NAMES, batched, known, store)
+    for _ in range(5):  # others use the account too: the list has pages
+        endpoint.batches.batches[f"other-{uuid4().hex}"] = {
+            "id": "x", "object": "batch", "endpoint": "", "completion_window": "24h", "input_file_id": "f",
+            "status": "completed", "created_at": int(time.time()), "metadata": None,
+        }  # fmt: skip
+    for name, batch in endpoint.batches.batches.items():
+        batch["id"] = name
+    known.budget = Budget(open_engine(f"sqlite:///{tmp_path}/ledger.db"), "g1", growth_usd=1.0)
+    assert Batches(known).submit() == 20
+    done = Batches(known).collect()
+    assert done.answered == 20 and endpoint.batches.calls["batches"] == 1
+    assert set(endpoint.seen.batched.values()) == {1}
+    half = cost_usd(batched, endpoint.seen.prompt_tokens, 0, endpoint.seen.completion_tokens, batch=True)
+    assert known.budget.spent().cost_usd == pytest.approx(half)
+    known.budget.reserve(1.0 - half - 1e-6)  # nothing is left set aside
+
+
+def test_submit_sends_again_only_long_after_the_request_was_lost(
+    endpoint: LlmServer, known: LlmClient, store: Store, batched: Settings
+) -> None:
+    endpoint.batches.lost = ["request"]
+    grow(NAMES, batched, known, store)
+    Batches(known).submit()
+    early = Batches(known).collect()
+    assert (early.running, early.answered, len(endpoint.batches.batches)) == (1, 0, 0)
+    assert Batches(known, resend_after=timedelta(0)).collect().answered == 20
+    assert len(endpoint.batches.batches) == 1 and set(endpoint.seen.batched.values()) == {1}
+
+
+def test_submit_to_an_endpoint_without_batches_says_so(
+    endpoint: LlmServer, known: LlmClient, store: Store, batched: Settings, tmp_path: Path
+) -> None:
+    endpoint.batches.known = False
+    grow(NAMES, batched, known, store)
+    known.budget = Budget(open_engine(f"sqlite:///{tmp_path}/ledger.db"), "g1", growth_usd=1.0)
+    with pytest.raises(DynosaurError, match="no Batch API") as error:
+        Batches(known).submit()
+    assert error.value.kind.deferred
+    known.budget.settle(known.budget.reserve(1.0), Usage())  # nothing is left set aside
+    endpoint.batches.known = True
+    assert Batches(known).submit() == 20
+
+
+def test_submit_frees_the_money_of_a_refused_batch(
+    endpoint: LlmServer, known: LlmClient, store: Store, batched: Settings, tmp_path: Path
+) -> None:
+    endpoint.batches.max_requests = 5
+    grow(NAMES, batched, known, store)
+    known.budget = Budget(open_engine(f"sqlite:///{tmp_path}/ledger.db"), "g1", growth_usd=1.0)
+    with pytest.raises(DynosaurError) as error:
+        Batches(known).submit()
+    assert error.value.code is Code.BATCH_FAILED
+    known.budget.reserve(1.0)
+
+
+def test_collect_reads_any_result_line(endpoint: LlmServer, known: LlmClient, store: Store, batched: Settings) -> None:
+    endpoint.behaviour.faults = Faults(planned={"owner/set-1": ["broken"], "owner/set-2": ["empty"]})
+    grow(NAMES, batched, known, store)
+    Batches(known).submit()
+    output = endpoint.batches.batches["batch-0"]["output_file_id"]
+    lines = endpoint.batches.files[output].splitlines()
+    first = next(line for line in lines if b'"finish_reason": "stop"' in line and b'"content": ""' not in line)
+    others = [line for line in lines if line != first]
+    digest = json.loads(first)["custom_id"]
+    odd = [b"no json", b"[1]", b"7", json.dumps({"custom_id": digest, "response": "odd"}).encode(), b"[" * 5_000]
+    endpoint.batches.files[output] = b"\n".join([*odd, *others])
+    collected = Batches(known).collect()
+    assert (collected.answered, collected.missing, collected.waiting) == (17, 3, 3)
+    assert collected.usage.requests == 19, "two broken answers cost what they cost"
 
 
 def test_without_an_endpoint_the_batches_stay_as_they_are(

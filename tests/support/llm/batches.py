@@ -6,6 +6,7 @@ import email.message
 import email.parser
 import json
 import re
+import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -32,11 +33,19 @@ class Batches:
         """How batches end: `completed`, `expired` (half done), `failed`, `cancelled`."""
         self.wrong_ids = 0
         """So many result lines get a custom_id that nobody sent."""
+        self.lost: list[str] = []
+        """What becomes of the next POSTs to /batches: the `request` is lost, or the `answer`; "" for neither."""
+        self.page = 100
+        """The most batches of one page of the list."""
+        self.known = True
+        """Whether the endpoint has files and batches at all."""
         self.line_errors = 0
         """So many requests of a batch end with a 500."""
 
     def post(self, path: str, raw: bytes, headers: Any) -> Answer:
         self.calls[path.rsplit("/v1/", 1)[-1]] += 1
+        if not self.known:
+            return 404, {"error": {"message": f"no such path {path}"}}
         if path.endswith("/files"):
             name = f"file-{len(self.files)}"
             self.files[name] = _upload(raw, headers["Content-Type"])
@@ -50,7 +59,7 @@ class Batches:
             name = f"batch-{len(self.batches)}"
             self.batches[name] = {
                 "id": name, "object": "batch", "endpoint": asked["endpoint"], "completion_window": "24h",
-                "input_file_id": asked["input_file_id"], "status": "in_progress", "created_at": 0,
+                "input_file_id": asked["input_file_id"], "status": "in_progress", "created_at": int(time.time()),
                 "metadata": asked.get("metadata") or {},
             }  # fmt: skip
             if self.immediate:
@@ -61,14 +70,22 @@ class Batches:
     def get(self, path: str) -> Answer:
         parts = urlsplit(path)
         if parts.path.endswith("/batches"):
-            after = parse_qs(parts.query).get("after")
-            return 200, {"object": "list", "data": [] if after else list(self.batches.values()), "has_more": False}
+            return (200, self._page(parse_qs(parts.query))) if self.known else (404, {"error": {"message": "no"}})
         if found := re.search(r"/batches/([\w-]+)$", parts.path):
             batch = self.batches.get(found[1])
             return (200, batch) if batch else (404, {"error": {"message": "no such batch"}})
         if (found := re.search(r"/files/([\w-]+)/content$", parts.path)) and found[1] in self.files:
             return 200, self.files[found[1]]
         return 404, {"error": {"message": f"no such path {path}"}}
+
+    def _page(self, query: dict[str, list[str]]) -> dict[str, Any]:
+        """Batches, the newest first, from the one after `after` on."""
+        names = list(self.batches)[::-1]
+        start = names.index(query["after"][0]) + 1 if "after" in query else 0
+        page = names[start : start + min(int(query.get("limit", ["20"])[0]), self.page)]
+        more = bool(page) and page[-1] != names[-1]
+        ids = {"first_id": page[0], "last_id": page[-1]} if page else {}
+        return {"object": "list", "data": [self.batches[name] for name in page], "has_more": more, **ids}
 
     def finish(self, name: str) -> None:
         """Answers a batch's requests, in reverse order, as `outcome` says."""

@@ -7,14 +7,18 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-CONNECTION = ("reset", "cut", "hang", "drip")
+CONNECTION = ("reset", "cut", "hang", "drip", "headers", "informational")
 HTTP = ("429", "500", "503", "html", "not_json", "no_choices")
 CONTENT = ("truncated", "fenced", "prefixed", "python", "wrong_keys", "list", "chatty")
-UNUSABLE = ("refusal", "prose", "empty")
+UNUSABLE = ("refusal", "prose")
+EMPTY = ("empty", "broken")
+"""Responses of status 200 without an answer: no text, and a `finish_reason` that says that the upstream broke."""
 USAGE = ("missing_usage",)
+SAID = {"said_429": 429, "said_502": 502}
+"""Errors in the body of a response of status 200."""
 QUOTA = "quota"
 """Ends everything: not one of ALL."""
-ALL = CONNECTION + HTTP + CONTENT + UNUSABLE + USAGE
+ALL = CONNECTION + HTTP + tuple(SAID) + CONTENT + UNUSABLE + EMPTY + USAGE
 
 
 @dataclass
@@ -59,4 +63,5 @@ _SPOILERS: dict[str, Callable[[str], str]] = {
     "chatty": lambda text: f"Sure! I looked at [both rows] and {{so}} suggest: {text} Hope this helps.",
     "prose": lambda text: "The fields could be used in many ways, for example for classification.",
     "empty": lambda text: "",
+    "broken": lambda text: text[:20],
 }

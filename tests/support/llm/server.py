@@ -42,6 +42,8 @@ class Behaviour:
     max_in_flight: int | None = None
     """More at once are answered with 429."""
     rate_headers: bool = True
+    usage: Any = None
+    """What responses tell in the place of what was used."""
     retry_after: str = "0.05"
     hang_s: float = 30.0
     drip_s: float = 0.2
@@ -54,6 +56,8 @@ class Seen:
 
     attempts: Counter[str] = field(default_factory=Counter)
     answered: Counter[str] = field(default_factory=Counter)
+    empty: int = 0
+    """Responses that went out whole with no answer in them."""
     statuses: Counter[int] = field(default_factory=Counter)
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -113,7 +117,9 @@ class LlmServer:
         asked = Asked(messages, None if self.behaviour.ignores_schema else _schema(body, api))
         room = body.get("max_tokens") or body.get("max_completion_tokens") or body.get("max_output_tokens") or 10_000
         text = kinds.spoil(self.behaviour.answerer(asked), kind)
-        finish = "length" if kind == "truncated" or count_tokens(text) > room else "stop"
+        finish = (
+            "error" if kind == "broken" else "length" if kind == "truncated" or count_tokens(text) > room else "stop"
+        )
         prompt = sum(_tokens(message["content"]) + 4 for message in messages)
         prompt += int(_tokens(json.dumps(asked.schema)) * 0.8) if asked.schema else 0
         usage = (prompt, count_tokens(text))
@@ -124,6 +130,8 @@ class LlmServer:
         response = render(body["model"], text, finish, usage, refused=kind == "refusal")
         if kind == "missing_usage":
             del response["usage"]
+        if self.behaviour.usage is not None:
+            response["usage"] = self.behaviour.usage
         if kind == "no_choices":
             response = {"id": "x", "object": "error"}
         return response
@@ -188,7 +196,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(401, _error(f"Incorrect API key provided: {given}", "invalid_api_key"), {})
             return
         if not self.path.endswith(("/chat/completions", "/responses")):
-            self._send(*endpoint.batches.post(self.path, raw, self.headers), {})
+            self._post_batch(raw)
             return
         with endpoint.lock:
             seen.in_flight += 1
@@ -198,6 +206,15 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             with endpoint.lock:
                 seen.in_flight -= 1
+
+    def _post_batch(self, raw: bytes) -> None:
+        batches = self.server.endpoint.batches
+        lost = batches.lost.pop(0) if batches.lost and self.path.endswith("/batches") else ""
+        answer = (0, b"") if lost == "request" else batches.post(self.path, raw, self.headers)
+        if lost:
+            self._reset()
+        else:
+            self._send(*answer, {})
 
     def _ask(self, body: dict[str, Any], api: str) -> None:
         endpoint, seen = self.server.endpoint, self.server.endpoint.seen
@@ -216,18 +233,23 @@ class _Handler(BaseHTTPRequestHandler):
             seen.attempts[name] += 1
             seen.bodies[name] = body
         kind = endpoint.behaviour.faults.choose(name, attempt, prompt)
-        if kind in (*kinds.CONNECTION, *kinds.HTTP, kinds.QUOTA):
+        if kind in (*kinds.CONNECTION, *kinds.HTTP, *kinds.SAID, kinds.QUOTA):
             self._fail(kind, body, api)
             return
         response = endpoint.answer(body, api, kind)
         with endpoint.lock:
-            seen.answered[name] += 1
+            if kind in kinds.EMPTY:
+                seen.empty += 1
+            else:
+                seen.answered[name] += 1
         self._send(200, response, endpoint.rate_headers())
 
     def _fail(self, kind: str, body: dict[str, Any], api: str) -> None:
         endpoint = self.server.endpoint
         if kind == "quota":
             self._send(429, _error("You exceeded your current quota", "insufficient_quota"), {})
+        elif kind in kinds.SAID:
+            self._send(200, {"error": {"message": f"fault {kind}", "code": kinds.SAID[kind]}}, {})
         elif kind.isdecimal():
             again = {} if kind == "500" else {"Retry-After": endpoint.behaviour.retry_after}
             self._send(int(kind), _error(f"fault {kind}", "fault"), again)
@@ -242,8 +264,21 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, b'{"choices": [', {})
         elif kind == "no_choices":
             self._send(200, {"id": "x", "object": "nothing"}, {})
+        elif kind in ("headers", "informational"):
+            self._never_begins(kind)
         else:
             self._part(kind)
+
+    def _never_begins(self, kind: str) -> None:
+        """A header line, or a whole 103 response, now and then, for longer than anyone waits."""
+        endpoint = self.server.endpoint
+        line = b"X-More: 1\r\n" if kind == "headers" else b"HTTP/1.1 103 Early Hints\r\n\r\n"
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n" if kind == "headers" else line)
+        ends = time.monotonic() + endpoint.behaviour.hang_s
+        while time.monotonic() < ends and not endpoint.stopping.wait(endpoint.behaviour.drip_s):
+            self.wfile.write(line)
+            self.wfile.flush()
+        self._reset()
 
     def _part(self, kind: str) -> None:
         """`cut`: half a body and a reset; `drip`: a byte now and then, for longer than anyone waits."""
@@ -299,7 +334,7 @@ def _responses(model: str, text: str, finish: str, usage: tuple[int, int], *, re
         "id": "resp_loopback",
         "object": "response",
         "model": model,
-        "status": "incomplete" if finish == "length" else "completed",
+        "status": {"length": "incomplete", "error": "failed"}.get(finish, "completed"),
         "incomplete_details": {"reason": "max_output_tokens"} if finish == "length" else None,
         "output": [{"type": "reasoning", "summary": []}, {"type": "message", "role": "assistant", "content": [part]}],
         "usage": {"input_tokens": usage[0], "output_tokens": usage[1], "total_tokens": sum(usage)},

@@ -1,0 +1,58 @@
+"""Ending a process that waits: whoever waits for long waits here, and is woken by SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+_STEP_S = 0.5
+"""How soon a waiting thread notices."""
+_stopped = threading.Event()
+_listeners: list[Callable[[BaseException], None]] = []
+
+
+class StoppedError(BaseException):
+    """The process is to end. Not an Exception: no stage may take it for a fault of its dataset."""
+
+
+@contextmanager
+def by_signal() -> Iterator[None]:
+    """A part of the main thread's work: the signal that cuts it off also wakes all other threads that wait."""
+    _stopped.clear()
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException as end:  # KeyboardInterrupt, or what a handler of SIGTERM raises
+        stop(end)
+        raise
+
+
+def stop(end: BaseException) -> None:
+    """Ends all waiting in this process because of `end`, and tells those who asked to know."""
+    _stopped.set()
+    for listener in _listeners:
+        listener(end)
+
+
+def when_stopped(listener: Callable[[BaseException], None]) -> None:
+    """Calls `listener` with what ends the process, when it is stopped."""
+    _listeners.append(listener)
+
+
+def sleep(seconds: float) -> None:
+    """Waits. Raises StoppedError when the process is to end."""
+    if _stopped.wait(seconds):
+        raise StoppedError
+
+
+def wait(event: threading.Event, seconds: float | None) -> None:
+    """Waits for `event`, at most for `seconds`. Raises StoppedError when the process is to end."""
+    until = None if seconds is None else time.monotonic() + seconds
+    while not _stopped.is_set():
+        left = _STEP_S if until is None else min(_STEP_S, until - time.monotonic())
+        if event.wait(max(0.0, left)) or left <= 0:
+            return
+    raise StoppedError

@@ -1,0 +1,82 @@
+"""SIGTERM and Ctrl-C during a wait for the model: the growth ends within seconds, and the next one goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from prefect.settings import PREFECT_API_URL
+
+from flows.command.ending import GRACE_S
+from tests.support.llm import Faults, LlmServer
+
+LONG_S = 60.0
+
+
+def start(catalog: Path, work: Path, **settings: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PREFECT_API_URL": PREFECT_API_URL.value() or "", **settings}
+    command = [sys.executable, "-m", "flows.command", "grow", "--catalog", str(catalog), "--store", str(work / "store")]
+    return subprocess.Popen(
+        [*command, "--release", str(work / "release"), "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+def wait_until(done: object, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while not done() and process.poll() is None and time.monotonic() < deadline:  # type: ignore[operator]
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("waits", "sent", "status"),
+    [
+        ("pause", signal.SIGTERM, 143),
+        ("pause", signal.SIGINT, 130),
+        ("hang", signal.SIGTERM, 143),
+        ("batch", signal.SIGTERM, 143),
+    ],
+)
+def test_terminated_growth_ends_soon_and_goes_on(
+    waits: str, sent: int, status: int, prefect_server: None, catalog: Path, endpoint: LlmServer, tmp_path: Path
+) -> None:
+    settings = {}
+    if waits == "pause":
+        endpoint.behaviour.faults = Faults(["429"], share=1.0)
+        endpoint.behaviour.retry_after = "200"
+    elif waits == "hang":
+        endpoint.behaviour.faults, endpoint.behaviour.hang_s = Faults(["hang"], share=1.0), LONG_S
+    else:
+        endpoint.batches.immediate = False
+        settings = {"DYNOSAUR_LLM__BATCH": "true", "DYNOSAUR_LLM__BATCH_POLL_S": "600"}
+    process = start(catalog, tmp_path, **settings)
+    ready = (lambda: endpoint.batches.batches) if waits == "batch" else (lambda: endpoint.seen.arrivals)
+    wait_until(ready, process)
+    time.sleep(1.0)
+    began = time.monotonic()
+    process.send_signal(sent)
+    _, errors = process.communicate(timeout=LONG_S)
+    assert time.monotonic() - began < GRACE_S + 15, "long before what it waited for"
+    assert process.returncode == status, errors
+    assert "the same command goes on from here" in errors
+
+    endpoint.behaviour.faults = Faults()
+    for name in endpoint.batches.batches:
+        endpoint.batches.finish(name)
+    if settings:
+        settings["DYNOSAUR_LLM__BATCH_POLL_S"] = "0.1"
+    resumed = start(catalog, tmp_path, **settings)
+    output, errors = resumed.communicate(timeout=200)
+    assert resumed.returncode == 0, errors
+    tried_out = waits == "batch"  # one request goes out alone before a batch, and its dataset was grown
+    assert json.loads(output)["grown"] == 2 - tried_out
+    assert max([*endpoint.seen.answered.values(), *endpoint.seen.batched.values()]) == 1
