@@ -19,7 +19,7 @@ import fsspec
 import pyarrow as pa
 import yaml
 
-from dynosaur_core.catalog.files import spread
+from dynosaur_core.catalog.sampling import spread
 from dynosaur_core.digest import digest, digest_bytes
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import ROW_COLUMN, DatasetRef, Split

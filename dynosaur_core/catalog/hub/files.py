@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import Features
 
-from dynosaur_core.catalog.files import FolderSource, first_line, module_of
+from dynosaur_core.catalog.files import FolderSource
+from dynosaur_core.catalog.formats import first_line, module_of
 from dynosaur_core.catalog.hub.http import API, FILES, Answer, EntryMissingError, HubHttp, repo_path
 from dynosaur_core.catalog.splits import split_role
 from dynosaur_core.errors import Code, DynosaurError

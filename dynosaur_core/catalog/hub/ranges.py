@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import Features
 
-from dynosaur_core.catalog.files import is_media, spread
+from dynosaur_core.catalog.formats import is_media
 from dynosaur_core.catalog.hub.files import RemoteRepo, check_group
 from dynosaur_core.catalog.hub.http import FILES, STORAGE, Answer
+from dynosaur_core.catalog.sampling import spread
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import ROW_COLUMN

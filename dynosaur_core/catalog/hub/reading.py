@@ -16,11 +16,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from dynosaur_core.catalog.files import first_line, spread
+from dynosaur_core.catalog.formats import first_line
 from dynosaur_core.catalog.hub.files import RemoteRepo, SkeletonSource
 from dynosaur_core.catalog.hub.ranges import sample_ranges
 from dynosaur_core.catalog.hub.stream import sample_streamed
 from dynosaur_core.catalog.hub.viewer import PAGE_ROWS, Viewer, window_table
+from dynosaur_core.catalog.sampling import spread
 from dynosaur_core.catalog.splits import split_role
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError

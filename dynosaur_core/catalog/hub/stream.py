@@ -20,7 +20,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from dynosaur_core.catalog.files import FORMATS, first_line, is_media, module_of, spread
+from dynosaur_core.catalog.formats import FORMATS, first_line, is_media, module_of
+from dynosaur_core.catalog.sampling import spread
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import ROW_COLUMN

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 from datasets import Features
 
-from dynosaur_core.catalog.files import is_media
+from dynosaur_core.catalog.formats import is_media
 from dynosaur_core.catalog.hub.files import RemoteRepo
 from dynosaur_core.catalog.hub.http import VIEWER, Answer
 from dynosaur_core.errors import Code, DynosaurError
