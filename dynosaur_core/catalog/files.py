@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import re
+import tempfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,14 +22,23 @@ from datasets.utils import disable_progress_bars, tqdm
 from datasets.utils.logging import set_verbosity
 from huggingface_hub import DatasetCard
 
-from dynosaur_core.catalog.formats import FORMATS, READ_ERRORS, first_line, is_media, module_of
-from dynosaur_core.catalog.parquet import sample_parquet
-from dynosaur_core.catalog.sampling import sample_stream
+from dynosaur_core.catalog.formats import FORMATS, READ_ERRORS, check_pointers, first_line, module_of
+from dynosaur_core.catalog.header import (
+    alone,
+    config_names,
+    has_odd_labels,
+    link_files,
+    read_header,
+    write_header,
+)
+from dynosaur_core.catalog.reader import sample_files
 from dynosaur_core.catalog.splits import split_role
 from dynosaur_core.digest import digest
-from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.errors import ONE_CONFIG, Code, DynosaurError
 from dynosaur_core.models import Split
 from dynosaur_core.protocols import SourceSubset
+from dynosaur_core.reading.media import is_media
+from dynosaur_core.reading.together import together
 from dynosaur_core.settings import Sampling
 
 disable_progress_bars()
@@ -43,32 +54,44 @@ class FolderSource:
         self.folder = folder
         self.repo_id = repo_id
         self._builders: dict[str, Any] = {}
+        self._mirror: tempfile.TemporaryDirectory[str] | None = None
+        self._apart: dict[str, Any] | None = None
+        """The card's header, where its configs are read one by one."""
 
     def card(self) -> str:
         return read_card(self.folder)
 
     def subsets(self) -> list[SourceSubset]:
         self._check_patterns()
-        try:
-            names = get_dataset_config_names(str(self.folder))
-        except (*READ_ERRORS, RuntimeError) as error:
-            raise self._listing_error(error) from error
-        return [self._subset(name) for name in names]
+        found = [self._subset(name) for name in self._names()]
+        problems = [subset.problem for subset in found if subset.problem is not None]
+        if problems and len(problems) == len(found):
+            raise problems[0]
+        return found
 
     def sample(self, subset: SourceSubset, split: Split, sampling: Sampling) -> pa.Table:
         builder = self._builder(subset.config)
-        files = [str(path) for path in builder.config.data_files[split.name]]
         keep = None if subset.features is None else [name for name, f in subset.features.items() if not is_media(f)]
+        check_pointers(builder.config.data_files[split.name])
         try:
-            if module_of(builder) == "parquet":
-                return sample_parquet(files, keep, sampling, digest(self.repo_id, subset.config, split.name))
-            return sample_stream(builder, split.name, keep, sampling, digest(self.repo_id, subset.config, split.name))
-        except READ_ERRORS as error:
+            return sample_files(builder, split.name, keep, sampling, digest(self.repo_id, subset.config, split.name))
+        except (*READ_ERRORS, UnicodeError) as error:
             raise DynosaurError(
                 Code.UNREADABLE_FILES, f"{subset.config}/{split.name} does not parse: {first_line(error)}"
             ) from error
 
-    def _subset(self, name: str) -> SourceSubset:
+    def _subset(self, name: Any) -> SourceSubset:
+        try:
+            if not isinstance(name, str):
+                message = f'the names of configs must be text: write `config_name: "{name}"`, with quotes, in its card'
+                raise DynosaurError(Code.UNREADABLE_FILES, message)
+            return self._described(name)
+        except DynosaurError as error:
+            if error.code not in ONE_CONFIG:
+                raise
+            return SourceSubset(config=str(name), splits=(), problem=error)
+
+    def _described(self, name: str) -> SourceSubset:
         builder = self._builder(name)
         counts = {key: info.num_examples for key, info in (builder.info.splits or {}).items()}
         features = builder.info.features
@@ -82,10 +105,7 @@ class FolderSource:
 
     def _builder(self, config: str) -> Any:
         if config not in self._builders:
-            try:
-                builder = load_dataset_builder(str(self.folder), config)
-            except (*READ_ERRORS, RuntimeError) as error:
-                raise self._listing_error(error) from error
+            builder = self._loaded(config)
             if module_of(builder) not in FORMATS:
                 kind = module_of(builder)
                 raise DynosaurError(Code.NO_DATA_FILES, f"config {config!r} is of the kind {kind!r}, which is not read")
@@ -93,12 +113,75 @@ class FolderSource:
             self._builders[config] = builder
         return self._builders[config]
 
-    def _parquet_features(self, builder: Any) -> Features | None:
-        files = [str(path) for paths in builder.config.data_files.values() for path in paths]
+    def _loaded(self, config: str) -> Any:
+        if self._apart is None:
+            try:
+                return load_dataset_builder(str(self._root()), config)
+            except (*READ_ERRORS, RuntimeError) as error:
+                self._names_apart(error)
+        header = self._apart or {}
+        if config not in config_names(header):
+            raise DynosaurError(Code.NO_DATA_FILES, f"there is no config {config!r}")
         try:
-            return Features.from_arrow_schema(pq.read_schema(files[0])) if files else None
+            return load_dataset_builder(str(self._mirrored(alone(header, config))), config)
+        except (*READ_ERRORS, RuntimeError) as error:
+            raise self._listing_error(error) from error
+
+    def _names(self) -> list[Any]:
+        if self._apart is not None:
+            return config_names(self._apart)
+        try:
+            return list(get_dataset_config_names(str(self._root())))
+        except (*READ_ERRORS, RuntimeError) as error:
+            return self._names_apart(error)
+
+    def _names_apart(self, error: Exception) -> list[Any]:
+        """The configs that the card lists, for reading one by one where `datasets` cannot read them together; raises
+        what is wrong where there are not several."""
+        try:
+            header = read_header(self.folder)
+        except (yaml.YAMLError, ValueError):
+            header = {}
+        names = config_names(header)
+        odd = any(not isinstance(name, str) for name in names)
+        if len(names) < 2 and not odd:
+            raise self._listing_error(error) from error
+        self._apart = header
+        return names
+
+    def _root(self) -> Path:
+        """The folder that `datasets` reads: this one, or a mirror with the labels' names as the card writes them."""
+        if self._mirror is None and has_odd_labels(self.folder):
+            return self._mirrored(read_header(self.folder))
+        return self.folder if self._mirror is None else Path(self._mirror.name)
+
+    def _mirrored(self, header: dict[str, Any]) -> Path:
+        if self._mirror is None:
+            self._mirror = tempfile.TemporaryDirectory(prefix="dynosaur-")
+            link_files(self.folder, Path(self._mirror.name))
+        write_header(Path(self._mirror.name), header)
+        return Path(self._mirror.name)
+
+    def _parquet_features(self, builder: Any) -> Features | None:
+        """The features that the files have in common, but for test splits where there are others."""
+        splits = builder.config.data_files
+        roles = {name: split_role(str(name)) for name in splits}
+        wanted = [name for name in splits if roles[name] != "test"] or list(splits)
+        files = [str(path) for name in wanted for path in splits[name]]
+        return self._features_of(files) if files else None
+
+    def _features_of(self, files: list[str]) -> Features:
+        check_pointers(files)
+        path = files[0]
+        schemas: list[pa.Schema] = []
+        try:
+            for path in files:
+                schema = pq.read_schema(path)
+                if not any(schema.equals(other, check_metadata=True) for other in schemas):
+                    schemas.append(schema)
+            return together([schema.empty_table() for schema in schemas], None).features
         except READ_ERRORS as error:
-            raise DynosaurError(Code.UNREADABLE_FILES, f"{Path(files[0]).name}: {first_line(error)}") from error
+            raise DynosaurError(Code.UNREADABLE_FILES, f"{Path(path).name}: {first_line(error)}") from error
 
     def _check_patterns(self) -> None:
         """A card may name data files; they must lie inside the dataset's own folder.
@@ -126,6 +209,8 @@ class FolderSource:
             return DynosaurError(Code.SCRIPT_DATASET, f"it has a loading script ({scripts[0]}) and no data files")
         if isinstance(error, RuntimeError) and not isinstance(error, NotImplementedError):
             return error
+        if isinstance(error, zipfile.BadZipFile):
+            return DynosaurError(Code.NO_DATA_FILES, "its zip archives cannot be opened")
         if not any(path.is_file() and path.name != "README.md" for path in self.folder.rglob("*")):
             return DynosaurError(Code.NO_DATA_FILES, "the folder holds no data file")
         return DynosaurError(Code.UNREADABLE_FILES, f"its configs cannot be read: {first_line(error)}")

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import csv
+import lzma
+import re
+import zipfile
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import yaml
-from datasets import Audio, Image, Pdf, Value, Video
 from datasets.exceptions import DatasetGenerationError, DatasetsError
+from datasets.table import CastError
 
+from dynosaur_core.errors import Code, DynosaurError
+
+_POINTER = b"version https://git-lfs.github.com/spec/"
+_POINTER_BYTES = 1_024
 FORMATS = {"parquet", "json", "csv", "text", "arrow"}
 """Packaged modules of `datasets` that only read data."""
 READ_ERRORS = (
@@ -21,6 +32,11 @@ READ_ERRORS = (
     yaml.YAMLError,
     DatasetsError,
     DatasetGenerationError,
+    EOFError,
+    csv.Error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    zlib.error,
 )
 """What `datasets` and its parsers raise for files and cards that they cannot read; anything else is a bug."""
 
@@ -33,21 +49,26 @@ def module_of(builder: Any) -> str:
     return "script"
 
 
-def is_media(feature: Any) -> bool:
-    """Whether a feature is, or holds, an image, sound, video, document or bytes."""
-    if isinstance(feature, Image | Audio | Video | Pdf):
-        return True
-    if isinstance(feature, Value):
-        return "binary" in feature.dtype
-    if isinstance(feature, dict):
-        return any(is_media(part) for part in feature.values())
-    inner = getattr(feature, "feature", None)
-    return inner is not None and is_media(inner)
+def check_pointers(files: Iterable[Any]) -> None:
+    """Raises LfsPointer for a file that only says where Git LFS keeps its content."""
+    for path in map(Path, map(str, files)):
+        if path.is_file() and path.stat().st_size <= _POINTER_BYTES:
+            with path.open("rb") as file:
+                if file.read(len(_POINTER)) == _POINTER:
+                    raise DynosaurError(Code.LFS_POINTER, f"{path.name} is a pointer of Git LFS, not the file itself")
 
 
 def first_line(error: BaseException) -> str:
-    """The innermost cause in one line, without the paths of this machine where it names a file."""
+    """The innermost cause in one line, without the folders of this machine."""
     while error.__cause__ is not None:
         error = error.__cause__
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0][:300]}" if text else type(error).__name__
+    said = str(error).strip().splitlines()
+    text = said[0] if said else ""
+    if isinstance(error, CastError):  # its first line says nothing
+        text = f"{text}: {error.details()}"
+    text = _FOLDERS.sub("", text)
+    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
+
+
+_FOLDERS = re.compile(r"(?<![^\s'\"(\[:,=])(?:file:/{2})?/(?:[^/\s'\"]{1,255}/){1,64}")
+"""The folders of an absolute path."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pyarrow as pa
 
 from dynosaur_core.digest import digest
 from dynosaur_core.models import ROW_COLUMN
+from dynosaur_core.reading.media import is_media
 from dynosaur_core.settings import Sampling
 
 BATCH = 1_000
@@ -25,16 +27,23 @@ def spread(n_rows: int, n: int, seed: str, first: bool = False) -> list[int]:
     return [int(low + draw * (high - low)) for low, high, draw in zip(bounds, bounds[1:], draws, strict=False)]
 
 
-def sample_stream(builder: Any, split: str, keep: list[str] | None, sampling: Sampling, name: str) -> pa.Table:
-    """One pass over a split of unknown length: every row draws a number by its position, the smallest stay."""
+def stream_of(builder: Any, split: str) -> Iterator[pa.Table]:
+    """A split's rows as `datasets` streams them, without media columns."""
     stream = builder.as_streaming_dataset(split)
-    if keep is not None and set(keep) != set(stream.column_names or keep):
+    features = stream.features or {}
+    keep = [name for name, feature in features.items() if not is_media(feature)]
+    if len(keep) < len(features):
         stream = stream.select_columns(keep)
+    for batch in stream.with_format("arrow").iter(batch_size=BATCH):
+        yield batch if isinstance(batch, pa.Table) else pa.table(batch)
+
+
+def sample_stream(tables: Iterable[pa.Table], sampling: Sampling, name: str) -> pa.Table:
+    """One pass over a split of unknown length: every row draws a number by its position, the smallest stay."""
     kept: pa.Table | None = None
     priorities = np.array([], dtype=np.float64)
     start, seed = 0, int(digest(name, sampling.seed)[:15], 16)
-    for batch in stream.with_format("arrow").iter(batch_size=BATCH):
-        table = batch if isinstance(batch, pa.Table) else pa.table(batch)
+    for table in tables:
         rows = np.arange(start, start + len(table))
         start += len(table)
         drawn = rows.astype(np.float64) if sampling.first_rows else _draw(rows, seed)
