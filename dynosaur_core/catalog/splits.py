@@ -28,14 +28,12 @@ _WORDS: tuple[tuple[SplitRole, re.Pattern[str]], ...] = (
         "train",
         re.compile(
             rf"train{_SIZE}|training{_SIZE}|trn|pretrain(?:ing)?|finetun(?:e|ing)|sft|rlhf|dpo|(?:buzz|guess|sub)train"
-            r"|datasets?|corpus|unsupervised|unlabell?ed"
+            r"|datasets?|corpus|unsupervised|unlabell?ed|prompts?|fewshot|demonstrations?"
         ),
     ),
 )
 """Words of a name, in the order in which they decide."""
 _WHOLE = re.compile(r"(?:full|all|everything|complete|total|whole|main|default|data)(?:data|set|rows|samples)?")
-    r"(?:full|all|everything|complete|total|whole|main|default|data)(?:data|set|rows|samples|examples)?"
-)
 """Names of splits that hold all there is. As a word among others they say nothing."""
 
 

@@ -103,11 +103,11 @@ def _objects(opened: Any, config: Any) -> Iterator[tuple[str, Iterable[str]]]:
             value = _DECODER.decode(line)
         except ValueError as error:
             if begun:
-                raise ValueError(f"line {number} is no JSON: {error}") from error
+                raise ValueError(f"line {number} is no JSON: {error}") from None
             yield from _several(line + text.read())
             return
-        except RecursionError as error:
-            raise ValueError(f"line {number} is nested too deeply") from error
+        except RecursionError:
+            raise ValueError(f"line {number} is nested too deeply") from None
         if not isinstance(value, dict):
             raise ValueError(f"line {number} is no object but begins with {line[:40]!r}")
         begun = True

@@ -32,8 +32,8 @@ def read_json(text: str) -> Any:
     """The value of a JSON text, with numbers as they are written; raises ValueError, also for what nests too deeply."""
     try:
         return _DECODER.decode(text)
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def read_json_values(text: str) -> list[Any]:
@@ -43,8 +43,8 @@ def read_json_values(text: str) -> list[Any]:
     while at < len(text):
         try:
             value, at = _DECODER.raw_decode(text, at)
-        except RecursionError as error:
-            raise ValueError("it is nested too deeply") from error
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
         values.append(value)
         at = _SPACE.match(text, at).end()  # type: ignore[union-attr]
     return values
