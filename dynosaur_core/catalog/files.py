@@ -163,12 +163,15 @@ class FolderSource:
         return Path(self._mirror.name)
 
     def _parquet_features(self, builder: Any) -> Features | None:
-        """The features that the files have in common, but for test splits where there are others."""
-        splits = builder.config.data_files
-        roles = {name: split_role(str(name)) for name in splits}
-        wanted = [name for name in splits if roles[name] != "test"] or list(splits)
-        files = [str(path) for name in wanted for path in splits[name]]
+        """The features that the files have in common."""
+        files = self._decisive(builder)
         return self._features_of(files) if files else None
+
+    def _decisive(self, builder: Any) -> list[str]:
+        """The files whose features count: of all splits but test splits, where there are others."""
+        splits = builder.config.data_files
+        wanted = [name for name in splits if split_role(str(name)) != "test"] or list(splits)
+        return [str(path) for name in wanted for path in splits[name]]
 
     def _features_of(self, files: list[str]) -> Features:
         check_pointers(files)

@@ -18,7 +18,6 @@ from dynosaur_core.catalog.files import FolderSource
 from dynosaur_core.catalog.formats import first_line, module_of
 from dynosaur_core.catalog.hub.http import API, FILES, Answer, EntryMissingError, HubHttp, repo_path
 from dynosaur_core.catalog.reader import TEXT_FORMATS
-from dynosaur_core.catalog.splits import split_role
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Split
 from dynosaur_core.protocols import SourceSubset
@@ -178,16 +177,21 @@ class SkeletonSource(FolderSource):
             path.write_bytes(self._repo.whole(self._remote[path.resolve()]))
 
     def _parquet_features(self, builder: Any) -> Features | None:
-        """The features of the first file that a sample will need, if it is small and they hold media: the config will
-        be refused. Else the sample itself will tell."""
-        files = builder.config.data_files
-        splits = sorted(files, key=lambda name: split_role(str(name)) == "test")
-        path = Path(str(files[splits[0]][0]))
-        if self._remote[path.resolve()].size > self._small:
+        """The features that the files have in common, where all are small, or of the first file alone where it holds
+        media, for which the config will be refused. Else the sample itself will tell."""
+        files = [Path(path) for path in self._decisive(builder)]
+        sizes = [self._remote[path.resolve()].size for path in files]
+        if sizes[0] > self._small:
             return None
-        self._bring(path)
-        features = self._features_of([str(path)])
-        return features if any(map(is_media, features.values())) else None
+        self._bring(files[0])
+        features = self._features_of([str(files[0])])
+        if len(files) == 1 or any(map(is_media, features.values())):
+            return features
+        if sum(sizes) > self._small:
+            return None
+        for path in files:
+            self._bring(path)
+        return self._features_of(list(map(str, files)))
 
 
 def _is_plain(path: str) -> bool:
