@@ -16,7 +16,7 @@ from datasets.utils.file_utils import xopen
 from dynosaur_core.catalog.sampling import BATCH
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import ROW_COLUMN
-from dynosaur_core.reading.written import csv_column, json_column, json_text, read_json, read_json_values, written_table
+from dynosaur_core.reading.written import csv_column, json_table, json_text, read_json, read_json_values, written_table
 
 _LINE = "line"
 _DECODER = json.JSONDecoder(strict=False)
@@ -67,12 +67,6 @@ def json_typed(sample: pa.Table, names: Iterable[str], declared: Features | None
     """Rows of `json_tables` with a column for each of `names`."""
     rows = [read_json(text) for text in sample.column(_LINE).to_pylist()]
     return json_table(rows, names, declared).append_column(ROW_COLUMN, sample.column(ROW_COLUMN))
-
-
-def json_table(rows: list[dict[str, Any]], names: Iterable[str], declared: Features | None = None) -> pa.Table:
-    """Objects that `read_json` read as a table of the named columns."""
-    known = declared or {}
-    return written_table({name: json_column([row.get(name) for row in rows], known.get(name)) for name in names})
 
 
 def _files(builder: Any, split: str) -> Iterator[str]:

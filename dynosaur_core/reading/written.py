@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -104,6 +104,12 @@ def written_table(columns: Mapping[str, tuple[pa.Array, bool]]) -> pa.Table:
         for name, (array, number) in columns.items()
     ]
     return pa.Table.from_arrays([array for array, _ in columns.values()], schema=pa.schema(fields))
+
+
+def json_table(rows: list[dict[str, Any]], names: Iterable[str], declared: Mapping[str, Any] | None = None) -> pa.Table:
+    """Objects that `read_json` read as a table of the named columns."""
+    known = declared or {}
+    return written_table({name: json_column([row.get(name) for row in rows], known.get(name)) for name in names})
 
 
 def _number(text: str) -> int | float | Number:
