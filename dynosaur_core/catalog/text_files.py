@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pandas as pd
@@ -31,7 +32,7 @@ def csv_tables(builder: Any, split: str) -> Iterator[pa.Table]:
     if options["engine"] == "pyarrow":  # it reads no text in parts
         options["engine"] = None
     for file in _files(builder, split):
-        with xopen(file, "rb") as opened, pd.read_csv(opened, **options) as reader:
+        with _named(file), xopen(file, "rb") as opened, pd.read_csv(opened, **options) as reader:
             for frame in reader:
                 table = pa.Table.from_pandas(frame)
                 yield pa.table({str(name): table.column(name).cast(pa.string()) for name in table.column_names})
@@ -51,7 +52,7 @@ def json_tables(builder: Any, split: str, names: dict[str, None], most: int) -> 
     """
     batch: list[str] = []
     for file in _files(builder, split):
-        with xopen(file, "rb") as opened:
+        with _named(file), xopen(file, "rb") as opened:
             for text, members in _objects(opened, builder.config):
                 names.update(dict.fromkeys(members))
                 if len(names) > most:
@@ -67,6 +68,15 @@ def json_typed(sample: pa.Table, names: Iterable[str], declared: Features | None
     """Rows of `json_tables` with a column for each of `names`."""
     rows = [read_json(text) for text in sample.column(_LINE).to_pylist()]
     return json_table(rows, names, declared).append_column(ROW_COLUMN, sample.column(ROW_COLUMN))
+
+
+@contextmanager
+def _named(file: str) -> Iterator[None]:
+    """What is wrong with a file, with its name."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{file.rsplit('/', 1)[-1]}: {error}") from None
 
 
 def _files(builder: Any, split: str) -> Iterator[str]:

@@ -185,7 +185,7 @@ def _feature(array: pa.Array, parts: list[_Part], declared: Any, written: bool) 
     labels = [part.feature for part in parts if isinstance(part.feature, ClassLabel)]
     if labels and pa.types.is_string(array.type):
         return ClassLabel(names=list(dict.fromkeys(str(name) for label in labels for name in label.names or ())))
-    if isinstance(declared, Value) and _says_more(declared):
+    if isinstance(declared, Value) and _is_said_by(declared, array, parts):
         return declared
     if written and pa.types.is_string(array.type):
         return Value("float64" if all(part.written == b"number" for part in parts) else "string")
@@ -194,8 +194,17 @@ def _feature(array: pa.Array, parts: list[_Part], declared: Any, written: bool) 
     return plain(array.slice(0, 0))[1]
 
 
-def _says_more(declared: Value) -> bool:
-    return str(declared.dtype).startswith(("float", "decimal", "timestamp", "date", "time", "duration"))
+def _is_said_by(declared: Value, array: pa.Array, parts: list[_Part]) -> bool:
+    """Whether values that are stored in another type, or as text, are of the declared kind."""
+    dtype = str(declared.dtype)
+    if dtype.startswith(("timestamp", "date", "time", "duration")):
+        return bool(pa.types.is_string(array.type) or pa.types.is_temporal(array.type))
+    texts = all(part.written == b"number" or (_dtype(part) or "").startswith("decimal") for part in parts)
+    return dtype.startswith(("float", "decimal")) and (_is_number(array.type) or texts)
+
+
+def _dtype(part: _Part) -> str | None:
+    return str(part.feature.dtype) if isinstance(part.feature, Value) else None
 
 
 def _is_number(kind: pa.DataType) -> bool:
