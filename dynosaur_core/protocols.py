@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,6 +25,8 @@ class SourceSubset:
     splits: tuple[Split, ...]
     features: Features | None = None
     """The declared features, or those that all files have in common; None when only the rows tell."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Columns of the files that are not among the features because they have no plain form, and why."""
     problem: DynosaurError | None = None
     """Why the config cannot be read, although others may be; it has no splits then."""
 

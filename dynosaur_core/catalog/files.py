@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
-from datasets import Features, get_dataset_config_names, load_dataset_builder
+from datasets import get_dataset_config_names, load_dataset_builder
 from datasets.config import REPOYAML_FILENAME
 from datasets.utils import disable_progress_bars, tqdm
 from datasets.utils.logging import set_verbosity
@@ -38,7 +38,7 @@ from dynosaur_core.errors import ONE_CONFIG, Code, DynosaurError
 from dynosaur_core.models import Split
 from dynosaur_core.protocols import SourceSubset
 from dynosaur_core.reading.media import is_media
-from dynosaur_core.reading.together import together
+from dynosaur_core.reading.together import Together, together
 from dynosaur_core.settings import Sampling
 
 disable_progress_bars()
@@ -94,14 +94,15 @@ class FolderSource:
     def _described(self, name: str) -> SourceSubset:
         builder = self._builder(name)
         counts = {key: info.num_examples for key, info in (builder.info.splits or {}).items()}
-        features = builder.info.features
+        features, left_out = builder.info.features, {}
         if features is None and module_of(builder) == "parquet":
-            features = self._parquet_features(builder)
+            seen = self._common(builder)
+            features, left_out = (seen.features, seen.left_out) if seen else (None, {})
         splits = []
         for split in builder.config.data_files:
             rows = counts.get(str(split)) or None
             splits.append(Split(name=str(split), role=split_role(str(split)), rows=rows))
-        return SourceSubset(config=name, splits=tuple(splits), features=features)
+        return SourceSubset(config=name, splits=tuple(splits), features=features, left_out=left_out)
 
     def _builder(self, config: str) -> Any:
         if config not in self._builders:
@@ -162,8 +163,8 @@ class FolderSource:
         write_header(Path(self._mirror.name), header)
         return Path(self._mirror.name)
 
-    def _parquet_features(self, builder: Any) -> Features | None:
-        """The features that the files have in common."""
+    def _common(self, builder: Any) -> Together | None:
+        """The features that parquet files have in common."""
         files = self._decisive(builder)
         return self._features_of(files) if files else None
 
@@ -173,7 +174,7 @@ class FolderSource:
         wanted = [name for name in splits if split_role(str(name)) != "test"] or list(splits)
         return [str(path) for name in wanted for path in splits[name]]
 
-    def _features_of(self, files: list[str]) -> Features:
+    def _features_of(self, files: list[str]) -> Together:
         check_pointers(files)
         path = files[0]
         schemas: list[pa.Schema] = []
@@ -182,7 +183,7 @@ class FolderSource:
                 schema = pq.read_schema(path)
                 if not any(schema.equals(other, check_metadata=True) for other in schemas):
                     schemas.append(schema)
-            return together([schema.empty_table() for schema in schemas], None).features
+            return together([schema.empty_table() for schema in schemas], None)
         except READ_ERRORS as error:
             raise DynosaurError(Code.UNREADABLE_FILES, f"{Path(path).name}: {first_line(error)}") from error
 

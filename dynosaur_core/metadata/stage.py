@@ -130,7 +130,8 @@ def _read_subset(
             return None, (*notes, refuse(*early))
     found = _sample(source, candidate, splits, sampling)
     notes += [
-        refuse(Reason.UNREADABLE_FIELD, f"field {name!r}: {why}", "field") for name, why in found.left_out.items()
+        refuse(Reason.UNREADABLE_FIELD, f"field {name!r}: {why}", "field")
+        for name, why in {**candidate.left_out, **found.left_out}.items()
     ]
     late = _refuse_features(found.features, sampling)
     if late:

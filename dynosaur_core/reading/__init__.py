@@ -5,7 +5,7 @@ The catalogues bring tables as their files have them; `together` makes one table
 - the columns are those that the card declares, else those of all files; one that a file lacks is null there;
 - numbers of unlike types meet in one that holds them all, all other unlike scalars as text; a column whose files
   cannot meet, or whose type has no plain form, is left out by itself, with the reason;
-- extension, dictionary, view, map, decimal and JSON types become plain ones; moments that Python cannot count (years
+- extension, dictionary, view, decimal and JSON types become plain ones; moments that Python cannot count (years
   below 1 or beyond 9999, nanoseconds, durations) become text;
 - labels become their names, whether the file holds numbers (`1`, `1.0`), digits or names; -1 is no label.
 

@@ -107,12 +107,6 @@ def _list(array: pa.Array, known: Any, depth: int) -> tuple[pa.Array, Any]:
     return pa.ListArray.from_arrays(offsets, items, mask=missing), List(feature)
 
 
-def _entries(array: pa.Array) -> pa.Array:
-    """A map as a list of its entries."""
-    pair = pa.struct([pa.field("key", array.type.key_type), pa.field("value", array.type.item_type)])
-    return array.cast(pa.list_(pair))
-
-
 def _is_list(kind: pa.DataType) -> bool:
     types = pa.types
     return any(
@@ -134,7 +128,6 @@ _PACKED: tuple[tuple[Any, Any], ...] = (
     (pa.types.is_string_view, lambda array: array.cast(pa.string())),
     (pa.types.is_large_binary, lambda array: array.cast(pa.binary())),
     (pa.types.is_binary_view, lambda array: array.cast(pa.binary())),
-    (pa.types.is_map, _entries),
 )
 _PLAIN = (
     pa.types.is_null,

@@ -12,7 +12,6 @@ from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from datasets import Features
 
 from dynosaur_core.catalog.files import FolderSource
 from dynosaur_core.catalog.formats import first_line, module_of
@@ -22,6 +21,7 @@ from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Split
 from dynosaur_core.protocols import SourceSubset
 from dynosaur_core.reading.media import is_media
+from dynosaur_core.reading.together import Together
 from dynosaur_core.settings import Sampling
 
 _BLOW_UP = 16
@@ -176,7 +176,7 @@ class SkeletonSource(FolderSource):
         if path.stat().st_size == 0:
             path.write_bytes(self._repo.whole(self._remote[path.resolve()]))
 
-    def _parquet_features(self, builder: Any) -> Features | None:
+    def _common(self, builder: Any) -> Together | None:
         """The features that the files have in common, where all are small, or of the first file alone where it holds
         media, for which the config will be refused. Else the sample itself will tell."""
         files = [Path(path) for path in self._decisive(builder)]
@@ -184,9 +184,9 @@ class SkeletonSource(FolderSource):
         if sizes[0] > self._small:
             return None
         self._bring(files[0])
-        features = self._features_of([str(files[0])])
-        if len(files) == 1 or any(map(is_media, features.values())):
-            return features
+        first = self._features_of([str(files[0])])
+        if len(files) == 1 or any(map(is_media, first.features.values())):
+            return first
         if sum(sizes) > self._small:
             return None
         for path in files:

@@ -98,7 +98,7 @@ def main() -> None:
             writer.write_table(table)
         (folder / "part").rename(folder / "rows.arrow")
     except Exception as error:  # noqa: BLE001, every cause goes to the parent by its code
-        code = error.code if isinstance(error, DynosaurError) else _code(error)
+        code = error.code if isinstance(error, DynosaurError) else code_of(error)
         problem = {"code": code, "message": first_line(error)}
         (folder / "problem.json").write_text(json.dumps(problem), encoding="utf-8")
     os._exit(0)  # a process that leaves a stream unread can hang at its regular end
@@ -129,7 +129,8 @@ def _stream(job: dict[str, Any], sampling: Sampling) -> pa.Table:
     return typed(taken(table, chosen).append_column(ROW_COLUMN, chosen))
 
 
-def _code(error: Exception) -> Code:
+def code_of(error: Exception) -> Code:
+    """What an error of the reading libraries means."""
     if isinstance(error, RuntimeError) and "scripts are no longer supported" in str(error):  # as `datasets` says it
         return Code.SCRIPT_DATASET
     if isinstance(error, MemoryError | pa.ArrowMemoryError):
