@@ -26,6 +26,7 @@ class Code(StrEnum):
     NO_DATA_FILES = "NoDataFiles"
     UNREADABLE_FILES = "UnreadableFiles"
     UNREADABLE_CARD = "UnreadableCard"
+    LFS_POINTER = "LfsPointer"
     TOO_LARGE = "TooLarge"
     TOO_MANY_COLUMNS = "TooManyColumns"
     TOO_MANY_SUBSETS = "TooManySubsets"
@@ -81,6 +82,7 @@ ERRORS: dict[Code, Kind] = {
     Code.NO_DATA_FILES: Kind(False, "It holds no file in a known format (parquet, jsonl, json, csv, tsv, text)."),
     Code.UNREADABLE_FILES: Kind(False, "Its files do not parse; tell its owner, or override its config."),
     Code.UNREADABLE_CARD: Kind(False, "The YAML header of its README does not parse; tell its owner."),
+    Code.LFS_POINTER: Kind(False, "Run `git lfs pull` in its folder: Git LFS has not brought its files yet."),
     Code.TOO_LARGE: Kind(False, "One row or cell is beyond sampling.max_row_bytes."),
     Code.TOO_MANY_COLUMNS: Kind(False, "It has more columns than sampling.max_columns."),
     Code.TOO_MANY_SUBSETS: Kind(False, "It has more configs than sampling.max_subsets."),
@@ -107,6 +109,20 @@ ERRORS: dict[Code, Kind] = {
     Code.BAD_SETTING: Kind(False, "Correct the setting that the message names."),
     Code.UNEXPECTED: Kind(True, "A bug of Dynosaur's: please report it with `dynosaur explain ID`.", 2),
 }
+
+
+ONE_CONFIG = frozenset(
+    {
+        Code.SCRIPT_DATASET,
+        Code.NO_DATA_FILES,
+        Code.UNREADABLE_FILES,
+        Code.LFS_POINTER,
+        Code.TOO_LARGE,
+        Code.TOO_MANY_COLUMNS,
+        Code.TRUNCATED_CELLS,
+    }
+)
+"""What is wrong with the files of one config: the others of its dataset may be read."""
 
 
 class DynosaurError(Exception):
@@ -148,6 +164,10 @@ class Reason(StrEnum):
     ONE_FIELD = "one_field"
     NO_TRAINING_SPLIT = "no_training_split"
     EMPTY = "empty"
+    UNREADABLE = "unreadable"
+    # metadata: splits and fields
+    UNKNOWN_SPLIT = "unknown_split"
+    UNREADABLE_FIELD = "unreadable_field"
     # metadata: rows
     ROW_TOO_LARGE = "row_too_large"
     SAMPLE_BUDGET = "sample_budget"
@@ -216,8 +236,11 @@ REASONS: dict[Reason, str] = {
     Reason.SOURCE_CAP: "its source already has the allowed number of copies",
     Reason.RESTRICTED_SOURCE: "it is drawn from sources under a refused licence",
     Reason.ONE_FIELD: "it has one usable field only",
-    Reason.NO_TRAINING_SPLIT: "it has test splits only",
+    Reason.NO_TRAINING_SPLIT: "it has no training or validation split",
     Reason.EMPTY: "it has no rows",
+    Reason.UNREADABLE: "its files cannot be read",
+    Reason.UNKNOWN_SPLIT: "the split's name does not say whether it is for training",
+    Reason.UNREADABLE_FIELD: "the field has no plain form",
     Reason.ROW_TOO_LARGE: "the row is beyond the byte limit",
     Reason.SAMPLE_BUDGET: "the sample had reached its byte limit",
     Reason.UNPARSABLE: "no task could be read from the answer",

@@ -76,7 +76,7 @@ class FieldSpec(Frozen):
     """LIST: its one item (named `item`); STRUCT: its members."""
 
 
-SplitRole = Literal["train", "validation", "test"]
+SplitRole = Literal["train", "validation", "test", "unknown"]
 
 
 class Split(Frozen):
@@ -153,7 +153,7 @@ class DatasetMetadata(Frozen):
     """BibTeX as the card gives it."""
     subsets: tuple[Subset, ...] = ()
     rejections: tuple[Rejection, ...] = ()
-    """Subsets that were refused, and rows that could not be read."""
+    """Subsets that were refused, and splits, fields and rows that were left out."""
 
 
 # --- instruction ---------------------------------------------------------------------------------
@@ -239,7 +239,7 @@ class InstructionTask(Frozen):
         return digest(self.repo_id, self.config, self.instruction, self.input_fields, self.output_field)[:16]
 
 
-Level = Literal["dataset", "subset", "task", "row"]
+Level = Literal["dataset", "subset", "split", "field", "task", "row"]
 
 
 class Rejection(Frozen):

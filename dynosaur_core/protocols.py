@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
+from dynosaur_core.errors import DynosaurError
 from dynosaur_core.models import DatasetRef, Split
 from dynosaur_core.settings import Sampling
 
@@ -23,7 +24,21 @@ class SourceSubset:
     config: str
     splits: tuple[Split, ...]
     features: Features | None = None
-    """The declared features; None when only the rows tell (then the sampled table's schema counts)."""
+    """The declared features, or those that all files have in common; None when only the rows tell."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Columns of the files that are not among the features because they have no plain form, and why."""
+    problem: DynosaurError | None = None
+    """Why the config cannot be read, although others may be; it has no splits then."""
+
+    def sampled(self, sampling: Sampling) -> tuple[Split, ...]:
+        """The splits that are sampled: for training and validation, test splits where they are asked for, and a split
+        of an unknown use where it is the only one."""
+        wanted = {"train", "validation"}
+        if sampling.include_test:
+            wanted.add("test")
+        if len(self.splits) == 1:
+            wanted.add("unknown")
+        return tuple(split for split in self.splits if split.role in wanted)
 
 
 class Source(Protocol):
@@ -37,8 +52,9 @@ class Source(Protocol):
 
     def sample(self, subset: SourceSubset, split: Split, sampling: Sampling) -> pa.Table:
         """At most `sampling.rows_per_split` rows, spread over the split by `sampling.seed`, or its first rows when
-        `sampling.first_rows`; in row order. Columns as stored (ClassLabels are integers), without media and binary
-        ones, then ROW_COLUMN: int64, the row's position in its split. The schema carries the features where known.
+        `sampling.first_rows`; in row order. Columns as the files have them, without media and binary ones, then
+        ROW_COLUMN: int64, the row's position in its split. The schema carries the features where known, and marks what
+        was read from text; `reading.together` makes one table of all splits.
         """
 
 

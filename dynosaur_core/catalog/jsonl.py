@@ -19,12 +19,13 @@ import fsspec
 import pyarrow as pa
 import yaml
 
-from dynosaur_core.catalog.files import spread
+from dynosaur_core.catalog.sampling import spread
 from dynosaur_core.digest import digest, digest_bytes
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import ROW_COLUMN, DatasetRef, Split
 from dynosaur_core.policy import languages, licenses
 from dynosaur_core.protocols import Cursor, SourceSubset
+from dynosaur_core.reading.written import json_table, read_json
 from dynosaur_core.settings import Sampling
 from dynosaur_core.store import STORAGE_ERRORS, written_whole
 
@@ -133,7 +134,7 @@ class JsonlCatalog:
     def _read(self, line: _Line) -> dict[str, Any]:
         with self._open() as file:
             file.seek(line.offset)
-            found: dict[str, Any] = json.loads(file.readline())
+            found: dict[str, Any] = read_json(file.readline().decode("utf-8", "surrogatepass"))
             return found
 
 
@@ -171,17 +172,7 @@ class JsonlSource:
         chosen = spread(len(rows), sampling.rows_per_split, digest(subset.config, sampling.seed), sampling.first_rows)
         sampled = [rows[number] for number in chosen]
         names = dict.fromkeys(name for row in sampled for name in row)
-        columns = {name: _column([row.get(name) for row in sampled]) for name in names}
-        return pa.table({**columns, ROW_COLUMN: pa.array(chosen, pa.int64())})
-
-
-def _column(values: list[Any]) -> pa.Array:
-    """Values that agree in no type are written as text, each as its JSON."""
-    try:
-        return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        text = [v if v is None or isinstance(v, str) else json.dumps(v, ensure_ascii=False) for v in values]
-        return pa.array(text, pa.string())
+        return json_table(sampled, names).append_column(ROW_COLUMN, pa.array(chosen, pa.int64()))
 
 
 def write_exports(

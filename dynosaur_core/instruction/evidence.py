@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from functools import cached_property
@@ -36,6 +37,12 @@ class Column:
     def distinct(self) -> list[str]:
         """The values' texts, each once, in the order of the rows."""
         return list(dict.fromkeys(map(str, self.values)))
+
+    @cached_property
+    def numbers(self) -> list[float]:
+        """The values of a column of numbers, some of which are texts, as they are written in their file."""
+        numbers = map(float, self.values) if self.spec.kind in (FieldKind.FLOAT, FieldKind.INTEGER) else ()
+        return [number for number in numbers if math.isfinite(number)]
 
     @cached_property
     def labels(self) -> tuple[str, ...]:

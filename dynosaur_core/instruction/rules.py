@@ -144,7 +144,7 @@ CHECKS: dict[str, Callable[[list[Column], Column], bool]] = {
     "symbols": lambda inputs, output: all(map(_symbols, output.labels)),
     "snake_case": lambda inputs, output: share(list(output.labels), _snake_case) > 0.8,
     "words": lambda inputs, output: all(map(_words, output.labels)),
-    "scored": lambda inputs, output: len(output.distinct) >= 5 and min(output.values) >= 0,
+    "scored": lambda inputs, output: len(output.distinct) >= 5 and min(output.numbers, default=-1.0) >= 0,
     "one_of_choices": _one_of_choices,
     "shorter": lambda inputs, output: _size(output) < _size(inputs[0]),
     "much_shorter": lambda inputs, output: _size(output) < 0.6 * _size(inputs[0]),
@@ -249,10 +249,10 @@ def _words_for(inputs: list[Column], output: Column) -> dict[str, str]:
     name = inputs[0].plain_name
     noun = _NOUNS.get(name, re.sub(r"[12ab]$", "", name) if name[-1] in "12ab" else name)
     text = noun if noun in _KNOWN_NOUNS else "text"
-    score = output.spec.kind in (FieldKind.FLOAT, FieldKind.INTEGER)
+    scores = output.numbers
     return {
         "text": text,
         "texts": f"{text}s",
-        "low": str(math.floor(min(output.values))) if score else "",
-        "high": str(math.ceil(max(output.values))) if score else "",
+        "low": str(math.floor(min(scores))) if scores else "",
+        "high": str(math.ceil(max(scores))) if scores else "",
     }

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pyarrow as pa
 from datasets import Features
 
 from dynosaur_core.card import Card, citation, listing_fields, parse_card
 from dynosaur_core.digest import digest
-from dynosaur_core.errors import Code, DynosaurError, Reason
+from dynosaur_core.errors import ONE_CONFIG, Code, DynosaurError, Reason
 from dynosaur_core.metadata.features import field_specs
-from dynosaur_core.metadata.rows import choose_shown, decode_labels, within_bytes
+from dynosaur_core.metadata.rows import choose_shown, within_bytes
 from dynosaur_core.models import (
     ROW_COLUMN,
     SPLIT_COLUMN,
@@ -27,12 +29,15 @@ from dynosaur_core.models import (
 from dynosaur_core.policy import judge as policy_judge
 from dynosaur_core.policy import languages, licenses
 from dynosaur_core.protocols import Catalog, Source, SourceSubset
+from dynosaur_core.reading.together import Together, together
 from dynosaur_core.settings import Policy, Sampling
 from dynosaur_core.store import Store
 
-METADATA_VERSION = 1
+METADATA_VERSION = 2
 _STAGE = "metadata"
 _DETECT_ROWS = 20
+_OURS = (SPLIT_COLUMN, ROW_COLUMN)
+Refuse = Callable[..., Rejection]
 
 
 def metadata_key(ref: DatasetRef, sampling: Sampling, policy: Policy) -> str:
@@ -86,17 +91,69 @@ def read_subsets(
         raise DynosaurError(Code.TOO_MANY_SUBSETS, f"{len(found)} configs, at most {sampling.max_subsets} are read")
     subsets: list[Subset] = []
     rejections: list[Rejection] = []
+    failures: list[DynosaurError] = []
     for candidate in found:
-        subset, refused = _read_subset(ref, source, candidate, store, sampling, detect)
+        try:
+            subset, refused = _read_subset(ref, source, candidate, store, sampling, detect)
+        except DynosaurError as error:
+            if error.code not in ONE_CONFIG:
+                raise
+            failures.append(error)
+            subset, refused = None, (_refusal(ref, candidate)(Reason.UNREADABLE, str(error)),)
         rejections.extend(refused)
         if subset:
             subsets.append(subset)
+    if failures and len(failures) == len(found):
+        raise failures[0]
     return tuple(subsets), tuple(rejections)
 
 
 def _read_subset(
     ref: DatasetRef, source: Source, candidate: SourceSubset, store: Store, sampling: Sampling, detect: bool
 ) -> tuple[Subset | None, tuple[Rejection, ...]]:
+    """The subset, or None where it is refused, with what was left out. Raises DynosaurError."""
+    if candidate.problem is not None:
+        raise candidate.problem
+    refuse = _refusal(ref, candidate)
+    splits = candidate.sampled(sampling)
+    notes = [
+        refuse(Reason.UNKNOWN_SPLIT, f"split {split.name!r} is not sampled", "split")
+        for split in candidate.splits
+        if split.role == "unknown" and split not in splits
+    ]
+    if not splits:
+        names = ", ".join(split.name for split in candidate.splits) or "none"
+        return None, (*notes, refuse(Reason.NO_TRAINING_SPLIT, f"splits: {names}"))
+    if candidate.features is not None:
+        early = _refuse_features(candidate.features, sampling)
+        if early:
+            return None, (*notes, refuse(*early))
+    found = _sample(source, candidate, splits, sampling)
+    notes += [
+        refuse(Reason.UNREADABLE_FIELD, f"field {name!r}: {why}", "field")
+        for name, why in {**candidate.left_out, **found.left_out}.items()
+    ]
+    late = _refuse_features(found.features, sampling)
+    if late:
+        return None, (*notes, refuse(*late))
+    if not len(found.table):
+        return None, (*notes, refuse(Reason.EMPTY, "no rows in " + ", ".join(split.name for split in splits)))
+    specs = tuple(spec for spec in field_specs(found.features) if spec.kind is not FieldKind.BINARY)
+    table, cut = _within_bytes(found.table.select([*(spec.name for spec in specs), *_OURS]), sampling, refuse)
+    notes += cut
+    if not len(table):
+        return None, (*notes, refuse(Reason.EMPTY, "every row is beyond the byte limit"))
+    if detect:
+        language = languages.detect(_texts(table, specs))
+        if language not in (None, "en"):
+            return None, (*notes, refuse(Reason.NOT_ENGLISH, f"no language tag, and its texts read as {language!r}"))
+    name, size = store.write_table("rows", table)
+    handle = RowsHandle(digest=name, rows=len(table), size_bytes=size)
+    subset = Subset(config=candidate.config, splits=splits, fields=specs, shown=choose_shown(table), rows=handle)
+    return subset, tuple(notes)
+
+
+def _refusal(ref: DatasetRef, candidate: SourceSubset) -> Refuse:
     def refuse(reason: Reason, detail: str, level: Level = "subset", count: int = 1) -> Rejection:
         return Rejection(
             repo_id=ref.repo_id,
@@ -108,24 +165,12 @@ def _read_subset(
             count=count,
         )
 
-    splits = [split for split in candidate.splits if split.role != "test" or sampling.include_test]
-    if not splits:
-        names = ", ".join(split.name for split in candidate.splits) or "none"
-        return None, (refuse(Reason.NO_TRAINING_SPLIT, f"splits: {names}"),)
-    if candidate.features is not None:
-        early = _refuse_features(candidate.features, sampling)
-        if early:
-            return None, (refuse(*early),)
-    table, features = _sample(source, candidate, splits, sampling)
-    late = _refuse_features(features, sampling)
-    if late:
-        return None, (refuse(*late),)
-    if not len(table):
-        return None, (refuse(Reason.EMPTY, "no rows in " + ", ".join(split.name for split in splits)),)
-    specs = tuple(spec for spec in field_specs(features) if spec.kind is not FieldKind.BINARY)
-    table = decode_labels(table, features).select([*(spec.name for spec in specs), SPLIT_COLUMN, ROW_COLUMN])
+    return refuse
+
+
+def _within_bytes(table: pa.Table, sampling: Sampling, refuse: Refuse) -> tuple[pa.Table, list[Rejection]]:
     table, oversized, beyond = within_bytes(table, sampling.max_row_bytes, sampling.max_bytes)
-    notes = [
+    return table, [
         refuse(reason, f"limit {limit} bytes", "row", count)
         for reason, count, limit in (
             (Reason.ROW_TOO_LARGE, oversized, sampling.max_row_bytes),
@@ -133,35 +178,16 @@ def _read_subset(
         )
         if count
     ]
-    if not len(table):
-        return None, (*notes, refuse(Reason.EMPTY, "every row is beyond the byte limit"))
-    if detect:
-        language = languages.detect(_texts(table, specs))
-        if language not in (None, "en"):
-            return None, (*notes, refuse(Reason.NOT_ENGLISH, f"no language tag, and its texts read as {language!r}"))
-    name, size = store.write_table("rows", table)
-    handle = RowsHandle(digest=name, rows=len(table), size_bytes=size)
-    subset = Subset(config=candidate.config, splits=tuple(splits), fields=specs, shown=choose_shown(table), rows=handle)
-    return subset, tuple(notes)
 
 
-def _sample(
-    source: Source, candidate: SourceSubset, splits: list[Split], sampling: Sampling
-) -> tuple[pa.Table, Features]:
+def _sample(source: Source, candidate: SourceSubset, splits: tuple[Split, ...], sampling: Sampling) -> Together:
     """Rows of all splits under one schema, and the features they have."""
     parts = []
     for split in splits:
         part = source.sample(candidate, split, sampling)
         if len(part):
             parts.append(part.append_column(SPLIT_COLUMN, pa.array([split.name] * len(part), pa.string())))
-    if not parts:
-        return pa.table({}), candidate.features or Features()
-    table = pa.concat_tables(parts, promote_options="permissive")
-    features = candidate.features
-    if features is None:
-        schema = table.drop_columns([SPLIT_COLUMN, ROW_COLUMN]).schema
-        features = Features.from_arrow_schema(schema)
-    return table, features
+    return together(parts, candidate.features)
 
 
 def _refuse_features(features: Features, sampling: Sampling) -> tuple[Reason, str] | None:

@@ -16,7 +16,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from dynosaur_core.catalog.folder import FolderCatalog
-from dynosaur_core.catalog.splits import split_role
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import ROW_COLUMN, DatasetRef
 from dynosaur_core.protocols import SourceSubset
@@ -255,24 +254,3 @@ def test_threads_read_at_once(tmp_path: Path) -> None:
         together = list(pool.map(read, names))
     assert together == [read(name) for name in names]
     assert all(len(set(texts)) == 100 for texts in together)
-
-
-@pytest.mark.parametrize(
-    ("name", "role"),
-    [
-        ("train", "train"),
-        ("full", "train"),
-        ("train_val", "validation"),
-        ("validation_matched", "validation"),
-        ("dev", "validation"),
-        ("devTest", "test"),
-        ("test.clean", "test"),
-        ("latest", "train"),
-        ("TEST", "test"),
-        ("contest", "train"),
-        ("held_out", "test"),
-        ("hold-out", "test"),
-    ],
-)
-def test_what_a_split_is_for(name: str, role: str) -> None:
-    assert split_role(name) == role

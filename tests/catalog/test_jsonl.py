@@ -152,8 +152,8 @@ def test_rows_that_do_not_agree(tmp_path: Path, store: Store) -> None:
     assert {field.name: field.type for field in metadata.subsets[0].fields}["id"] == "string"
     found = rows_of(metadata, store)
     assert [row["id"] for row in found] == ["1", "two", None, str(2**70)]
-    assert [row["score"] for row in found] == [1.0, 2.5, None, 3.0]
-    assert [row["tags"] for row in found] == ['["a"]', '["b", 3]', None, "[]"]
+    assert [row["score"] for row in found] == ["1", "2.5", None, "3"]
+    assert [row["tags"] for row in found] == [["a"], ["b", "3"], None, []]
     assert [row["late"] for row in found] == [None, None, "only here", None]
     assert found[0]["extra"] == {"a": 1, "b": None}
 

@@ -132,6 +132,47 @@ def test_bytes_never_become_text(tmp_path: Path, store: Store) -> None:
     assert rows(metadata, store).column_names == ["q", "a", SPLIT_COLUMN, ROW_COLUMN]
 
 
+def test_a_field_without_a_plain_form_is_left_out_with_a_word(tmp_path: Path, store: Store) -> None:
+    folder = write_dataset(tmp_path, "a/b", {})
+    table = pa.table(
+        {
+            "q": ["What is it?"] * 9,
+            "a": ["A thing."] * 9,
+            "odd": pa.array([[("k", 1)]] * 9, pa.map_(pa.string(), pa.int8())),
+        }
+    )
+    pq.write_table(table, folder / "train.parquet")
+    metadata = read(tmp_path, "a/b", store)
+    assert metadata.subsets[0].field_names == ("q", "a")
+    [left] = metadata.rejections
+    assert (left.level, left.reason) == ("field", "unreadable_field") and "'odd'" in left.detail
+
+
+def test_splits_of_unlike_types_are_one_column(tmp_path: Path, store: Store) -> None:
+    folder = write_dataset(tmp_path, "a/b", {})
+    for split, labels in (("train", ["good", "bad"] * 5), ("validation", [0, 1] * 5)):
+        pq.write_table(pa.table({"q": [f"{split} {n}" for n in range(10)], "a": labels}), folder / f"{split}.parquet")
+    table = rows(read(tmp_path, "a/b", store), store)
+    assert table["a"].to_pylist() == ["good", "bad"] * 5 + ["0", "1"] * 5
+
+
+@pytest.mark.parametrize("first", [pa.nulls(5), pa.array([], pa.null())])
+def test_the_first_file_does_not_decide(tmp_path: Path, store: Store, first: pa.Array) -> None:
+    folder = write_dataset(tmp_path, "a/b", {})
+    pq.write_table(pa.table({"q": [f"first {n}" for n in range(len(first))], "a": first}), folder / "train-0.parquet")
+    pq.write_table(pa.table({"q": [f"{n}" for n in range(9)], "a": ["x"] * 9}), folder / "train-1.parquet")
+    metadata = read(tmp_path, "a/b", store)
+    assert metadata.subsets[0].fields[1].kind is FieldKind.TEXT
+    assert rows(metadata, store)["a"].to_pylist() == [None] * len(first) + ["x"] * 9
+
+
+def test_a_column_that_only_the_card_names_is_null(tmp_path: Path, store: Store) -> None:
+    features = [{"name": name, "dtype": "string"} for name in ("q", "a", "source")]
+    folder = write_dataset(tmp_path, "a/b", {}, features=features)
+    pq.write_table(pa.table({"q": ["What is it?"] * 9, "a": ["A thing."] * 9}), folder / "train.parquet")
+    assert rows(read(tmp_path, "a/b", store), store)["source"].to_pylist() == [None] * 9
+
+
 @pytest.mark.parametrize(
     ("license", "text", "policy", "reason"),
     [

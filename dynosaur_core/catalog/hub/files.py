@@ -12,14 +12,16 @@ from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from datasets import Features
 
-from dynosaur_core.catalog.files import FolderSource, first_line, module_of
+from dynosaur_core.catalog.files import FolderSource
+from dynosaur_core.catalog.formats import first_line, module_of
 from dynosaur_core.catalog.hub.http import API, FILES, Answer, EntryMissingError, HubHttp, repo_path
-from dynosaur_core.catalog.splits import split_role
+from dynosaur_core.catalog.reader import TEXT_FORMATS
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Split
 from dynosaur_core.protocols import SourceSubset
+from dynosaur_core.reading.media import is_media
+from dynosaur_core.reading.together import Together
 from dynosaur_core.settings import Sampling
 
 _BLOW_UP = 16
@@ -146,15 +148,20 @@ class SkeletonSource(FolderSource):
                 path = folder / file.path
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.touch()
-                self._remote[path] = file
+                self._remote[path.resolve()] = file
         (folder / "README.md").write_text(card, encoding="utf-8")
 
     def remote(self, config: str, split: str) -> list[RemoteFile]:
         """The split's files, in the order of its rows."""
-        return [self._remote[Path(str(path))] for path in self._builder(config).config.data_files[split]]
+        return [self._remote[Path(str(path)).resolve()] for path in self._builder(config).config.data_files[split]]
 
     def is_parquet(self, config: str) -> bool:
         return module_of(self._builder(config)) == "parquet"
+
+    def text_format(self, config: str) -> str | None:
+        """`csv` or `json`, whose values are texts that other readers than ours rewrite; None for all other formats."""
+        module = module_of(self._builder(config))
+        return module if module in TEXT_FORMATS else None
 
     def read_and_sample(self, subset: SourceSubset, split: Split, sampling: Sampling) -> pa.Table:
         """A sample of the split's files, which are brought here whole."""
@@ -167,17 +174,24 @@ class SkeletonSource(FolderSource):
 
     def _bring(self, path: Path) -> None:
         if path.stat().st_size == 0:
-            path.write_bytes(self._repo.whole(self._remote[path]))
+            path.write_bytes(self._repo.whole(self._remote[path.resolve()]))
 
-    def _parquet_features(self, builder: Any) -> Features | None:
-        """The schema of the first file that a sample will need, if it is small; else the sample itself will tell."""
-        files = builder.config.data_files
-        splits = sorted(files, key=lambda name: split_role(str(name)) == "test")
-        path = Path(str(files[splits[0]][0]))
-        if self._remote[path].size > self._small:
+    def _common(self, builder: Any) -> Together | None:
+        """The features that the files have in common, where all are small, or of the first file alone where it holds
+        media, for which the config will be refused. Else the sample itself will tell."""
+        files = [Path(path) for path in self._decisive(builder)]
+        sizes = [self._remote[path.resolve()].size for path in files]
+        if sizes[0] > self._small:
             return None
-        self._bring(path)
-        return super()._parquet_features(builder)
+        self._bring(files[0])
+        first = self._features_of([str(files[0])])
+        if len(files) == 1 or any(map(is_media, first.features.values())):
+            return first
+        if sum(sizes) > self._small:
+            return None
+        for path in files:
+            self._bring(path)
+        return self._features_of(list(map(str, files)))
 
 
 def _is_plain(path: str) -> bool:

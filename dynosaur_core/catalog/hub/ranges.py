@@ -7,14 +7,15 @@ import io
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from datasets import Features
 
-from dynosaur_core.catalog.files import is_media, spread
 from dynosaur_core.catalog.hub.files import RemoteRepo, check_group
 from dynosaur_core.catalog.hub.http import FILES, STORAGE, Answer
+from dynosaur_core.catalog.parquet import of_one_split, readable
+from dynosaur_core.catalog.sampling import spread
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import ROW_COLUMN
+from dynosaur_core.reading.plain import taken
 from dynosaur_core.settings import Sampling
 
 MAX_FOOTERS = 3
@@ -78,8 +79,6 @@ def sample_ranges(repo: RemoteRepo, files: list[tuple[str, int]], sampling: Samp
     schema = opened[0].schema_arrow
     if len(schema) > sampling.max_columns:
         raise DynosaurError(Code.TOO_MANY_COLUMNS, f"{len(schema)} columns")
-    features = Features.from_arrow_schema(schema)
-    keep = [column for column, feature in features.items() if not is_media(feature)]
     groups, start = [], 0
     for file in opened:
         for n in range(file.num_row_groups):
@@ -97,9 +96,10 @@ def sample_ranges(repo: RemoteRepo, files: list[tuple[str, int]], sampling: Samp
         if sum(group.column(c).total_compressed_size for c in range(group.num_columns)) > sampling.max_bytes:
             raise DynosaurError(Code.UNREADABLE_FILES, "its row groups are too large to be read one by one")
         wanted = picked[(picked >= before) & (picked < before + rows)] - before
-        part = file.read_row_group(n, columns=keep).take(pa.array(wanted))
+        part = taken(file.read_row_group(n, columns=readable(file.schema_arrow)), pa.array(wanted))
         parts.append(part.append_column(ROW_COLUMN, pa.array(wanted + first, type=pa.int64())))
         before += rows
     if not parts:
-        return schema.empty_table().select(keep).append_column(ROW_COLUMN, pa.array([], type=pa.int64()))
-    return pa.concat_tables(parts, promote_options="permissive")
+        empty = schema.empty_table().select(readable(schema))
+        return empty.append_column(ROW_COLUMN, pa.array([], type=pa.int64()))
+    return of_one_split(parts)

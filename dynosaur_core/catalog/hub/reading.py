@@ -16,11 +16,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from dynosaur_core.catalog.files import first_line, spread
+from dynosaur_core.catalog.formats import first_line
 from dynosaur_core.catalog.hub.files import RemoteRepo, SkeletonSource
 from dynosaur_core.catalog.hub.ranges import sample_ranges
 from dynosaur_core.catalog.hub.stream import sample_streamed
-from dynosaur_core.catalog.hub.viewer import PAGE_ROWS, Viewer, window_table
+from dynosaur_core.catalog.hub.viewer import PAGE_ROWS, Viewer, as_written, window_table
+from dynosaur_core.catalog.sampling import spread
 from dynosaur_core.catalog.splits import split_role
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
@@ -132,7 +133,7 @@ class HubSource:
     def _small(self, subset: SourceSubset, split: Split, sampling: Sampling) -> pa.Table | None:
         if self._files is None:
             return None
-        wanted = [other for other in subset.splits if other == split or _is_sampled(other, sampling)]
+        wanted = {split, *subset.sampled(sampling)}
         size = sum(self._split_size(subset, other) for other in wanted)
         few = split.rows is not None and split.rows <= FEW * sampling.rows_per_split
         if size <= SMALL or (few and self._split_size(subset, split) <= MODERATE[True]):
@@ -150,6 +151,9 @@ class HubSource:
         if first is None:
             self._unseen = True
             return None
+        text_format = self._text_format(subset)
+        if text_format is not None and not as_written(first, text_format):
+            return None
         if len(first.features) > sampling.max_columns:
             raise DynosaurError(Code.TOO_MANY_COLUMNS, f"config {subset.config!r} has {len(first.features)} columns")
         windows = [first]
@@ -166,10 +170,11 @@ class HubSource:
         except ValueError:
             return None  # a value that the viewer writes in another way than we know: the files tell
 
+    def _text_format(self, subset: SourceSubset) -> str | None:
+        return self._files.text_format(subset.config) if self._files is not None else None
+
     def _window_count(self, subset: SourceSubset, sampling: Sampling) -> int:
-        waiting = sum(
-            _is_sampled(split, sampling) and (subset.config, split.name) not in self._sampled for split in subset.splits
-        )
+        waiting = sum((subset.config, split.name) not in self._sampled for split in subset.sampled(sampling))
         low, high = WINDOWS
         affordable = (REQUESTS - self.requests) // max(waiting, 1)
         return max(-(-sampling.rows_per_split // PAGE_ROWS), low, min(high, affordable))
@@ -200,7 +205,7 @@ class HubSource:
             asked = (self._repo, self.ref.revision, subset.config)
             converted = () if self._unseen else self._viewer.converted(*asked)
             files = [(file.url, file.size) for file in converted if file.split == split.name]
-        if not files:
+        if not files or self._text_format(subset) is not None:
             return None
         name = digest(self.ref.repo_id, subset.config, split.name)
         try:
@@ -229,10 +234,6 @@ WAYS: tuple[Callable[[HubSource, SourceSubset, Split, Sampling], pa.Table | None
     HubSource._streamed,
 )
 """Of reading a split, the cheapest first. None: not this way; an error of `_NEXT_WAY`: perhaps another."""
-
-
-def _is_sampled(split: Split, sampling: Sampling) -> bool:
-    return split.role != "test" or sampling.include_test
 
 
 def _offsets(total: int, length: int, count: int, seed: str, first: bool) -> list[int]:

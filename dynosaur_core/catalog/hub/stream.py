@@ -20,10 +20,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from dynosaur_core.catalog.files import FORMATS, first_line, is_media, module_of, spread
+from dynosaur_core.catalog.formats import FORMATS, first_line, module_of
+from dynosaur_core.catalog.reader import rows_of
+from dynosaur_core.catalog.sampling import spread
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import ROW_COLUMN
+from dynosaur_core.reading.plain import taken
 from dynosaur_core.settings import Sampling
 
 READ_AHEAD = 10
@@ -95,7 +98,7 @@ def main() -> None:
             writer.write_table(table)
         (folder / "part").rename(folder / "rows.arrow")
     except Exception as error:  # noqa: BLE001, every cause goes to the parent by its code
-        code = error.code if isinstance(error, DynosaurError) else _code(error)
+        code = error.code if isinstance(error, DynosaurError) else code_of(error)
         problem = {"code": code, "message": first_line(error)}
         (folder / "problem.json").write_text(json.dumps(problem), encoding="utf-8")
     os._exit(0)  # a process that leaves a stream unread can hang at its regular end
@@ -107,13 +110,11 @@ def _stream(job: dict[str, Any], sampling: Sampling) -> pa.Table:
     builder = load_dataset_builder(job["repo_id"], job["config"], revision=job["revision"])
     if module_of(builder) not in FORMATS:
         raise DynosaurError(Code.NO_DATA_FILES, f"its format {module_of(builder)!r} is not read")
-    stream = builder.as_streaming_dataset(job["split"])
-    if stream.features is not None:
-        stream = stream.select_columns([name for name, f in stream.features.items() if not is_media(f)])
+    tables, typed = rows_of(builder, job["split"], sampling)
     ahead = sampling.rows_per_split * (1 if sampling.first_rows else READ_AHEAD)
     parts: list[pa.Table] = []
     rows = size = 0
-    for part in stream.with_format("arrow").iter(batch_size=100):
+    for part in tables:
         if len(part.schema) > sampling.max_columns:
             raise DynosaurError(Code.TOO_MANY_COLUMNS, f"{len(part.schema)} columns")
         parts.append(part)
@@ -125,13 +126,12 @@ def _stream(job: dict[str, Any], sampling: Sampling) -> pa.Table:
     table = pa.concat_tables(parts, promote_options="permissive").slice(0, ahead)
     seed = digest(digest(job["repo_id"], job["config"], job["split"]), sampling.seed)
     chosen = pa.array(spread(len(table), sampling.rows_per_split, seed, sampling.first_rows), type=pa.int64())
-    plain = [field.name for field in table.schema if not pa.types.is_binary(field.type)]
-    return table.select(plain).take(chosen).append_column(ROW_COLUMN, chosen)
+    return typed(taken(table, chosen).append_column(ROW_COLUMN, chosen))
 
 
-def _code(error: Exception) -> Code:
-    text = str(error).lower()
-    if "script" in text:
+def code_of(error: Exception) -> Code:
+    """What an error of the reading libraries means."""
+    if isinstance(error, RuntimeError) and "scripts are no longer supported" in str(error):  # as `datasets` says it
         return Code.SCRIPT_DATASET
     if isinstance(error, MemoryError | pa.ArrowMemoryError):
         return Code.TOO_LARGE

@@ -14,13 +14,13 @@ from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
-from datasets import Features
+from datasets import Features, Value
 
-from dynosaur_core.catalog.files import is_media
 from dynosaur_core.catalog.hub.files import RemoteRepo
 from dynosaur_core.catalog.hub.http import VIEWER, Answer
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import ROW_COLUMN
+from dynosaur_core.reading.media import is_media
 
 PAGE_ROWS = 100
 """The most rows that one request gives."""
@@ -116,6 +116,20 @@ def _window(answer: dict[str, Any]) -> Window:
     rows = tuple((int(row["row_idx"]), dict(row["row"])) for row in answer["rows"])
     cut = any(row.get("truncated_cells") for row in answer["rows"]) or answer.get("partial") is True
     return Window(features, rows, int(answer["num_rows_total"]), cut)
+
+
+_UNCHANGED = {"csv": {"string", "large_string"}, "json": {"string", "large_string", "int64", "bool", "null"}}
+"""Types in which the viewer's values are those of a text file."""
+
+
+def as_written(window: Window, text_format: str) -> bool:
+    """Whether the rows are what stands in a file of this format.
+
+    The viewer infers numbers, times and missing values: it rewrites `00012`, `1.10`, `3` beside an empty cell, `NA`.
+    """
+    types = {feature.dtype if isinstance(feature, Value) else "" for feature in window.features.values()}
+    missing = any(value is None for _, row in window.rows for value in row.values())
+    return types <= _UNCHANGED[text_format] and not (missing and text_format == "csv")
 
 
 def window_table(windows: list[Window]) -> pa.Table:

@@ -17,7 +17,7 @@ from datasets import ClassLabel, Features, Image, List, Value
 from dynosaur_core.catalog.files import FolderSource
 from dynosaur_core.catalog.hub.catalog import HubCatalog
 from dynosaur_core.catalog.hub.http import HubHttp
-from dynosaur_core.catalog.hub.stream import sample_streamed
+from dynosaur_core.catalog.hub.stream import code_of, sample_streamed
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import ROW_COLUMN
 from dynosaur_core.settings import Sampling, Settings
@@ -180,6 +180,59 @@ def test_other_formats(hub: LoopbackHub, form: str, size: int, viewer: str) -> N
     hub["me/x"].viewer = viewer
     table = read(hub)["default/train"]
     assert len(table) == 20 and holds(table, data) and both_classes(table)
+
+
+ODD = {
+    "q": [f"What is number {n}?" for n in range(3000)],
+    "code": [f"{n:05d}" for n in range(3000)],
+    "version": [f"{n}.{n % 10}0" for n in range(3000)],
+    "class": [("NA", "None", "null", "nan", "x")[n % 5] for n in range(3000)],
+    "stars": [str(n % 5) if n % 7 else None for n in range(3000)],
+}
+
+
+@pytest.mark.parametrize("way", ["ready", "absent", "streamed"])
+@pytest.mark.parametrize("size", [40, 3000])
+def test_cells_of_a_csv_stay_as_they_are_written(
+    hub: LoopbackHub, size: int, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = {name: values[:size] for name, values in ODD.items()}
+    lines = [",".join(data), *(",".join(cell or "" for cell in row) for row in zip(*data.values(), strict=True))]
+    repo = hub.add("me/x", {"README.md": card(), "train.csv": "\n".join(lines).encode()})
+    if way == "streamed":
+        monkeypatch.setenv("HF_HOME", str(tmp_path))
+        request = {"repo_id": "me/x", "revision": repo.head.sha, "config": "default", "split": "train"}
+        table = sample_streamed(hub.url, hub.token, request, SAMPLING, time.monotonic() + 100)
+    else:
+        repo.viewer = way
+        table = read(hub)["default/train"]
+    assert len(table) == 20
+    shown = {name: [None if v is None else str(v) for v in table[name].to_pylist()] for name in data}
+    assert shown == {name: [values[n] for n in rows(table)] for name, values in data.items()}
+
+
+def test_one_config_that_cannot_be_read_harms_no_other(hub: LoopbackHub) -> None:
+    configs = [{"config_name": name, "data_files": f"{name}.jsonl"} for name in ("good", "gone")]
+    hub.add("me/x", {"README.md": card(configs=configs), "good.jsonl": jsonl([{"q": "a", "a": "b"}] * 9)})
+    http = HubHttp(hub.url, hub.token)
+    catalog = HubCatalog(Settings(), http=http)
+    source = catalog.open(catalog.ref("me/x"))
+    good, gone = source.subsets()
+    assert len(source.sample(good, good.splits[0], SAMPLING)) == 9
+    assert gone.problem is not None and gone.problem.code is Code.UNREADABLE_FILES and not gone.splits
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (KeyError("description"), Code.UNREADABLE_FILES),
+        (RuntimeError("a manuscript"), Code.UNREADABLE_FILES),
+        (RuntimeError("Dataset scripts are no longer supported, but found x.py"), Code.SCRIPT_DATASET),
+        (MemoryError(), Code.TOO_LARGE),
+    ],
+)
+def test_what_the_stream_says_of_an_error(error: Exception, code: Code) -> None:
+    assert code_of(error) is code
 
 
 def test_values_of_all_kinds_are_the_same_by_viewer_and_by_files(hub: LoopbackHub) -> None:
