@@ -13,7 +13,8 @@ from dynosaur_core.models import DatasetRef, GrowthPlan, Rejection, Removal, Wit
 from dynosaur_core.policy.caps import Places
 from dynosaur_core.policy.judge import judge_ref, overrides, rules_for
 from dynosaur_core.protocols import Catalog, Cursor
-from dynosaur_core.settings import Policy
+from dynosaur_core.settings import Settings
+from dynosaur_core.withdrawals import check_withdrawals
 
 _CHUNK = 500
 PLANNED = "Planned"
@@ -36,22 +37,22 @@ class Survey:
         self,
         catalog: Catalog,
         ledger: Ledger,
-        policy: Policy,
+        settings: Settings,
         pipeline: str,
         growth_id: str,
         now: datetime,
         *,
         write: bool,
-        verify: int = 0,
+        withdraw_many: bool = False,
     ) -> None:
-        self.catalog, self.ledger, self.policy = catalog, ledger, policy
+        self.catalog, self.ledger, self.settings, self.policy = catalog, ledger, settings, settings.policy
         self.pipeline, self.growth_id, self.now, self.write = pipeline, growth_id, now, write
-        self.verify = verify
-        """Released datasets that a partial listing did not show are asked for one by one, so many at most."""
+        self.withdraw_many = withdraw_many
         self.kinds: dict[str, list[DatasetRef]] = {"new": [], "changed": [], "relicensed": [], "retried": []}
         self.counts: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
-        self.withdrawn: list[Withdrawal] = []
+        self.leaving: dict[str, tuple[Entry, Removal]] = {}
+        """What is to be withdrawn, by id: the dataset's new entry and its line in the removal log."""
         self.listed: set[str] = set()
         """Ids that the listing showed, of those that the ledger or the plan knows."""
         self.newest: datetime | None = None
@@ -59,7 +60,7 @@ class Survey:
         """Why the listing broke off."""
         self.unanswered = 0
         self.limit: int | None = None
-        self.places = Places(policy, self._holders)
+        self.places = Places(self.policy, self._holders)
 
     def plan(self, limit: int | None = None) -> GrowthPlan:
         """Everything since the last survey, or its part up to `limit` branches; the rest waits for the next growth.
@@ -86,10 +87,14 @@ class Survey:
         if room and not everything:
             self._remembered()
         if done:
-            self._missing(None if everything else self.verify)
+            self._missing(None if everything else self.settings.hub.verify_per_growth)
+        withdrawals = tuple(_withdrawal(removal) for _, removal in self.leaving.values())
+        held_back = self._withdraw()
         return GrowthPlan(
             surveyed=self.counts["surveyed"],
-            withdrawn=tuple(self.withdrawn),
+            withdrawn=() if held_back else withdrawals,
+            held_back=withdrawals if held_back else (),
+            held_back_because=held_back,
             refused=dict(self.refused),
             unchanged=self.counts["unchanged"],
             waiting=self.counts["waiting"],
@@ -167,8 +172,11 @@ class Survey:
             self.refused[refused.reason] += 1
             why = {"stage": refused.stage, "code": refused.reason, "detail": refused.detail}
             refusal = self._entry(ref, Outcome.REFUSED, **why)
-            if entry and entry.contribution:
-                self._withdraw(entry, Reason(refused.reason), refused.detail, refusal)
+            if refused.reason == Reason.OTHER_CATALOG:
+                pass  # its entry is the other catalogue's
+            elif entry and entry.contribution:
+                self._leaves(entry, Reason(refused.reason), refused.detail, refusal)
+                entries.append(self._planned(ref, entry))  # due, so that a survey that is cut off forgets it not
             else:
                 entries.append(refusal)
         else:
@@ -195,6 +203,12 @@ class Survey:
         return new_entry(ref, self.catalog.name, rules, self.growth_id, self.now, outcome, **values)
 
     def _judge(self, ref: DatasetRef, entry: Entry | None) -> tuple[str, Rejection | None]:
+        if entry and entry.catalog != self.catalog.name and entry.outcome is not Outcome.WITHDRAWN:
+            detail = f"it is of the catalogue {entry.catalog!r}"
+            reason = Reason.OTHER_CATALOG
+            return "refused", Rejection(
+                repo_id=ref.repo_id, level="dataset", stage="survey", reason=reason, detail=detail
+            )
         if entry and _same(ref, entry, rules_for(ref.repo_id, self.pipeline, self.policy)):
             if entry.outcome in (Outcome.GROWN, Outcome.REFUSED):
                 return "unchanged", None
@@ -210,12 +224,28 @@ class Survey:
         relicensed = entry.contribution is not None and entry.dataset_ref().licenses != ref.licenses
         return ("relicensed" if relicensed else "changed"), None
 
-    def _withdraw(self, known: Entry, reason: Reason, detail: str, entry: Entry) -> None:
+    def _leaves(self, known: Entry, reason: Reason, detail: str, entry: Entry) -> None:
         revision = known.contribution_revision or known.revision
-        self.withdrawn.append(Withdrawal(repo_id=known.repo_id, revision=revision, reason=reason, detail=detail))
-        if self.write:
-            removal = Removal(repo_id=known.repo_id, revision=revision, reason=reason, detail=detail, when=self.now)
-            self.ledger.withdraw([entry], [removal])
+        removal = Removal(repo_id=known.repo_id, revision=revision, reason=reason, detail=detail, when=self.now)
+        self.leaving[known.repo_id] = (entry, removal)
+
+    def _withdraw(self) -> str | None:
+        """Withdraws what leaves, all or none of it; gives why where there is too much for one time.
+
+        What is held back is found again by the next survey: it is due, or still not in the catalogue.
+        """
+        reasons = Counter(removal.reason for _, removal in self.leaving.values())
+        why = ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common())
+        try:
+            if not self.withdraw_many:
+                held = self.ledger.released(self.catalog.name)
+                check_withdrawals(len(self.leaving), held, self.settings, why, f"the catalogue {self.catalog.name!r}")
+        except DynosaurError as error:
+            return str(error)
+        if self.write and self.leaving:
+            entries, removals = zip(*self.leaving.values(), strict=True)
+            self.ledger.withdraw(entries, removals)
+        return None
 
     def _remembered(self) -> None:
         """Datasets that a partial listing did not show, and which are therefore as they were: due for another try, or
@@ -274,7 +304,7 @@ class Survey:
         update = {"outcome": Outcome.WITHDRAWN, "code": reason, "detail": detail, "next_try": None, "updated": self.now}
         entry = known.model_copy(update=update)
         if known.contribution:
-            self._withdraw(known, reason, detail, entry)
+            self._leaves(known, reason, detail, entry)
         elif self.write:
             self.ledger.record([entry])
 
@@ -286,3 +316,7 @@ def _same(ref: DatasetRef, entry: Entry, rules: str) -> bool:
 def _holds_place(entry: Entry) -> bool:
     """Whether a dataset is released, or on its way to be."""
     return entry.contribution is not None or entry.next_try is not None
+
+
+def _withdrawal(removal: Removal) -> Withdrawal:
+    return Withdrawal(**removal.model_dump(exclude={"when"}))

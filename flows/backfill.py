@@ -14,7 +14,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.ledger.lease import lease
 from dynosaur_core.models import DatasetRef, GrowthPlan
 from flows.branches import Stage
 from flows.dry_run import estimate_plan
@@ -50,6 +49,7 @@ def backfill(
     max_cost_usd: float | None = None,
     model: str | None = None,
     batch: bool | None = None,
+    catalog_name: str | None = None,
 ) -> State[Any] | dict[str, Any]:
     """Grows chosen datasets again, whatever the ledger says of them: quarantined, refused or unchanged.
 
@@ -62,19 +62,22 @@ def backfill(
         max_cost_usd: Cap on what the model may cost in this growth, in US dollars.
         model: The model that designs tasks.
         batch: Ask by the Batch API: half the price, answers within 24 hours.
+        catalog_name: What a folder or export is known by, wherever it lies.
     """
     options = Options.of(locals())
     if dry_run:
         return chosen_forecast(choice, options)
     clients = open_clients(options.settings())
-    with lease(clients.ledger.engine, "growth"):
-        plan = choose(clients, choice)
-        return run_plan(clients, options, begin(clients), plan, choice.fresh_from)
+    with clients.ledger.growing():
+        growth_id = begin(clients, options)
+        return run_plan(clients, options, growth_id, choose(clients, choice), choice.fresh_from)
 
 
 def chosen_forecast(choice: Choice, options: Options) -> dict[str, Any]:
     """The plan of a backfill and its estimated cost; nothing is spent."""
     clients = open_clients(options.settings())
+    clients.join(create=True, adopt=options.adopt)
+    clients.name_catalog()
     return estimate_plan(clients, choose(clients, choice))
 
 

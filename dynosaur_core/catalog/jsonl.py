@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 import fsspec
@@ -66,6 +67,7 @@ class JsonlCatalog:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.place: str | None = url if "://" in url else str(Path(url).expanduser().resolve())
         self.name = f"jsonl {url.rsplit('/', 1)[-1]}"
         self.rows_url = _beside(url)
         self._unpacked = _unpack(self.rows_url)

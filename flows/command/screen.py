@@ -113,6 +113,8 @@ class Screen:
         for url, made in report.releases.items():
             news = "" if made["changed"] else " (nothing new)"
             self.line(f"release {url}: version {made['version']}, {made['records']:,} records{news}")
+        if report.plan.held_back_because:
+            self.line(f"not withdrawn: {report.plan.held_back_because}")
         for error in report.release_errors.values():
             self.line(f"release not made: {error}")
         if report.failures:
