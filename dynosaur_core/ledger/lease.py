@@ -138,7 +138,7 @@ def _read(path: Path) -> str:
 
 def _namespace() -> str:
     try:
-        return os.readlink(_PROC / "self/ns/pid")
+        return str((_PROC / "self/ns/pid").readlink())
     except OSError:
         return "-"
 
