@@ -29,9 +29,13 @@ def setting_names(model: type[BaseModel], prefix: str = "") -> list[str]:
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """`; did you mean x?`, or nothing where no name is like it. Whether it has dots or underscores is the same."""
-    plain = {known.replace("__", ".").replace(".", "_").lower(): known for known in names}
-    found = difflib.get_close_matches(name.replace("__", ".").replace(".", "_").lower(), plain, n=1, cutoff=0.6)
+    plain = {_plain(known): known for known in names}
+    found = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=0.6)
     return f"; did you mean {plain[found[0]]}?" if found else ""
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[_.]+", "_", name.upper().removeprefix(PREFIX))
 
 
 def check_variables(model: type[BaseModel], environment: Mapping[str, str]) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 
 from dynosaur_core.errors import Code, DynosaurError, Reason
 from dynosaur_core.ledger import Entry, Ledger, Outcome, listing_digest, new_entry
-from dynosaur_core.models import DatasetRef, GrowthPlan, Rejection, Removal, Withdrawal
+from dynosaur_core.models import DatasetRef, GrowthPlan, Rejection
 from dynosaur_core.policy.caps import Places
 from dynosaur_core.policy.judge import judge_ref, overrides, rules_for
 from dynosaur_core.protocols import Catalog, Cursor
 from dynosaur_core.settings import Settings
-from dynosaur_core.withdrawals import check_withdrawals
+from dynosaur_core.withdrawals import Leaving
 
 _CHUNK = 500
 PLANNED = "Planned"
@@ -51,8 +51,7 @@ class Survey:
         self.kinds: dict[str, list[DatasetRef]] = {"new": [], "changed": [], "relicensed": [], "retried": []}
         self.counts: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
-        self.leaving: dict[str, tuple[Entry, Removal]] = {}
-        """What is to be withdrawn, by id: the dataset's new entry and its line in the removal log."""
+        self.leaving = Leaving(ledger, catalog.name, settings, now)
         self.listed: set[str] = set()
         """Ids that the listing showed, of those that the ledger or the plan knows."""
         self.newest: datetime | None = None
@@ -88,12 +87,11 @@ class Survey:
             self._remembered()
         if done:
             self._missing(None if everything else self.settings.hub.verify_per_growth)
-        withdrawals = tuple(_withdrawal(removal) for _, removal in self.leaving.values())
-        held_back = self._withdraw()
+        held_back = self.leaving.carry_out(write=self.write, confirmed=self.withdraw_many)
         return GrowthPlan(
             surveyed=self.counts["surveyed"],
-            withdrawn=() if held_back else withdrawals,
-            held_back=withdrawals if held_back else (),
+            withdrawn=() if held_back else self.leaving.withdrawals,
+            held_back=self.leaving.withdrawals if held_back else (),
             held_back_because=held_back,
             refused=dict(self.refused),
             unchanged=self.counts["unchanged"],
@@ -175,7 +173,7 @@ class Survey:
             if refused.reason == Reason.OTHER_CATALOG:
                 pass  # its entry is the other catalogue's
             elif entry and entry.contribution:
-                self._leaves(entry, Reason(refused.reason), refused.detail, refusal)
+                self.leaving.add(entry, Reason(refused.reason), refused.detail, refusal)
                 entries.append(self._planned(ref, entry))  # due, so that a survey that is cut off forgets it not
             else:
                 entries.append(refusal)
@@ -223,29 +221,6 @@ class Survey:
             return "new", None
         relicensed = entry.contribution is not None and entry.dataset_ref().licenses != ref.licenses
         return ("relicensed" if relicensed else "changed"), None
-
-    def _leaves(self, known: Entry, reason: Reason, detail: str, entry: Entry) -> None:
-        revision = known.contribution_revision or known.revision
-        removal = Removal(repo_id=known.repo_id, revision=revision, reason=reason, detail=detail, when=self.now)
-        self.leaving[known.repo_id] = (entry, removal)
-
-    def _withdraw(self) -> str | None:
-        """Withdraws what leaves, all or none of it; gives why where there is too much for one time.
-
-        What is held back is found again by the next survey: it is due, or still not in the catalogue.
-        """
-        reasons = Counter(removal.reason for _, removal in self.leaving.values())
-        why = ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common())
-        try:
-            if not self.withdraw_many:
-                held = self.ledger.released(self.catalog.name)
-                check_withdrawals(len(self.leaving), held, self.settings, why, f"the catalogue {self.catalog.name!r}")
-        except DynosaurError as error:
-            return str(error)
-        if self.write and self.leaving:
-            entries, removals = zip(*self.leaving.values(), strict=True)
-            self.ledger.withdraw(entries, removals)
-        return None
 
     def _remembered(self) -> None:
         """Datasets that a partial listing did not show, and which are therefore as they were: due for another try, or
@@ -304,7 +279,7 @@ class Survey:
         update = {"outcome": Outcome.WITHDRAWN, "code": reason, "detail": detail, "next_try": None, "updated": self.now}
         entry = known.model_copy(update=update)
         if known.contribution:
-            self._leaves(known, reason, detail, entry)
+            self.leaving.add(known, reason, detail, entry)
         elif self.write:
             self.ledger.record([entry])
 
@@ -316,7 +291,3 @@ def _same(ref: DatasetRef, entry: Entry, rules: str) -> bool:
 def _holds_place(entry: Entry) -> bool:
     """Whether a dataset is released, or on its way to be."""
     return entry.contribution is not None or entry.next_try is not None
-
-
-def _withdrawal(removal: Removal) -> Withdrawal:
-    return Withdrawal(**removal.model_dump(exclude={"when"}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.ledger import Outcome
 from dynosaur_core.models import DatasetRef, GrowthPlan
 from flows.branches import Stage
 from flows.dry_run import estimate_plan
@@ -87,7 +88,20 @@ def choose(clients: Clients, choice: Choice) -> GrowthPlan:
     if not any(conditions.values()):
         raise DynosaurError(Code.BAD_SETTING, "choose datasets: by id, pattern, date, error code or licence")
     refs = {ref.repo_id: ref for ref in _found(clients, choice)}
+    others = _of_other_catalogs(clients, refs)
+    if named := others.keys() & set(choice.datasets):
+        repo_id = min(named)
+        message = f"{repo_id} is of the catalogue {others[repo_id]!r}: choose it with that one's --catalog"
+        raise DynosaurError(Code.BAD_SETTING, message)
+    refs = {repo_id: ref for repo_id, ref in refs.items() if repo_id not in others}
     return GrowthPlan(surveyed=len(refs), changed=tuple(refs[repo_id] for repo_id in sorted(refs)))
+
+
+def _of_other_catalogs(clients: Clients, refs: Collection[str]) -> dict[str, str]:
+    """Those that the ledger has from another catalogue, with its name."""
+    known = clients.ledger.get_many(list(refs)).values()
+    here = clients.catalog.name
+    return {e.repo_id: e.catalog for e in known if e.catalog != here and e.outcome is not Outcome.WITHDRAWN}
 
 
 def _found(clients: Clients, choice: Choice) -> Iterator[DatasetRef]:

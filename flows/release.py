@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,13 +12,13 @@ from prefect.states import Completed, Failed, State
 from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.growth import contribution_name
-from dynosaur_core.models import Contribution
+from dynosaur_core.models import Contribution, Removal
 from dynosaur_core.publish.plan import Entry
 from dynosaur_core.publish.release import make_release
 from dynosaur_core.publish.sinks import open_sink
 from dynosaur_core.publish.standing import Maker
 from dynosaur_core.report import GrowthReport
-from dynosaur_core.withdrawals import check_withdrawals
+from dynosaur_core.withdrawals import check_withdrawals, reasons
 from flows.options import Options
 from flows.progress import tell
 
@@ -75,9 +75,9 @@ def check_releases(clients: Clients, options: Options) -> None:
 def _maker(clients: Clients, options: Options) -> Maker:
     """What a release is made under: the store's id, the growth's number, and how much may leave."""
 
-    def may_leave(leaving: int, held: int, what: str, where: str) -> None:
+    def may_leave(leaving: Sequence[Removal], held: int) -> None:
         if not options.withdraw_many:
-            check_withdrawals(leaving, held, clients.settings, what, where)
+            check_withdrawals(len(leaving), held, clients.settings, reasons(leaving), "a release")
 
     return Maker(
         store=clients.join(create=True),

@@ -26,7 +26,7 @@ def catalog_places(ledger: Ledger) -> dict[str, str | None]:
     """Every catalogue that was grown from, and its place: a resolved path or a URL; None where it is not known."""
     query = select(catalogs.c.name, catalogs.c.place).order_by(catalogs.c.name)
     with ledger.engine.connect().execution_options(reading=True) as connection:
-        return {name: place for name, place in connection.execute(query)}
+        return dict(row._tuple() for row in connection.execute(query))
 
 
 def set_catalog_place(ledger: Ledger, name: str, place: str) -> None:

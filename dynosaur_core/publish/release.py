@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -104,7 +103,7 @@ def _attempt(job: _Job, *, again: bool) -> ReleaseOutcome:
     if _stands(found, plan.digest, maker):
         return _as_it_is(found, sink, now, again)
     if maker:
-        maker.may_leave(len(plan.removals), plan.held, _reasons(plan), f"the release {sink.url}")
+        maker.may_leave(plan.removals, plan.held)
     version = previous.version + 1 if previous else 1
     files = (*plan.keep, *_write(plan, version, sink, job.store, job.settings.shard_records))
     release = Release(
@@ -140,11 +139,6 @@ def _as_it_is(found: Standing, sink: Sink, now: datetime, again: bool) -> Releas
     # a commit whose answer was lost looks like another writer's, but for its time
     changed = again and found.release.created == now
     return ReleaseOutcome(sink.url, found.release.version, found.release.records, changed=changed)
-
-
-def _reasons(plan: ReleasePlan) -> str:
-    counts = Counter(removal.reason for removal in plan.removals)
-    return ", ".join(f"{reason} {count:,}" for reason, count in counts.most_common())
 
 
 def _beside(

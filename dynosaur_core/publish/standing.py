@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from dynosaur_core.digest import digest_bytes
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.identity import ADOPT, check_release
-from dynosaur_core.models import Release
+from dynosaur_core.models import Release, Removal
 from dynosaur_core.publish.card import CARD, stamp, stamped
 from dynosaur_core.publish.sinks import BrokenManifest, Sink, Stored, data_version
 
@@ -28,8 +28,8 @@ class Maker:
     """Whether the store has a contribution, by its digest."""
     growth: Callable[[], int]
     """Number of the growth at work or of the last one; raises GrowthRunning where it has lost its lease."""
-    may_leave: Callable[[int, int, str, str], None]
-    """Raises WithdrawsMany where so many (the first) of the held sources (the second) may not leave: why, and where."""
+    may_leave: Callable[[Sequence[Removal], int], None]
+    """Raises WithdrawsMany where these are too many of the number of sources that are held."""
     adopt: bool = False
     """The release is this store's, although nothing says so."""
 

@@ -21,7 +21,8 @@ from .test_ledger import entry
 
 REVISIONS = ["0001", "0002", "0003", "0004", "0005"]
 ENTRY = """INSERT INTO datasets (repo_id, catalog, revision, listing, pipeline, outcome, detail, attempts, quarantined,
-contribution, records, ref, seen, updated) VALUES ('a/b', 'folder catalog', 'r1', 'l', 'p', 'grown', '', 0, false, 'c', 3,
+contribution, records, ref, seen, updated)
+VALUES ('a/b', 'folder catalog', 'r1', 'l', 'p', 'grown', '', 0, false, 'c', 3,
 '{"repo_id": "a/b", "revision": "r1"}', '2026-01-10 03:00:00', '2026-01-10 03:00:00')"""
 
 

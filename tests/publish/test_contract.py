@@ -1,11 +1,11 @@
-"""What every sink must do: whatever a person or a lost copy did to a release, the next one holds what the store holds."""
+"""What every sink must do: whatever a person did to a release, the next one holds what the store holds."""
 
 from __future__ import annotations
 
 import io
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from dynosaur_core.publish.sinks.s3 import S3Sink
 from dynosaur_core.publish.standing import Maker
 from dynosaur_core.settings import ReleaseSettings, Settings
 from dynosaur_core.store import Store
-from dynosaur_core.withdrawals import check_withdrawals
+from dynosaur_core.withdrawals import check_withdrawals, reasons
 from tests.support.hub import LoopbackHub
 from tests.support.s3 import S3Server
 
@@ -47,9 +47,9 @@ class Place:
     known: set[str] = field(default_factory=set)
 
     def maker(self, store: str, **options: bool) -> Maker:
-        def may_leave(leaving: int, held: int, what: str, where: str) -> None:
+        def may_leave(leaving: Sequence[Removal], held: int) -> None:
             if not options.get("withdraw_many"):
-                check_withdrawals(leaving, held, Settings(), what, where)
+                check_withdrawals(len(leaving), held, Settings(), reasons(leaving), "a release")
 
         return Maker(store, self.known.__contains__, lambda: self.growth, may_leave, options.get("adopt", False))
 

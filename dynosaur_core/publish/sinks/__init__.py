@@ -35,7 +35,7 @@ class Stored:
     """Of its content, as `digest_bytes` has it; None where the place does not tell without a download."""
 
 
-class BrokenManifest(DynosaurError):
+class BrokenManifest(DynosaurError):  # noqa: N818 - what was found, as Code names it
     """A manifest that is no JSON: it was cut, or written over by hand. The token is the one to replace it by."""
 
     def __init__(self, url: str, data: bytes, token: str | None) -> None:
