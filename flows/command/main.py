@@ -23,6 +23,7 @@ from flows.command.arguments import (
     WithdrawMany,
     print_json,
 )
+from flows.command.next_steps import after_release
 from flows.command.screen import Screen
 from flows.options import Options
 
@@ -161,9 +162,11 @@ def release(
     if as_json:
         print_json(data)
     else:
-        Screen().line(state.message or "")
+        screen = Screen()
+        screen.line(state.message or "")
         for url, made in data["release"].items():
-            Screen().line(f"{url}: version {made['version']}, {made['records']:,} records")
+            screen.line(f"{url}: version {made['version']}, {made['records']:,} records")
+        screen.next_steps(after_release(data["release_errors"], options.settings()))
     raise typer.Exit(1 if data["release_errors"] else 0)
 
 
