@@ -14,7 +14,7 @@ from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.identity import HUB, Pair, catalog_name, shared_id
 from dynosaur_core.ledger import Ledger
 from dynosaur_core.ledger.budget import Budget
-from dynosaur_core.ledger.identities import catalog_places, set_catalog_place, set_store_id, store_id
+from dynosaur_core.ledger.identities import catalog_places, claim_store_id, set_catalog_place, store_id
 from dynosaur_core.models import Usage
 from dynosaur_core.policy.judge import forget_overrides
 from dynosaur_core.protocols import Catalog
@@ -67,7 +67,7 @@ class Clients:
         pair = _pair(self.store, self.ledger, mine, theirs)
         found = shared_id(pair, lambda: uuid.uuid4().hex, adopt=adopt)
         if write and theirs != found:
-            set_store_id(self.ledger, found)
+            found = claim_store_id(self.ledger, found, theirs)
         if write and mine != found:
             self.store.id = found
         return found

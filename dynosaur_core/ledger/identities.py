@@ -17,9 +17,14 @@ def store_id(ledger: Ledger) -> str | None:
         return connection.execute(select(identity.c.value).where(identity.c.name == "store")).scalar()
 
 
-def set_store_id(ledger: Ledger, value: str) -> None:
+def claim_store_id(ledger: Ledger, value: str, instead_of: str | None) -> str:
+    """Makes `value` the id of the ledger's store, if it still is `instead_of`; returns what it is then."""
     with ledger.writing() as connection:
+        found = connection.execute(select(identity.c.value).where(identity.c.name == "store")).scalar()
+        if found != instead_of and found is not None:  # another process was first
+            return str(found)
         _put(connection, identity, {"name": "store", "value": value})
+    return value
 
 
 def catalog_places(ledger: Ledger) -> dict[str, str | None]:

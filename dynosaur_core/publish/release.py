@@ -118,7 +118,7 @@ def _attempt(job: _Job, *, again: bool) -> ReleaseOutcome:
         files=files,
         changelog=(f"Version {version} ({now:%Y-%m-%d}): {plan.change}", *(previous.changelog if previous else ())),
     )
-    beside = _beside(plan, release, sink, job.store, job.settings)
+    beside = _beside(plan, release, previous, job)
     if maker and maker.growth() != growth:
         raise DynosaurError(Code.RELEASE_CONFLICT, f"a growth has begun while {sink.url} was written")
     sink.commit(release, found.token, beside)
@@ -141,14 +141,15 @@ def _as_it_is(found: Standing, sink: Sink, now: datetime, again: bool) -> Releas
     return ReleaseOutcome(sink.url, found.release.version, found.release.records, changed=changed)
 
 
-def _beside(
-    plan: ReleasePlan, release: Release, sink: Sink, store: Store, settings: ReleaseSettings
-) -> dict[str, bytes]:
+def _beside(plan: ReleasePlan, release: Release, previous: Release | None, job: _Job) -> dict[str, bytes]:
     """The small files, the card last."""
-    log = sink.read(REMOVALS) or b""
+    kept = job.sink.read(REMOVALS)
+    log = kept or b""
     if log and not log.endswith(b"\n"):
         log += b"\n"  # a person, or a copy that was cut: what is there stays a line of its own
-    for removal in plan.removals:
+    # of a log that was deleted the store still knows the lines
+    lost = [known for known in job.removals if previous and kept is None and known.when <= previous.created]
+    for removal in (*lost, *plan.removals):
         line = f"{removal.model_dump_json()}\n".encode()
         # an attempt that lost to another writer may have left its lines
         log += b"" if line in log else line
@@ -156,7 +157,7 @@ def _beside(
         "tasks.parquet": tasks_table(plan.entries),
         "sources.parquet": sources_table(plan.entries),
         REMOVALS: log,
-        CARD: card(release, plan.entries, log.count(b"\n"), store, settings).encode(),
+        CARD: card(release, plan.entries, log.count(b"\n"), job.store, job.settings).encode(),
     }
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import insert, select
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.ledger import Ledger, Outcome
 from dynosaur_core.ledger.budget import Budget
-from dynosaur_core.ledger.identities import set_catalog_place, set_store_id
+from dynosaur_core.ledger.identities import claim_store_id, set_catalog_place
 from dynosaur_core.ledger.lease import _identity, lease, leases
 
 from .test_ledger import NOW, entry
@@ -127,7 +127,7 @@ WRITES: dict[str, Callable[[Ledger], object]] = {
     "start": lambda ledger: ledger.start_growth("g", "hub", NOW),
     "finish": lambda ledger: ledger.finish_growth("g", {}, NOW),
     "watermark": lambda ledger: ledger.set_watermark("hub", NOW, None, NOW),
-    "store": lambda ledger: set_store_id(ledger, "id"),
+    "store": lambda ledger: claim_store_id(ledger, "id", None),
     "catalogue": lambda ledger: set_catalog_place(ledger, "folder x", "/x"),
     "number": lambda ledger: ledger.growth_number(),
     "reserve": lambda ledger: Budget(ledger.engine, "g", fence=ledger.fence).reserve(0.1, NOW),

@@ -235,6 +235,16 @@ def test_a_removal_log_without_its_last_newline_is_not_glued(
     assert json.loads(lines[2])["repo_id"] == "a/1" and len(lines) == 3
 
 
+def test_a_removal_log_that_was_deleted_is_written_anew(place: Place, store: Store, wanted: list[Contribution]) -> None:
+    removals = [Removal(repo_id="a/0", revision="r1", reason="gated", when=NOW)]
+    place.make(wanted, store)
+    place.make(wanted[1:], store, removals=removals)
+    log = place.read()["removals.jsonl"]
+    place.change({"removals.jsonl": None})
+    place.make(wanted[1:], store, removals=removals)
+    assert place.read()["removals.jsonl"] == log and b"gated" in log
+
+
 def test_another_store_is_refused_until_it_is_adopted(place: Place, store: Store, wanted: list[Contribution]) -> None:
     place.make(wanted, store)
     before = place.read()
