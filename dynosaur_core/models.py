@@ -415,6 +415,8 @@ class Release(Frozen):
     tasks: int
     sources: int
     files: tuple[ReleaseFile, ...]
+    beside: dict[str, int] = {}
+    """Bytes of the files beside the data, but for the card, in which people may write."""
     changelog: tuple[str, ...] = Field(default=())
     """One line per version, newest first."""
 

@@ -197,7 +197,7 @@ class Settings(BaseSettings):
     )
 
     catalog: str = "hub"
-    """`hub`, a folder in the Hub's layout, or a .jsonl export (local or any fsspec URL)."""
+    """`hub` (or `hf://datasets`), a folder in the Hub's layout, or a .jsonl export (local or any fsspec URL)."""
     catalog_name: Annotated[str | None, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")] = None
     """What a folder or export is known by in the ledger, wherever it lies; default: by its place."""
     store: str = ".dynosaur"

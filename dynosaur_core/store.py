@@ -53,8 +53,12 @@ class Store:
     @property
     def id(self) -> str | None:
         """What the store is known by to its ledger and its releases; None before the first growth."""
-        found = self.read_json(IDENTITY)
-        return found.get("id") if isinstance(found, dict) else None
+        try:
+            found = self.read_json(IDENTITY)
+            return None if found is None else str(found["id"])
+        except (ValueError, TypeError, KeyError) as error:
+            message = f"{IDENTITY} of {self.url} is damaged: remove it, and run `dynosaur grow`"
+            raise DynosaurError(Code.STORE_FAILED, message) from error
 
     @id.setter
     def id(self, value: str) -> None:

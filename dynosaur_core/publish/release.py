@@ -106,6 +106,7 @@ def _attempt(job: _Job, *, again: bool) -> ReleaseOutcome:
         maker.may_leave(plan.removals, plan.held)
     version = previous.version + 1 if previous else 1
     files = (*plan.keep, *_write(plan, version, sink, job.store, job.settings.shard_records))
+    beside = _beside(plan, previous, job)
     release = Release(
         version=version,
         store=maker.store if maker else None,
@@ -116,9 +117,11 @@ def _attempt(job: _Job, *, again: bool) -> ReleaseOutcome:
         tasks=sum(len(entry.contribution.tasks) for entry in plan.entries),
         sources=len(plan.entries),
         files=files,
+        beside={name: len(data) for name, data in beside.items()},
         changelog=(f"Version {version} ({now:%Y-%m-%d}): {plan.change}", *(previous.changelog if previous else ())),
     )
-    beside = _beside(plan, release, previous, job)
+    removals = beside[REMOVALS].count(b"\n")
+    beside[CARD] = card(release, plan.entries, removals, job.store, job.settings).encode()  # the last one
     if maker and maker.growth() != growth:
         raise DynosaurError(Code.RELEASE_CONFLICT, f"a growth has begun while {sink.url} was written")
     sink.commit(release, found.token, beside)
@@ -141,14 +144,15 @@ def _as_it_is(found: Standing, sink: Sink, now: datetime, again: bool) -> Releas
     return ReleaseOutcome(sink.url, found.release.version, found.release.records, changed=changed)
 
 
-def _beside(plan: ReleasePlan, release: Release, previous: Release | None, job: _Job) -> dict[str, bytes]:
-    """The small files, the card last."""
+def _beside(plan: ReleasePlan, previous: Release | None, job: _Job) -> dict[str, bytes]:
+    """The small files, but for the card."""
     kept = job.sink.read(REMOVALS)
     log = kept or b""
     if log and not log.endswith(b"\n"):
         log += b"\n"  # a person, or a copy that was cut: what is there stays a line of its own
-    # of a log that was deleted the store still knows the lines
-    lost = [known for known in job.removals if previous and kept is None and known.when <= previous.created]
+    # of a log that was deleted or cut the store still knows the lines
+    cut = previous is not None and (kept is None or len(kept) != previous.beside.get(REMOVALS, len(kept)))
+    lost = [known for known in job.removals if cut and previous and known.when <= previous.created]
     for removal in (*lost, *plan.removals):
         line = f"{removal.model_dump_json()}\n".encode()
         # an attempt that lost to another writer may have left its lines
@@ -157,7 +161,6 @@ def _beside(plan: ReleasePlan, release: Release, previous: Release | None, job: 
         "tasks.parquet": tasks_table(plan.entries),
         "sources.parquet": sources_table(plan.entries),
         REMOVALS: log,
-        CARD: card(release, plan.entries, log.count(b"\n"), job.store, job.settings).encode(),
     }
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from dynosaur_core.digest import digest_bytes
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.identity import ADOPT, check_release
-from dynosaur_core.models import Release, Removal
+from dynosaur_core.models import Release, ReleaseFile, Removal
 from dynosaur_core.publish.card import CARD, stamp, stamped
 from dynosaur_core.publish.sinks import BrokenManifest, Sink, Stored, data_version
 
@@ -64,13 +64,11 @@ def standing(sink: Sink, maker: Maker | None, now: datetime, *, verify: bool) ->
     if maker:
         maker.check(release, sink.url)
     listing = sink.listing()
-    damaged = frozenset(
-        file.path
-        for file in release.files
-        if not _is(listing.get(file.path), file.size_bytes, file.digest)
-        or (verify and digest_bytes(sink.read(file.path) or b"") != file.digest)
+    damaged = frozenset(file.path for file in release.files if not _is(sink, listing.get(file.path), file, verify))
+    beside = all(
+        name in listing and listing[name].size == release.beside.get(name, listing[name].size) for name in BESIDE
     )
-    whole = not damaged and all(name in listing for name in BESIDE) and _is_own(sink.read(CARD), release)
+    whole = not damaged and beside and _is_own(sink.read(CARD), release)
     return Standing(release, token, damaged, whole)
 
 
@@ -98,8 +96,14 @@ def _manifest(sink: Sink, maker: Maker | None, now: datetime) -> tuple[Release |
     return Release(version=version, store=maker.store if maker else None, digest="", created=now, **none), token
 
 
-def _is(found: Stored | None, size: int, digest: str) -> bool:
-    return found is not None and found.size == size and found.digest in (None, digest)
+def _is(sink: Sink, found: Stored | None, file: ReleaseFile, verify: bool) -> bool:
+    """Whether what was found is the file of the manifest."""
+    if found is None or found.size != file.size_bytes:
+        return False
+    digest = found.digest
+    if digest is None and verify:
+        digest = digest_bytes(sink.read(file.path) or b"")
+    return digest in (None, file.digest)
 
 
 def _is_own(card: bytes | None, release: Release) -> bool:

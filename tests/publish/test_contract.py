@@ -169,6 +169,8 @@ HARM: dict[str, Callable[[dict[str, bytes]], dict[str, bytes | None]]] = {
     "the card deleted": lambda files: {"README.md": None},
     "the card in latin-1": lambda files: {"README.md": files["README.md"] + "café\n".encode("latin-1")},
     "the card of another": lambda files: {"README.md": b"# Mine"},
+    "the tasks cut": lambda files: {"tasks.parquet": files["tasks.parquet"][:-10]},
+    "the sources emptied": lambda files: {"sources.parquet": b""},
     "the tasks deleted": lambda files: {"tasks.parquet": None},
     "the sources deleted": lambda files: {"sources.parquet": None},
     "the removals deleted": lambda files: {"removals.jsonl": None},
@@ -243,6 +245,9 @@ def test_a_removal_log_that_was_deleted_is_written_anew(place: Place, store: Sto
     place.change({"removals.jsonl": None})
     place.make(wanted[1:], store, removals=removals)
     assert place.read()["removals.jsonl"] == log and b"gated" in log
+    place.change({"removals.jsonl": log[:20]})
+    place.make(wanted[1:], store, removals=removals)
+    assert place.read()["removals.jsonl"] == log[:20] + b"\n" + log
 
 
 def test_another_store_is_refused_until_it_is_adopted(place: Place, store: Store, wanted: list[Contribution]) -> None:

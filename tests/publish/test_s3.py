@@ -90,8 +90,8 @@ def test_the_manifest_is_put_on_condition(url: str, store: Store, monkeypatch: p
     class Late(S3Sink):
         looks = 0
 
-        def manifest(self):  # type: ignore[no-untyped-def]
-            seen = super().manifest()
+        def _manifest(self):  # type: ignore[no-untyped-def]
+            seen = super()._manifest()
             self.looks += 1
             if self.looks == 2:
                 make_release([contribute(store, "c/third", ["c"])], S3Sink(url), store, SETTINGS, NOW)
