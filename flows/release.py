@@ -132,6 +132,16 @@ class Entries:
             yield Entry(read_contribution(self.clients, repo_id, name), name)
 
 
+class Contributions:
+    """The same, without their names."""
+
+    def __init__(self, clients: Clients) -> None:
+        self.entries = Entries(clients)
+
+    def __iter__(self) -> Iterator[Contribution]:
+        return (entry.contribution for entry in self.entries)
+
+
 def read_contribution(clients: Clients, repo_id: str, name: str) -> Contribution:
     """The contribution that the ledger names; raises StoreFailed where the store has lost it."""
     data = clients.store.read_bytes(contribution_name(name))

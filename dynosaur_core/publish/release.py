@@ -132,8 +132,9 @@ def _attempt(job: _Job, *, again: bool) -> ReleaseOutcome:
 def _stands(found: Standing, digest: str, maker: Maker | None) -> bool:
     """Whether the release holds just this, undamaged, and names its store."""
     release = found.release
-    named = release is not None and (maker is None or release.store == maker.store)
-    return named and found.whole and release is not None and release.digest == digest
+    if release is None or not found.whole:
+        return False
+    return release.digest == digest and (maker is None or release.store == maker.store)
 
 
 def _as_it_is(found: Standing, sink: Sink, now: datetime, again: bool) -> ReleaseOutcome:

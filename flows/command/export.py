@@ -11,13 +11,13 @@ from dynosaur_core.export import FORMATS, config_lines, write_records
 from dynosaur_core.growth import refusal_of, trace_name
 from dynosaur_core.metadata.stage import read_metadata
 from dynosaur_core.models import DatasetMetadata
-from flows.release import Entries
+from flows.release import Contributions
 
 
 def export(clients: Clients, form: str, to: str) -> int:
     """Writes the grown dataset in one of `FORMATS`, or the two files of 2023 with `reference`; gives the lines."""
     if form in FORMATS:
-        return write_records((entry.contribution for entry in Entries(clients)), clients.store, form, to)
+        return write_records(Contributions(clients), clients.store, form, to)
     if form != "reference":
         raise DynosaurError(Code.BAD_SETTING, f"unknown format {form!r}: {', '.join([*FORMATS, 'reference'])}")
     base = to.rstrip("/")
