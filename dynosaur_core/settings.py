@@ -218,7 +218,7 @@ class Settings(BaseSettings):
     """A growth with more failed branches than this share ends Failed."""
     max_withdrawn_ratio: float = Field(default=0.2, ge=0, le=1)
     """A larger share of the released datasets is not withdrawn at once, unless `--withdraw-many` says so."""
-    withdrawn_floor: int = Field(default=3, ge=0)
+    withdrawn_floor: int = Field(default=5, ge=0)
     """So many may be withdrawn at once whatever their share, as long as something stays."""
     concurrency: int = Field(default=8, ge=1)
     """Branches at work at once."""

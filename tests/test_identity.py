@@ -197,9 +197,9 @@ def test_the_hub_beside_a_folder_of_its_name_is_a_question(tmp_path: Path, monke
         (0, 0, True),
         (1, 1, True),  # the only one
         (2, 2, False),  # all of several
-        (3, 4, True),  # within the floor
-        (4, 10, False),
-        (3, 3, False),
+        (5, 6, True),  # within the floor
+        (6, 10, False),
+        (5, 5, False),
         (20, 100, True),  # the share
         (21, 100, False),
         (0, 100, True),

@@ -22,7 +22,8 @@ RunGrowth = Callable[..., Grown]
 
 @pytest.fixture(autouse=True)
 def rules(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No model: what is looked at here is not the tasks."""
+    """No model, and few may leave: what is looked at here is not the tasks."""
+    monkeypatch.setenv("DYNOSAUR_WITHDRAWN_FLOOR", "3")
     monkeypatch.setenv("DYNOSAUR_DESIGNING__DESIGNERS", "rules")
 
 

@@ -49,7 +49,7 @@ class Place:
     def maker(self, store: str, **options: bool) -> Maker:
         def may_leave(leaving: Sequence[Removal], held: int) -> None:
             if not options.get("withdraw_many"):
-                check_withdrawals(len(leaving), held, Settings(), reasons(leaving), "a release")
+                check_withdrawals(len(leaving), held, Settings(withdrawn_floor=3), reasons(leaving), "a release")
 
         return Maker(store, self.known.__contains__, lambda: self.growth, may_leave, options.get("adopt", False))
 

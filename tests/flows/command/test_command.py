@@ -147,6 +147,7 @@ def test_the_last_lines_say_what_to_type_next(
     prefect_server: None, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DYNOSAUR_DESIGNING__DESIGNERS", "rules")
+    monkeypatch.setenv("DYNOSAUR_WITHDRAWN_FLOOR", "3")
     for number in range(5):
         rows = {"train": reviews(40, number * 100)}
         write_dataset(tmp_path / "shops", f"shop/r{number}", rows, features=REVIEW_FEATURES)
