@@ -205,7 +205,9 @@ def test_what_was_harmed_by_hand_is_mended(place: Place, store: Store, wanted: l
         assert "missing or damaged" in place.manifest.changelog[0]
 
 
-@pytest.mark.parametrize("harm", HARM)
+@pytest.mark.parametrize(
+    "harm", ["a data file deleted", "all data files deleted", "the card in latin-1", "the manifest cut"]
+)
 def test_a_source_can_be_withdrawn_whatever_was_harmed(
     place: Place, store: Store, wanted: list[Contribution], harm: str
 ) -> None:
