@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlalchemy import make_url
+
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.identity import HUB, Pair, catalog_name, shared_id
 from dynosaur_core.ledger import Ledger
 from dynosaur_core.ledger.budget import Budget
+from dynosaur_core.ledger.identities import catalog_places, claim_store_id, set_catalog_place, store_id
 from dynosaur_core.models import Usage
 from dynosaur_core.policy.judge import forget_overrides
 from dynosaur_core.protocols import Catalog
@@ -19,6 +24,11 @@ from dynosaur_core.store import Store
 # The catalogues bring `datasets` and the model `openai`: seconds that a look into the ledger need not wait for.
 if TYPE_CHECKING:
     from dynosaur_core.llm.client import LlmClient
+
+
+_HUB_URL = "hf://datasets"
+_LOOKED_FOR = 20
+"""Contributions of a ledger that are looked for in a store."""
 
 
 class Clients:
@@ -43,6 +53,52 @@ class Clients:
         with self._lock:
             return open_catalog(self.settings)
 
+    def join(self, *, create: bool = False, write: bool = False, adopt: bool = False) -> str:
+        """The id that store and ledger share; `write` keeps a new one in both.
+
+        Raises BadSetting where there is no store, unless one may be made (`create`), and ForeignStore where store and
+        ledger are not each other's, unless `adopt` says that they are.
+        """
+        if not create:
+            self._exists()
+        mine, theirs = self.store.id, store_id(self.ledger)
+        if mine is not None and mine == theirs:
+            return mine
+        pair = _pair(self.store, self.ledger, mine, theirs)
+        found = shared_id(pair, lambda: uuid.uuid4().hex, adopt=adopt)
+        if write and theirs != found:
+            found = claim_store_id(self.ledger, found, theirs)
+        if write and mine != found:
+            self.store.id = found
+        return found
+
+    def name_catalog(self, *, write: bool = False) -> str:
+        """What the ledger knows the catalogue by, or will from now on (`write`).
+
+        Raises BadCatalog where only a person can say whether it is new, or has moved.
+        """
+        if self.catalog.place:
+            place, known = self.catalog.place, catalog_places(self.ledger)
+            name = catalog_name(self.catalog.name, place, self.settings.catalog_name, known, _is_there)
+            self.catalog.name = name
+            if write and known.get(name) != place:
+                set_catalog_place(self.ledger, name, place)
+        return self.catalog.name
+
+    def _exists(self) -> None:
+        """Whether there are a store and its ledger: opening makes what is not there."""
+        where = make_url(ledger_url(self.settings, self.store))
+        has_ledger = where.get_backend_name() != "sqlite" or Path(where.database or "").exists()
+        if has_ledger and self.store.fs.exists(self.store.root):
+            return
+        if self.store.id or self.store.names("contributions"):
+            message = (
+                f"the ledger of {self.store.url} is missing; if it is lost, `dynosaur grow --adopt` makes a new one"
+            )
+            raise DynosaurError(Code.FOREIGN_STORE, message)
+        message = f"there is no store at {self.store.url}: give --store or DYNOSAUR_STORE, or run `dynosaur grow`"
+        raise DynosaurError(Code.BAD_SETTING, message)
+
     def llm(self, growth_id: str = "") -> LlmClient:
         """The model, paid from the budget of this growth; without one, what `doctor` asks is on no growth's account."""
         from dynosaur_core.llm.client import LlmClient
@@ -54,6 +110,7 @@ class Clients:
                     growth_id,
                     growth_usd=self.settings.max_cost_usd,
                     month_usd=self.settings.max_cost_usd_month,
+                    fence=self.ledger.fence,
                 )
                 self._llm = (growth_id, LlmClient(self.settings, self.store, budget=budget))
             return self._llm[1]
@@ -62,6 +119,26 @@ class Clients:
         """What this process has spent on the model in this growth, for one dataset or in all."""
         with self._lock:
             return self._llm[1].usage(repo_id) if self._llm and self._llm[0] == growth_id else Usage()
+
+
+def _pair(store: Store, ledger: Ledger, mine: str | None, theirs: str | None) -> Pair:
+    """What tells whether a store and a ledger without a common id are each other's."""
+    from dynosaur_core.growth import contribution_name
+
+    known = [name for (_, name), _ in zip(ledger.contributions(), range(_LOOKED_FOR), strict=False)]
+    return Pair(
+        store=store.url,
+        store_id=mine,
+        ledger_id=theirs,
+        store_used=bool(store.names("contributions")),
+        ledger_used=bool(known),
+        met=any(store.exists(contribution_name(name)) for name in known),
+    )
+
+
+def _is_there(place: str) -> bool:
+    """Whether something is at a place; what is behind a URL is taken to be."""
+    return "://" in place or Path(place).exists()
 
 
 def ledger_url(settings: Settings, store: Store) -> str:
@@ -75,9 +152,15 @@ def ledger_url(settings: Settings, store: Store) -> str:
 
 
 def open_catalog(settings: Settings) -> Catalog:
-    """`hub`, a folder in the Hub's layout, or a .jsonl export; raises BadCatalog for anything else."""
+    """`hub`, a folder in the Hub's layout, or a .jsonl export; raises BadCatalog for anything else.
+
+    `hub` beside a folder of that name is a question: growing from the wrong one of the two costs money.
+    """
     where = settings.catalog
-    if where == "hub":
+    if where == HUB and Path(HUB).is_dir():
+        message = f"a folder `hub` lies here: write ./hub for it, or {_HUB_URL} for the Hugging Face Hub"
+        raise DynosaurError(Code.BAD_CATALOG, message)
+    if where in (HUB, _HUB_URL):
         from dynosaur_core.catalog.hub.catalog import HubCatalog
 
         return HubCatalog(settings)

@@ -48,6 +48,8 @@ class Code(StrEnum):
     GROWTH_RUNNING = "GrowthRunning"
     RELEASE_CONFLICT = "ReleaseConflict"
     RELEASE_FAILED = "ReleaseFailed"
+    FOREIGN_STORE = "ForeignStore"
+    WITHDRAWS_MANY = "WithdrawsMany"
     BAD_SETTING = "BadSetting"
     UNEXPECTED = "Unexpected"
 
@@ -106,6 +108,10 @@ ERRORS: dict[Code, Kind] = {
     ),
     Code.RELEASE_CONFLICT: Kind(True, "Another release was made meanwhile; run `dynosaur release`.", _NIGHTS),
     Code.RELEASE_FAILED: Kind(True, "Check the sink's address and rights; run `dynosaur release`.", _NIGHTS),
+    Code.FOREIGN_STORE: Kind(
+        False, "Check --store, DYNOSAUR_LEDGER and --release; --adopt says that they belong together."
+    ),
+    Code.WITHDRAWS_MANY: Kind(False, "Check that store and catalogue are the right ones; --withdraw-many confirms it."),
     Code.BAD_SETTING: Kind(False, "Correct the setting that the message names."),
     Code.UNEXPECTED: Kind(True, "A bug of Dynosaur's: please report it with `dynosaur explain ID`.", 2),
 }
@@ -160,6 +166,7 @@ class Reason(StrEnum):
     OWNER_CAP = "owner_cap"
     SOURCE_CAP = "source_cap"
     RESTRICTED_SOURCE = "restricted_source"
+    OTHER_CATALOG = "other_catalog"
     # metadata: subsets
     ONE_FIELD = "one_field"
     NO_TRAINING_SPLIT = "no_training_split"
@@ -219,6 +226,8 @@ class Reason(StrEnum):
     INPUT_TOO_LONG = "input_too_long"
     UNRENDERABLE = "unrenderable"
     DUPLICATE_RECORD = "duplicate_record"
+    # release: sources
+    NOT_IN_STORE = "not_in_store"
 
 
 REASONS: dict[Reason, str] = {
@@ -235,6 +244,7 @@ REASONS: dict[Reason, str] = {
     Reason.OWNER_CAP: "its owner already has the allowed number of datasets",
     Reason.SOURCE_CAP: "its source already has the allowed number of copies",
     Reason.RESTRICTED_SOURCE: "it is drawn from sources under a refused licence",
+    Reason.OTHER_CATALOG: "another catalogue of this store already has a dataset of this id",
     Reason.ONE_FIELD: "it has one usable field only",
     Reason.NO_TRAINING_SPLIT: "it has no training or validation split",
     Reason.EMPTY: "it has no rows",
@@ -289,4 +299,5 @@ REASONS: dict[Reason, str] = {
     Reason.INPUT_TOO_LONG: "the inputs cannot be shortened enough",
     Reason.UNRENDERABLE: "a value cannot be written as text",
     Reason.DUPLICATE_RECORD: "the same record was already made",
+    Reason.NOT_IN_STORE: "the store of the release does not hold it, and no catalogue said why",
 }

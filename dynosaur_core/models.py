@@ -351,6 +351,9 @@ class GrowthPlan(Frozen):
     retried: tuple[DatasetRef, ...] = ()
     withdrawn: tuple[Withdrawal, ...] = ()
     """Gone from the catalogue, or refused now; those seen are among the refused too."""
+    held_back: tuple[Withdrawal, ...] = ()
+    """Withdrawals that wait for a person's word, since there are too many at once."""
+    held_back_because: str | None = None
     refused: dict[str, int] = {}
     """Refused from the listing alone, this time: reason -> count."""
     unchanged: int = 0
@@ -401,6 +404,10 @@ class Release(Frozen):
 
     format: Literal["dynosaur/1"] = "dynosaur/1"
     version: int
+    store: str | None = None
+    """Id of the store that the release was made from; None in releases of earlier versions."""
+    growth: int | None = None
+    """Number of the growth that made it, or of the last before it; one with a smaller number makes no release after."""
     digest: str
     """Digest of the contributions alone: equal for equal content."""
     created: datetime
@@ -408,6 +415,8 @@ class Release(Frozen):
     tasks: int
     sources: int
     files: tuple[ReleaseFile, ...]
+    beside: dict[str, int] = {}
+    """Bytes of the files beside the data, but for the card, in which people may write."""
     changelog: tuple[str, ...] = Field(default=())
     """One line per version, newest first."""
 

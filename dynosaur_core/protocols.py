@@ -78,6 +78,9 @@ class Catalog(Protocol):
     """Where source datasets are listed and read."""
 
     name: str
+    """What the ledger knows it by; `Clients.name_catalog` sets it where a place has one."""
+    place: str | None
+    """Resolved path or URL of a folder or export, which another may share its name with; None for the Hub."""
     scope: str
     """Names the part of the catalogue that `list` goes through; "" for all of it."""
 

@@ -86,6 +86,8 @@ class GrowthReport:
             parts.append(f"{self.deferred.total()} deferred")
         if self.plan.withdrawn:
             parts.append(f"{len(self.plan.withdrawn)} withdrawn")
+        if self.plan.held_back:
+            parts.append(f"{len(self.plan.held_back)} to withdraw held back")
         parts.append(f"{self.plan.unchanged + self.plan.waiting} left alone")
         ends = [", ".join(parts), f"{self.recorded:,} records from {self.accepted} tasks, {self.dollars()}"]
         if self.plan.cut_off:
@@ -123,6 +125,7 @@ class GrowthReport:
             },
             "records": self.recorded,
             "llm": self.usage.model_dump(mode="json") | {"cost_usd_per_1000_records": self.cost_per_1000_records},
+            "held_back": self.plan.held_back_because,
             "release": self.releases,
             "release_errors": self.release_errors,
             "stopped": self.stopped,

@@ -8,6 +8,7 @@ their own clients read them.
 from __future__ import annotations
 
 import json
+import os
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -22,6 +23,7 @@ from pydantic_settings import (
 )
 
 from dynosaur_core.models import Mode
+from dynosaur_core.setting_names import check_variables
 
 
 def _parts(value: Any) -> Any:
@@ -195,7 +197,9 @@ class Settings(BaseSettings):
     )
 
     catalog: str = "hub"
-    """`hub`, a folder in the Hub's layout, or a .jsonl export (local or any fsspec URL)."""
+    """`hub` (or `hf://datasets`), a folder in the Hub's layout, or a .jsonl export (local or any fsspec URL)."""
+    catalog_name: Annotated[str | None, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")] = None
+    """What a folder or export is known by in the ledger, wherever it lies; default: by its place."""
     store: str = ".dynosaur"
     """Folder or fsspec URL of everything that is kept between growths."""
     release: Strings = ()
@@ -212,6 +216,10 @@ class Settings(BaseSettings):
     max_cost_usd_month: float | None = None
     max_failure_ratio: float = Field(default=0.2, ge=0, le=1)
     """A growth with more failed branches than this share ends Failed."""
+    max_withdrawn_ratio: float = Field(default=0.2, ge=0, le=1)
+    """A larger share of the released datasets is not withdrawn at once, unless `--withdraw-many` says so."""
+    withdrawn_floor: int = Field(default=5, ge=0)
+    """So many may be withdrawn at once whatever their share, as long as something stays."""
     concurrency: int = Field(default=8, ge=1)
     """Branches at work at once."""
     wave_size: int = Field(default=500, ge=1)
@@ -239,7 +247,14 @@ class Settings(BaseSettings):
 
 
 class _Environment(EnvSettingsSource):
-    """Variables as people write them: what is not JSON is text, and the field says whether text will do."""
+    """Variables as people write them: what is not JSON is text, and the field says whether text will do.
+
+    One that is no setting raises BadSetting: a mistyped name would otherwise leave the default in its place.
+    """
+
+    def __call__(self) -> dict[str, Any]:
+        check_variables(Settings, os.environ)
+        return super().__call__()
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
         try:

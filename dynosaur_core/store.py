@@ -5,6 +5,7 @@ Because names are digests, writing what is there already changes nothing, and tw
 
     results/<stage>/<key>.json   stage results       answers/<xx>/<digest>.json   raw LLM answers
     rows/<xx>/<digest>.parquet   sampled rows        records/<xx>/<digest>.parquet   rendered records
+    store.json                   its id
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from botocore.exceptions import BotoCoreError  # type: ignore[import-untyped]
 from dynosaur_core.digest import canonical_json, digest_bytes
 from dynosaur_core.errors import Code, DynosaurError
 
+IDENTITY = "store.json"
 STORAGE_ERRORS = (OSError, BotoCoreError)
 """What fsspec's file systems raise where storage fails; those of S3 let some of botocore's own through."""
 
@@ -47,6 +49,20 @@ class Store:
     def exists(self, name: str) -> bool:
         with self._telling("look for", name):
             return bool(self.fs.exists(self.path(name)))
+
+    @property
+    def id(self) -> str | None:
+        """What the store is known by to its ledger and its releases; None before the first growth."""
+        try:
+            found = self.read_json(IDENTITY)
+            return None if found is None else str(found["id"])
+        except (ValueError, TypeError, KeyError) as error:
+            message = f"{IDENTITY} of {self.url} is damaged: remove it, and run `dynosaur grow`"
+            raise DynosaurError(Code.STORE_FAILED, message) from error
+
+    @id.setter
+    def id(self, value: str) -> None:
+        self.write_json(IDENTITY, {"id": value})
 
     def names(self, folder: str) -> list[str]:
         """The names of the whole files in a folder of the store, sorted."""

@@ -9,11 +9,12 @@ from typing import Any
 
 from dynosaur_core.errors import Code, DynosaurError, Reason
 from dynosaur_core.ledger import Entry, Ledger, Outcome, listing_digest, new_entry
-from dynosaur_core.models import DatasetRef, GrowthPlan, Rejection, Removal, Withdrawal
+from dynosaur_core.models import DatasetRef, GrowthPlan, Rejection
 from dynosaur_core.policy.caps import Places
 from dynosaur_core.policy.judge import judge_ref, overrides, rules_for
 from dynosaur_core.protocols import Catalog, Cursor
-from dynosaur_core.settings import Policy
+from dynosaur_core.settings import Settings
+from dynosaur_core.withdrawals import Leaving
 
 _CHUNK = 500
 PLANNED = "Planned"
@@ -36,22 +37,21 @@ class Survey:
         self,
         catalog: Catalog,
         ledger: Ledger,
-        policy: Policy,
+        settings: Settings,
         pipeline: str,
         growth_id: str,
         now: datetime,
         *,
         write: bool,
-        verify: int = 0,
+        withdraw_many: bool = False,
     ) -> None:
-        self.catalog, self.ledger, self.policy = catalog, ledger, policy
+        self.catalog, self.ledger, self.settings, self.policy = catalog, ledger, settings, settings.policy
         self.pipeline, self.growth_id, self.now, self.write = pipeline, growth_id, now, write
-        self.verify = verify
-        """Released datasets that a partial listing did not show are asked for one by one, so many at most."""
+        self.withdraw_many = withdraw_many
         self.kinds: dict[str, list[DatasetRef]] = {"new": [], "changed": [], "relicensed": [], "retried": []}
         self.counts: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
-        self.withdrawn: list[Withdrawal] = []
+        self.leaving = Leaving(ledger, catalog.name, settings, now)
         self.listed: set[str] = set()
         """Ids that the listing showed, of those that the ledger or the plan knows."""
         self.newest: datetime | None = None
@@ -59,7 +59,7 @@ class Survey:
         """Why the listing broke off."""
         self.unanswered = 0
         self.limit: int | None = None
-        self.places = Places(policy, self._holders)
+        self.places = Places(self.policy, self._holders)
 
     def plan(self, limit: int | None = None) -> GrowthPlan:
         """Everything since the last survey, or its part up to `limit` branches; the rest waits for the next growth.
@@ -86,10 +86,13 @@ class Survey:
         if room and not everything:
             self._remembered()
         if done:
-            self._missing(None if everything else self.verify)
+            self._missing(None if everything else self.settings.hub.verify_per_growth)
+        held_back = self.leaving.carry_out(write=self.write, confirmed=self.withdraw_many)
         return GrowthPlan(
             surveyed=self.counts["surveyed"],
-            withdrawn=tuple(self.withdrawn),
+            withdrawn=() if held_back else self.leaving.withdrawals,
+            held_back=self.leaving.withdrawals if held_back else (),
+            held_back_because=held_back,
             refused=dict(self.refused),
             unchanged=self.counts["unchanged"],
             waiting=self.counts["waiting"],
@@ -167,8 +170,11 @@ class Survey:
             self.refused[refused.reason] += 1
             why = {"stage": refused.stage, "code": refused.reason, "detail": refused.detail}
             refusal = self._entry(ref, Outcome.REFUSED, **why)
-            if entry and entry.contribution:
-                self._withdraw(entry, Reason(refused.reason), refused.detail, refusal)
+            if refused.reason == Reason.OTHER_CATALOG:
+                pass  # its entry is the other catalogue's
+            elif entry and entry.contribution:
+                self.leaving.add(entry, Reason(refused.reason), refused.detail, refusal)
+                entries.append(self._planned(ref, entry))  # due, so that a survey that is cut off forgets it not
             else:
                 entries.append(refusal)
         else:
@@ -195,6 +201,12 @@ class Survey:
         return new_entry(ref, self.catalog.name, rules, self.growth_id, self.now, outcome, **values)
 
     def _judge(self, ref: DatasetRef, entry: Entry | None) -> tuple[str, Rejection | None]:
+        if entry and entry.catalog != self.catalog.name and entry.outcome is not Outcome.WITHDRAWN:
+            detail = f"it is of the catalogue {entry.catalog!r}"
+            reason = Reason.OTHER_CATALOG
+            return "refused", Rejection(
+                repo_id=ref.repo_id, level="dataset", stage="survey", reason=reason, detail=detail
+            )
         if entry and _same(ref, entry, rules_for(ref.repo_id, self.pipeline, self.policy)):
             if entry.outcome in (Outcome.GROWN, Outcome.REFUSED):
                 return "unchanged", None
@@ -209,13 +221,6 @@ class Survey:
             return "new", None
         relicensed = entry.contribution is not None and entry.dataset_ref().licenses != ref.licenses
         return ("relicensed" if relicensed else "changed"), None
-
-    def _withdraw(self, known: Entry, reason: Reason, detail: str, entry: Entry) -> None:
-        revision = known.contribution_revision or known.revision
-        self.withdrawn.append(Withdrawal(repo_id=known.repo_id, revision=revision, reason=reason, detail=detail))
-        if self.write:
-            removal = Removal(repo_id=known.repo_id, revision=revision, reason=reason, detail=detail, when=self.now)
-            self.ledger.withdraw([entry], [removal])
 
     def _remembered(self) -> None:
         """Datasets that a partial listing did not show, and which are therefore as they were: due for another try, or
@@ -274,7 +279,7 @@ class Survey:
         update = {"outcome": Outcome.WITHDRAWN, "code": reason, "detail": detail, "next_try": None, "updated": self.now}
         entry = known.model_copy(update=update)
         if known.contribution:
-            self._withdraw(known, reason, detail, entry)
+            self.leaving.add(known, reason, detail, entry)
         elif self.write:
             self.ledger.record([entry])
 

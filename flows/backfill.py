@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.ledger.lease import lease
+from dynosaur_core.ledger import Outcome
 from dynosaur_core.models import DatasetRef, GrowthPlan
 from flows.branches import Stage
 from flows.dry_run import estimate_plan
@@ -59,6 +59,7 @@ def backfill(
     max_cost_usd: float | None = None,
     model: str | None = None,
     batch: bool | None = None,
+    catalog_name: str | None = None,
 ) -> State[Any] | dict[str, Any]:
     """Grows chosen datasets again, whatever the ledger says of them: quarantined, refused or unchanged.
 
@@ -71,13 +72,15 @@ def backfill(
         max_cost_usd: Cap on what the model may cost in this growth, in US dollars.
         model: The model that designs tasks.
         batch: Ask by the Batch API: half the price, answers within 24 hours.
+        catalog_name: What a folder or export is known by, wherever it lies.
     """
     options = Options.of(locals())
     if dry_run:
         return chosen_forecast(choice, options)
     clients = open_clients(options.settings())
-    with lease(clients.ledger.engine, "growth"):
-        plan, growth_id = choose(clients, choice), begin(clients)
+    with clients.ledger.growing():
+        growth_id = begin(clients, options)
+        plan = choose(clients, choice)
         if choice.anew:
             ask_anew(clients, growth_id)
         return run_plan(clients, options, growth_id, plan, choice.fresh_from)
@@ -86,6 +89,8 @@ def backfill(
 def chosen_forecast(choice: Choice, options: Options) -> dict[str, Any]:
     """The plan of a backfill and its estimated cost; nothing is spent."""
     clients = open_clients(options.settings())
+    clients.join(create=True, adopt=options.adopt)
+    clients.name_catalog()
     return estimate_plan(clients, choose(clients, choice), anew=choice.anew)
 
 
@@ -107,7 +112,20 @@ def choose(clients: Clients, choice: Choice) -> GrowthPlan:
     if not any(conditions.values()):
         raise DynosaurError(Code.BAD_SETTING, "choose datasets: by id, pattern, date, error code or licence")
     refs = {ref.repo_id: ref for ref in _found(clients, choice)}
+    others = _of_other_catalogs(clients, refs)
+    if named := others.keys() & set(choice.datasets):
+        repo_id = min(named)
+        message = f"{repo_id} is of the catalogue {others[repo_id]!r}: choose it with that one's --catalog"
+        raise DynosaurError(Code.BAD_SETTING, message)
+    refs = {repo_id: ref for repo_id, ref in refs.items() if repo_id not in others}
     return GrowthPlan(surveyed=len(refs), changed=tuple(refs[repo_id] for repo_id in sorted(refs)))
+
+
+def _of_other_catalogs(clients: Clients, refs: Collection[str]) -> dict[str, str]:
+    """Those that the ledger has from another catalogue, with its name."""
+    known = clients.ledger.get_many(list(refs)).values()
+    here = clients.catalog.name
+    return {e.repo_id: e.catalog for e in known if e.catalog != here and e.outcome is not Outcome.WITHDRAWN}
 
 
 def _found(clients: Clients, choice: Choice) -> Iterator[DatasetRef]:

@@ -21,7 +21,10 @@ SAMPLE = 40
 def forecast(options: Options, limit: int | None = None) -> dict[str, Any]:
     """The plan of a growth and its estimated cost."""
     clients = open_clients(options.settings())
-    plan = make_plan(clients, new_growth_id(datetime.now(UTC)), limit, write=False)
+    clients.join(create=True, adopt=options.adopt)
+    clients.name_catalog()
+    growth_id, withdraw_many = new_growth_id(datetime.now(UTC)), options.withdraw_many
+    plan = make_plan(clients, growth_id, limit, write=False, withdraw_many=withdraw_many)
     return estimate_plan(clients, plan)
 
 
@@ -46,6 +49,7 @@ def estimate_plan(clients: Clients, plan: GrowthPlan, *, anew: bool = False) -> 
         "planned": plan.counts(),
         "datasets": [ref.repo_id for ref in refs[:1_000]],
         "refused": plan.refused,
+        "held_back": plan.held_back_because,
         "estimate": {
             "requests": round(total.requests * factor),
             "prompt_tokens": round(total.prompt_tokens * factor),

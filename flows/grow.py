@@ -12,7 +12,6 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from dynosaur_core import stopping
 from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.growth import Growth, new_growth_id, pipeline_digest
-from dynosaur_core.ledger.lease import lease
 from dynosaur_core.models import DatasetRef, GrowthPlan
 from dynosaur_core.report import GrowthReport
 from dynosaur_core.settings import Settings
@@ -21,7 +20,7 @@ from flows.batches import run_batches
 from flows.branches import Branches, Stage
 from flows.options import Options
 from flows.progress import tell
-from flows.release import release_everywhere
+from flows.release import check_releases, release_everywhere
 from tasks.artifacts import publish_artifacts
 
 
@@ -39,6 +38,9 @@ def grow(
     search: str | None = None,
     author: str | None = None,
     tags: list[str] | None = None,
+    catalog_name: str | None = None,
+    adopt: bool = False,
+    withdraw_many: bool = False,
 ) -> State[Any]:
     """One growth: whatever is new, changed or withdrawn in the catalogue since the last one.
 
@@ -55,12 +57,15 @@ def grow(
         search: Of the Hub, only datasets with this word in their id.
         author: Of the Hub, only datasets of this owner.
         tags: Of the Hub, only datasets with all of these tags.
+        catalog_name: What a folder or export is known by, wherever it lies; for one that was moved, or a namesake.
+        adopt: Store, ledger and release belong together, although one of them is new or was made with another.
+        withdraw_many: More datasets are to be withdrawn than may by mistake.
     """
     options = Options.of(locals())
     clients = open_clients(options.settings())
-    with lease(clients.ledger.engine, "growth"):
-        growth_id = begin(clients)
-        plan = make_plan(clients, growth_id, limit, write=True)
+    with clients.ledger.growing():
+        growth_id = begin(clients, options)
+        plan = make_plan(clients, growth_id, limit, write=True, withdraw_many=withdraw_many)
         return run_plan(clients, options, growth_id, plan)
 
 
@@ -78,22 +83,35 @@ _growths: dict[str, Growth] = {}
 """Growths at work in this process, for their waves."""
 
 
-def begin(clients: Clients) -> str:
-    """The id of this growth; one that was cut off goes on under its own, so that its budget holds."""
-    now, ledger, catalog = datetime.now(UTC), clients.ledger, clients.catalog.name
+def begin(clients: Clients, options: Options) -> str:
+    """The id of this growth; one that was cut off goes on under its own, so that its budget holds.
+
+    Raises ForeignStore or BadCatalog where store, ledger, release and catalogue are not each other's.
+    """
+    clients.join(create=True, write=True, adopt=options.adopt)
+    check_releases(clients, options)
+    now, ledger, catalog = datetime.now(UTC), clients.ledger, clients.name_catalog(write=True)
     growth_id = ledger.unfinished_growth(catalog, now - _RESUMABLE) or new_growth_id(now)
     ledger.start_growth(growth_id, catalog, now)
     return growth_id
 
 
 @stopping.by_signal()
-def make_plan(clients: Clients, growth_id: str, limit: int | None, write: bool) -> GrowthPlan:
+def make_plan(
+    clients: Clients, growth_id: str, limit: int | None, write: bool, withdraw_many: bool = False
+) -> GrowthPlan:
     """What a growth would do now; `write` puts into the ledger what the listing alone decides."""
     settings = clients.settings
     now = datetime.now(UTC)
-    pipeline, verify = pipeline_digest(settings), settings.hub.verify_per_growth
     survey = Survey(
-        clients.catalog, clients.ledger, settings.policy, pipeline, growth_id, now, write=write, verify=verify
+        clients.catalog,
+        clients.ledger,
+        settings,
+        pipeline_digest(settings),
+        growth_id,
+        now,
+        write=write,
+        withdraw_many=withdraw_many,
     )
     return survey.plan(limit)
 
@@ -113,7 +131,7 @@ def run_plan(
     if growth.pending:
         run_batches(clients, growth)
     report.usage = clients.spent(growth_id)
-    release_everywhere(clients, report)
+    release_everywhere(clients, options, report)
     clients.ledger.finish_growth(growth_id, report.as_json(), datetime.now(UTC))
     publish_artifacts(report)
     tell("report", report)
@@ -154,6 +172,8 @@ def _final_state(report: GrowthReport, settings: Settings) -> State[Any]:
         return Failed(message=f"{report.stopped}; {message}", data=data)
     if report.release_errors:
         return Failed(message="release not made: " + "; ".join(report.release_errors.values()), data=data)
+    if report.plan.held_back_because:
+        return Failed(message=f"{report.plan.held_back_because}; {message}", data=data)
     if report.failure_ratio > settings.max_failure_ratio:
         ratio = f"{report.failure_ratio:.0%} of the branches failed, at most {settings.max_failure_ratio:.0%} may"
         return Failed(message=f"{ratio}: {message}", data=data)

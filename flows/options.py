@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.setting_names import did_you_mean, setting_names
 from dynosaur_core.settings import Settings
 
 
@@ -19,6 +21,7 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     catalog: str | None = None
+    catalog_name: str | None = None
     store: str | None = None
     release: list[str] | None = None
     max_cost_usd: float | None = None
@@ -29,6 +32,10 @@ class Options(BaseModel):
     search: str | None = None
     author: str | None = None
     tags: list[str] | None = None
+    adopt: bool = False
+    """For this once, no setting: store, ledger and release belong together although nothing says so."""
+    withdraw_many: bool = False
+    """For this once, no setting: so many datasets are to be withdrawn."""
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Options:
@@ -43,7 +50,7 @@ class Options(BaseModel):
     def settings(self) -> Settings:
         """The settings with these on top; raises BadSetting with the names of what is wrong."""
         nested = {"llm": {"batch"}, "hub": {"since", "search", "author", "tags"}}
-        given = self.model_dump(exclude={"recipe"}.union(*nested.values()), exclude_none=True)
+        given = self.model_dump(exclude={"recipe", "adopt", "withdraw_many"}.union(*nested.values()), exclude_none=True)
         try:
             settings = Settings(**given)
             for section, names in nested.items():
@@ -60,8 +67,14 @@ class Options(BaseModel):
 
 def bad_setting(error: ValidationError) -> DynosaurError:
     """One sentence per wrong setting; values are left out, since one may be a secret in the wrong place."""
-    lines = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_url=False)]
+    lines = [f"{'.'.join(map(str, item['loc']))}: {_said(error, item)}" for item in error.errors(include_url=False)]
     return DynosaurError(Code.BAD_SETTING, "; ".join(lines))
+
+
+def _said(error: ValidationError, item: ErrorDetails) -> str:
+    if item["type"] != "extra_forbidden" or error.title != Settings.__name__:
+        return item["msg"]
+    return "there is no such setting" + did_you_mean(".".join(map(str, item["loc"])), setting_names(Settings))
 
 
 def _with_recipe(settings: Settings, recipe: str) -> Settings:

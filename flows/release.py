@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,36 +12,85 @@ from prefect.states import Completed, Failed, State
 from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.growth import contribution_name
-from dynosaur_core.models import Contribution
+from dynosaur_core.models import Contribution, Removal
+from dynosaur_core.publish.plan import Entry
 from dynosaur_core.publish.release import make_release
 from dynosaur_core.publish.sinks import open_sink
+from dynosaur_core.publish.standing import Maker
 from dynosaur_core.report import GrowthReport
+from dynosaur_core.withdrawals import check_withdrawals, reasons
 from flows.options import Options
 from flows.progress import tell
 
 
 @flow(name="release", persist_result=False)
-def release(store: str | None = None, release: list[str] | None = None) -> State[Any]:
-    """Makes the releases of what the store holds, without growing.
+def release(
+    store: str | None = None,
+    release: list[str] | None = None,
+    verify: bool = False,
+    adopt: bool = False,
+    withdraw_many: bool = False,
+) -> State[Any]:
+    """Makes the releases of what the store holds, without growing; what is missing or damaged there is mended.
 
     Args:
         store: Folder or fsspec URL of what is kept between growths. Default: DYNOSAUR_STORE.
         release: Where the release goes. Default: DYNOSAUR_RELEASE.
+        verify: Compare the content of all data files with the manifest, not their sizes alone.
+        adopt: The release was made from another store, or its manifest is broken: from now on it is this store's.
+        withdraw_many: More datasets are to leave the release than may by mistake.
     """
-    clients = open_clients(Options(store=store, release=release).settings())
-    done, errors = release_to_sinks(clients)
+    options = Options(store=store, release=release, adopt=adopt, withdraw_many=withdraw_many)
+    clients = open_clients(options.settings())
+    clients.join(write=True)
+    done, errors = release_to_sinks(clients, options, verify=verify)
     data = {"release": done, "release_errors": errors}
     if errors:
         return Failed(message="; ".join(errors.values()), data=data)
     return Completed(message=f"{len(done)} releases up to date", data=data)
 
 
-def release_everywhere(clients: Clients, report: GrowthReport) -> None:
+def release_everywhere(clients: Clients, options: Options, report: GrowthReport) -> None:
     """Releases to every sink of the settings; what could not be made stands in the report."""
-    report.releases, report.release_errors = release_to_sinks(clients)
+    report.releases, report.release_errors = release_to_sinks(clients, options)
 
 
-def release_to_sinks(clients: Clients) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+def check_releases(clients: Clients, options: Options) -> None:
+    """For a store that has grown nothing yet: raises ForeignStore where a release of another one stands already.
+
+    A mistyped store would else be grown, and paid for, before its release is refused.
+    """
+    if next(iter(clients.ledger.contributions()), None):
+        return
+    for url in clients.settings.release:
+        try:
+            found, _ = open_sink(url, clients.settings.releasing).manifest()
+        except DynosaurError as error:  # the release itself will say so, and it may do by then
+            get_run_logger().warning("release to %s: %s", url, error)
+            continue
+        if found:
+            _maker(clients, options).check(found, url)
+
+
+def _maker(clients: Clients, options: Options) -> Maker:
+    """What a release is made under: the store's id, the growth's number, and how much may leave."""
+
+    def may_leave(leaving: Sequence[Removal], held: int) -> None:
+        if not options.withdraw_many:
+            check_withdrawals(len(leaving), held, clients.settings, reasons(leaving), "a release")
+
+    return Maker(
+        store=clients.join(create=True),
+        holds=lambda name: clients.store.exists(contribution_name(name)),
+        growth=clients.ledger.growth_number,
+        may_leave=may_leave,
+        adopt=options.adopt,
+    )
+
+
+def release_to_sinks(
+    clients: Clients, options: Options, *, verify: bool = False
+) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
     """Per sink: version, records and whether it changed; or the error. One sink's failure leaves the others alone."""
     log = get_run_logger()
     done: dict[str, dict[str, Any]] = {}
@@ -51,15 +100,19 @@ def release_to_sinks(clients: Clients) -> tuple[dict[str, dict[str, Any]], dict[
         try:
             sink = open_sink(url, clients.settings.releasing)
             outcome = make_release(
-                Contributions(clients),
+                Entries(clients),
                 sink,
                 clients.store,
                 clients.settings.releasing,
                 datetime.now(UTC),
                 clients.ledger.removals(),
                 names=lambda: dict(clients.ledger.contributions()),
+                maker=_maker(clients, options),
+                verify=verify,
             )
         except DynosaurError as error:
+            if error.code is Code.GROWTH_RUNNING:  # this growth is over, and its report would be the other one's
+                raise
             log.error("release to %s: %s", url, error)
             errors[url] = f"{url}: {error}"
             continue
@@ -68,15 +121,25 @@ def release_to_sinks(clients: Clients) -> tuple[dict[str, dict[str, Any]], dict[
     return done, errors
 
 
-class Contributions:
-    """What belongs into the release, read anew each time it is gone through."""
+class Entries:
+    """What belongs into the release under the names that the ledger has, read anew each time it is gone through."""
 
     def __init__(self, clients: Clients) -> None:
         self.clients = clients
 
-    def __iter__(self) -> Iterator[Contribution]:
+    def __iter__(self) -> Iterator[Entry]:
         for repo_id, name in self.clients.ledger.contributions():
-            yield read_contribution(self.clients, repo_id, name)
+            yield Entry(read_contribution(self.clients, repo_id, name), name)
+
+
+class Contributions:
+    """The same, without their names."""
+
+    def __init__(self, clients: Clients) -> None:
+        self.entries = Entries(clients)
+
+    def __iter__(self) -> Iterator[Contribution]:
+        return (entry.contribution for entry in self.entries)
 
 
 def read_contribution(clients: Clients, repo_id: str, name: str) -> Contribution:

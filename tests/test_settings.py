@@ -95,6 +95,54 @@ def test_a_wrong_file_is_one_sentence(folder: Path, text: bytes, words: str) -> 
     assert "sk-secret" not in message
 
 
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("DYNOSAUR_STOER", "DYNOSAUR_STORE"),
+        ("DYNOSAUR_RELEASES", "DYNOSAUR_RELEASE"),
+        ("dynosaur_catalogue", "DYNOSAUR_CATALOG"),
+        ("DYNOSAUR_LLM_TIMEOUT_S", "DYNOSAUR_LLM__TIMEOUT_S"),
+        ("DYNOSAUR_ROWS_PER_SPLIT", "DYNOSAUR_SAMPLING__ROWS_PER_SPLIT"),
+        ("DYNOSAUR_POLICY_LANGUAGES", "DYNOSAUR_POLICY__LANGUAGES"),
+        ("DYNOSAUR_STORE__URL", "DYNOSAUR_STORE"),
+        ("DYNOSAUR_LLM__RETRY", "llm.retry_s"),
+        ("DYNOSAUR_HUB__AUTHORS", "hub.author"),
+        ("DYNOSAUR_ZZZZZZ", None),
+    ],
+)
+def test_a_mistyped_variable_is_refused_and_says_which_was_meant(
+    variable: str, meant: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "sk-secret")
+    message = refused()
+    assert message.endswith(f"; did you mean {meant}?") if meant else message == f"{variable} is no setting"
+    assert "sk-secret" not in message
+
+
+def test_a_mistyped_key_of_the_file_says_which_was_meant(folder: Path) -> None:
+    (folder / "dynosaur.toml").write_text("[llm]\ntimeout = 1\n")
+    assert refused() == "llm.timeout: there is no such setting; did you mean llm.timeout_s?"
+    (folder / "dynosaur.toml").write_text("relaese = 'x'\n")
+    assert refused() == "relaese: there is no such setting; did you mean release?"
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "DYNOSAUR_CORPUS",
+        "dynosaur_store",
+        "DYNOSAUR_SERVICE_HOST",
+        "DYNOSAUR_SERVICE_PORT_HTTP",
+        "DYNOSAUR_PORT",
+        "DYNOSAUR_UI_PORT_4200_TCP_ADDR",
+        "DYNOSAURUS_NOT_OURS",
+    ],
+)
+def test_variables_that_others_set_are_left_alone(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, "x")
+    Settings()
+
+
 def test_the_reference_recipe_goes_through_all_its_stages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DYNOSAUR_SAMPLING__SEED", "4")
     found = Options(recipe="reference").settings()

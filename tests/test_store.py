@@ -84,6 +84,17 @@ def test_a_table_that_is_missing_says_what_to_do(url: str) -> None:
     assert "is missing" in error.message and "--force" in error.message
 
 
+def test_a_store_has_an_id(url: str) -> None:
+    store = Store(url)
+    assert store.id is None
+    store.id = "abc"
+    assert (Store(url).id, store.read_json("store.json")) == ("abc", {"id": "abc"})
+    for damaged in (b"", b"[1]", b'{"other": 1}', b"\xff"):
+        store.write_bytes("store.json", damaged)
+        error = failure(lambda: store.id)
+        assert error.code is Code.STORE_FAILED and "store.json" in error.message
+
+
 def test_readers_never_see_half_a_file(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     texts = [json.dumps([number] * 40_000).encode() for number in range(4)]

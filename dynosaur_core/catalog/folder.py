@@ -24,7 +24,8 @@ class FolderCatalog:
         if not root.is_dir():
             raise DynosaurError(Code.BAD_CATALOG, f"{root} is not a folder")
         self.root = root
-        self.name = f"folder {root.name}"
+        self.place: str | None = _readable(root.resolve())
+        self.name = f"folder {_readable(Path(os.path.abspath(root))).rpartition('/')[2]}"[:100]  # noqa: PTH100 - no link is followed
 
     def list(self, cursor: Cursor | None = None) -> Iterator[DatasetRef]:
         for folder in _dataset_folders(self.root):
@@ -56,6 +57,11 @@ class FolderCatalog:
         return DatasetRef(
             repo_id=folder.relative_to(self.root).as_posix(), revision=revision, last_modified=newest, **listing
         )
+
+
+def _readable(path: Path) -> str:
+    """A path as text that can be stored, also where its name is not UTF-8."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _dataset_folders(root: Path) -> Iterator[Path]:

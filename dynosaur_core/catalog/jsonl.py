@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 import fsspec
@@ -67,6 +68,7 @@ class JsonlCatalog:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.place: str | None = _place(url)
         self.name = f"jsonl {url.rsplit('/', 1)[-1]}"
         self.rows_url = _beside(url)
         self._unpacked = _unpack(self.rows_url)
@@ -188,6 +190,11 @@ def write_exports(
                 file.write(json.dumps(line, ensure_ascii=False, default=str).encode() + b"\n")
             count += 1
     return count
+
+
+def _place(url: str) -> str:
+    """Where the export is, to be kept and shown: a resolved path, or the URL without the password that it may hold."""
+    return re.sub(r"://[^/@]*@", "://", url) if "://" in url else str(Path(url).expanduser().resolve())
 
 
 def _beside(url: str) -> str:

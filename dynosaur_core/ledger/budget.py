@@ -8,6 +8,7 @@ had reserved stays reserved: its requests may have been paid.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -58,12 +59,14 @@ class Budget:
         growth_usd: float | None = None,
         month_usd: float | None = None,
         patience: timedelta = timedelta(seconds=60),
+        fence: Callable[[Connection], None] = lambda _: None,
     ) -> None:
-        """`patience`: how long after the last change reservations still count as under way."""
+        """`patience`: how long after the last change reservations still count as under way. `fence` is called in the
+        transaction of each reservation, and raises where the growth may spend no more."""
         self._engine = engine
         self._growth = f"growth:{growth_id}"
         self._growth_usd, self._month_usd = growth_usd, month_usd
-        self._patience = patience
+        self._patience, self._fence = patience, fence
 
     def reserve(self, usd: float, now: datetime | None = None) -> Reservation:
         """Sets `usd` aside in the growth and the month. Raises BudgetSpent, or `Spending` when it may yet fit."""
@@ -71,6 +74,7 @@ class Budget:
         nano = _up(usd)
         caps = ((self._growth, self._growth_usd), (f"month:{now:%Y-%m}", self._month_usd))
         with self._engine.begin() as connection:
+            self._fence(connection)
             for scope, cap in caps:
                 self._add_row(connection, scope)
                 room = spending.c.spent_nano + spending.c.reserved_nano + nano

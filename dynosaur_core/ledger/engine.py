@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -15,6 +19,7 @@ from dynosaur_core.errors import Code, DynosaurError
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = threading.Lock()  # alembic keeps its context in module globals
+_LOG = logging.getLogger("dynosaur.ledger")
 _ADVISORY_KEY = 0x64796E6F  # "dyno": one migration at a time on PostgreSQL
 
 
@@ -52,8 +57,18 @@ def _migrate(engine: Engine) -> None:
     with _LOCK, engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_KEY})
+        before = MigrationContext.configure(connection).get_current_revision()
+        head = ScriptDirectory.from_config(config).get_current_head()
+        if before == head:
+            return
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            message = f"the ledger has the schema {before}, of a later version of Dynosaur than this: install that one"
+            raise DynosaurError(Code.STORE_FAILED, message) from error
+        if before:
+            _LOG.info("the ledger was brought from schema %s to %s", before, head)
 
 
 def _sqlite_connect(connection: Any, _record: Any) -> None:

@@ -1,17 +1,23 @@
-"""One growth at a time on one ledger: a lease that its holder renews, and that a dead holder loses at once."""
+"""One growth at a time on one ledger: a numbered lease that its holder renews, and that a dead holder loses at once.
+
+A holder that is suspended for longer than its lease wakes as one of two. The numbers grow with each holder, and `check`
+looks inside the transaction that writes: the one with the smaller number writes nothing any more.
+"""
 
 from __future__ import annotations
 
 import os
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Column, Engine, String, Table, delete, insert, select, update
+from sqlalchemy import BigInteger, Column, Connection, Engine, String, Table, Update, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from dynosaur_core.errors import Code, DynosaurError
@@ -21,67 +27,127 @@ leases = Table(
     "leases",
     metadata,
     Column("name", String(64), primary_key=True),
-    Column("holder", String(255), nullable=False),  # host, process, random
+    Column("holder", String(255), nullable=False),  # `Holder` as text; empty once it was given back
     Column("expires", UtcDateTime, nullable=False),
+    Column("number", BigInteger, nullable=False, server_default="0"),
 )
 
 TERM = timedelta(seconds=120)
 """How long a holder that fell silent keeps its lease, where it cannot be seen to be dead."""
+_PROC = Path("/proc")
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A lease that is held, or was until another holder got it."""
+
+    name: str
+    holder: str
+    number: int
+    """Larger than that of every holder before."""
+
+    def check(self, connection: Connection) -> None:
+        """To be called inside a transaction that writes; raises GrowthRunning where another holder has the lease.
+
+        Until the transaction ends nobody else can take it.
+        """
+        query = select(leases.c.holder).where(leases.c.name == self.name).with_for_update(read=True)
+        if connection.execute(query).scalar() != self.holder:
+            message = (
+                "this growth was suspended for longer than its lease, and another one has begun: it writes no more"
+            )
+            raise DynosaurError(Code.GROWTH_RUNNING, message)
 
 
 @contextmanager
-def lease(engine: Engine, name: str) -> Iterator[None]:
+def lease(engine: Engine, name: str) -> Iterator[Lease]:
     """Holds the lease inside. Raises GrowthRunning while another holder is alive."""
-    holder = f"{socket.gethostname()} {os.getpid()} {uuid.uuid4().hex}"
-    _take(engine, name, holder)
+    held = _take(engine, name, f"{_identity(os.getpid())} {uuid.uuid4().hex}")
     stop = threading.Event()
-    renewing = threading.Thread(target=_renew, args=(engine, name, holder, stop), daemon=True)
+    renewing = threading.Thread(target=_renew, args=(engine, held, stop), daemon=True)
     renewing.start()
     try:
-        yield
+        yield held
     finally:
         stop.set()
         renewing.join()
         with engine.begin() as connection:
-            connection.execute(delete(leases).where((leases.c.name == name) & (leases.c.holder == holder)))
+            # the row stays: the next number comes after its
+            connection.execute(_mine(held).values(holder="", expires=datetime.now(UTC)))
 
 
-def _take(engine: Engine, name: str, holder: str) -> None:
+def last_number(connection: Connection, name: str) -> int:
+    """The number of the newest holder; 0 before the first."""
+    return connection.execute(select(leases.c.number).where(leases.c.name == name)).scalar() or 0
+
+
+def _take(engine: Engine, name: str, holder: str) -> Lease:
     now = datetime.now(UTC)
     try:
         with engine.begin() as connection:
             held = connection.execute(select(leases).where(leases.c.name == name).with_for_update()).first()
-            if held is None:
-                connection.execute(insert(leases).values(name=name, holder=holder, expires=now + TERM))
-                return
-            if held.expires > now and not _dead(held.holder):
-                host, pid, _ = held.holder.split(" ")
+            if held and held.expires > now and held.holder and not _dead(held.holder):
+                host, pid = held.holder.split(" ")[:2]
                 message = f"another growth is at work on this store (process {pid} on {host})"
                 raise DynosaurError(Code.GROWTH_RUNNING, message)
-            connection.execute(update(leases).where(leases.c.name == name).values(holder=holder, expires=now + TERM))
+            # by the clock, so that numbers go on growing where a ledger was lost or restored
+            number = max(int(time.time()), held.number + 1 if held else 0)
+            values = {"holder": holder, "expires": now + TERM, "number": number}
+            if held:
+                connection.execute(update(leases).where(leases.c.name == name).values(values))
+            else:
+                connection.execute(insert(leases).values(name=name, **values))
     except IntegrityError as error:  # both found it free
         raise DynosaurError(Code.GROWTH_RUNNING, "another growth has just begun on this store") from error
+    return Lease(name, holder, number)
 
 
-def _renew(engine: Engine, name: str, holder: str, stop: threading.Event) -> None:
-    mine = (leases.c.name == name) & (leases.c.holder == holder)
+def _mine(held: Lease) -> Update:
+    return update(leases).where((leases.c.name == held.name) & (leases.c.holder == held.holder))
+
+
+def _renew(engine: Engine, held: Lease, stop: threading.Event) -> None:
     while not stop.wait(TERM.total_seconds() / 6):
         # a database that is away for a moment is asked again at the next turn
         with suppress(SQLAlchemyError), engine.begin() as connection:
-            connection.execute(update(leases).where(mine).values(expires=datetime.now(UTC) + TERM))
+            connection.execute(_mine(held).values(expires=datetime.now(UTC) + TERM))
+
+
+def _identity(pid: int) -> str:
+    """Host and process, and what tells processes of one number apart: the kernel's run, the namespace of its process
+    numbers (each container has one), and when it began. `-` for what this system does not tell."""
+    kernel = [_read(_PROC / "sys/kernel/random/boot_id"), _namespace(), _began(pid) or "-"]
+    return " ".join([socket.gethostname(), str(pid), *kernel])
 
 
 def _dead(holder: str) -> bool:
-    """Whether the holder was a process of this machine that has ended."""
-    host, pid, _ = holder.split(" ")
-    if host != socket.gethostname():
+    """Whether the holder was a process of this namespace that has ended. Of a holder elsewhere nothing is known."""
+    parts = holder.split(" ")
+    if len(parts) < 6:  # of an earlier version
         return False
+    _, pid, *kernel, began, _ = parts
+    return "-" not in kernel and kernel == _identity(os.getpid()).split(" ")[2:4] and _began(int(pid)) != began
+
+
+def _read(path: Path) -> str:
     try:
-        os.kill(int(pid), 0)
-        stat = Path(f"/proc/{pid}/stat")
-        # a zombie has ended: its parent has not looked yet
-        return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z"
-    except (ProcessLookupError, FileNotFoundError):
-        return True
-    except PermissionError:
-        return False
+        return path.read_text().strip() or "-"
+    except OSError:
+        return "-"
+
+
+def _namespace() -> str:
+    try:
+        return str((_PROC / "self/ns/pid").readlink())
+    except OSError:
+        return "-"
+
+
+def _began(pid: int) -> str | None:
+    """When a process began, in ticks of the kernel's run; None where it has ended, also where its parent has not looked
+    yet (a zombie)."""
+    try:
+        fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] == "Z" else fields[19]

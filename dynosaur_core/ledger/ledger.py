@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Connection, Select, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dynosaur_core.ledger import tables
 from dynosaur_core.ledger.engine import open_engine
 from dynosaur_core.ledger.entries import Entry, Outcome
+from dynosaur_core.ledger.lease import Lease, last_number, lease
 from dynosaur_core.models import Removal
 
 _CHUNK = 500
@@ -20,11 +22,44 @@ _MUTABLE = [column.name for column in tables.datasets.columns if column.name != 
 
 
 class Ledger:
-    """Safe to share between threads and processes: each call is one transaction."""
+    """Safe to share between threads and processes: each call is one transaction.
+
+    Inside `growing` every call that writes raises GrowthRunning, and writes nothing, once another growth has begun.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.engine = open_engine(url)
+        self._lease: Lease | None = None
+
+    # --- who may write
+
+    @contextmanager
+    def growing(self) -> Iterator[None]:
+        """Holds the lease of the one growth that may be at work; raises GrowthRunning while there is another."""
+        with lease(self.engine, "growth") as held:
+            self._lease = held
+            try:
+                yield
+            finally:
+                self._lease = None
+
+    def fence(self, connection: Connection) -> None:
+        """Raises GrowthRunning, inside a transaction, where the growth of this ledger has lost its lease."""
+        if self._lease:
+            self._lease.check(connection)
+
+    def growth_number(self) -> int:
+        """The number of the growth at work here, else of the last one; raises GrowthRunning where it lost its lease."""
+        with self.writing() as connection:
+            return self._lease.number if self._lease else last_number(connection, "growth")
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction of the growth at work, or of nobody's."""
+        with self.engine.begin() as connection:
+            self.fence(connection)
+            yield connection
 
     # --- datasets
 
@@ -48,14 +83,14 @@ class Ledger:
         for start in range(0, len(rows), _CHUNK):
             statement = insert(tables.datasets).values(rows[start : start + _CHUNK])
             new = {name: statement.excluded[name] for name in _MUTABLE}
-            with self.engine.begin() as connection:
+            with self.writing() as connection:
                 connection.execute(statement.on_conflict_do_update(index_elements=["repo_id"], set_=new))
 
     def touch(self, repo_ids: Sequence[str], now: datetime) -> None:
         """Notes that datasets were seen unchanged."""
         for start in range(0, len(repo_ids), _CHUNK):
             ids = repo_ids[start : start + _CHUNK]
-            with self.engine.begin() as connection:
+            with self.writing() as connection:
                 connection.execute(update(tables.datasets).where(tables.datasets.c.repo_id.in_(ids)).values(seen=now))
 
     def entries(
@@ -94,6 +129,13 @@ class Ledger:
             query = query.where(c.contribution.is_not(None) if released else c.contribution.is_(None))
         return self._entries(query.limit(limit) if limit is not None else query)
 
+    def released(self, catalog: str) -> int:
+        """How many datasets of a catalogue belong into the release."""
+        c = tables.datasets.c
+        query = select(func.count()).where((c.catalog == catalog) & c.contribution.is_not(None))
+        with self.engine.connect().execution_options(reading=True) as connection:
+            return connection.execute(query).scalar_one()
+
     def counts(self) -> dict[tuple[str, str | None], int]:
         """How many datasets there are by (outcome, code)."""
         c = tables.datasets.c
@@ -111,7 +153,7 @@ class Ledger:
 
     def withdraw(self, entries: Sequence[Entry], removals: Sequence[Removal]) -> None:
         """Takes datasets out of the release and logs why, in one transaction per call."""
-        with self.engine.begin() as connection:
+        with self.writing() as connection:
             for entry, removal in zip(entries, removals, strict=True):
                 values = entry.model_dump() | {"contribution": None, "contribution_revision": None, "records": 0}
                 connection.execute(
@@ -136,7 +178,7 @@ class Ledger:
     # --- growths and surveys
 
     def start_growth(self, growth_id: str, catalog: str, now: datetime) -> None:
-        with self.engine.begin() as connection:
+        with self.writing() as connection:
             known = connection.execute(
                 select(tables.growths.c.growth_id).where(tables.growths.c.growth_id == growth_id)
             )
@@ -152,7 +194,7 @@ class Ledger:
         return row.growth_id if row and row.finished is None else None
 
     def finish_growth(self, growth_id: str, report: dict[str, Any], now: datetime) -> None:
-        with self.engine.begin() as connection:
+        with self.writing() as connection:
             connection.execute(
                 update(tables.growths)
                 .where(tables.growths.c.growth_id == growth_id)
@@ -176,7 +218,7 @@ class Ledger:
         values = {"watermark": watermark, "cursor": cursor, "updated": now}
         insert = postgresql.insert if self.engine.dialect.name == "postgresql" else sqlite.insert
         statement = insert(tables.surveys).values(catalog=catalog, **values)
-        with self.engine.begin() as connection:
+        with self.writing() as connection:
             connection.execute(statement.on_conflict_do_update(index_elements=["catalog"], set_=values))
 
     def _entries(self, query: Select[Any]) -> Iterator[Entry]:

@@ -94,3 +94,17 @@ surveys = Table(
     Column("cursor", Text),  # where a survey that was cut off goes on
     Column("updated", UtcDateTime, nullable=False),
 )
+
+identity = Table(
+    "identity",
+    metadata,
+    Column("name", String(32), primary_key=True),  # `store`: the id of the store that this ledger belongs to
+    Column("value", String(64), nullable=False),
+)
+
+catalogs = Table(
+    "catalogs",
+    metadata,
+    Column("name", String(255), primary_key=True),
+    Column("place", Text),  # resolved path or URL; none where it is not known yet, or where the catalogue has left it
+)

@@ -29,7 +29,14 @@ _SHOWN_CHARS = 600
 
 def stamp(release: Release) -> str:
     """Stands in the card, so that a card of another release, or none, is noticed."""
-    return f"<!-- dynosaur release {release.version} {release.digest} -->"
+    store = f" {release.store}" if release.store else ""
+    return f"<!-- dynosaur release {release.version} {release.digest}{store} -->"
+
+
+def stamped(text: str) -> tuple[int, str | None]:
+    """The version and the store that a card was made for; 0 and None where it does not say."""
+    match = re.search(r"<!-- dynosaur release (\d{1,9}) \w* ?(\w+)? ?-->", text)
+    return (int(match[1]), match[2]) if match else (0, None)
 
 
 def card(release: Release, entries: Sequence[Entry], removals: int, store: Store, settings: ReleaseSettings) -> str:

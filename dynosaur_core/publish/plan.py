@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -14,7 +14,7 @@ from dynosaur_core.models import Contribution, Release, ReleaseFile, Removal
 
 @dataclass(frozen=True)
 class Entry:
-    """A contribution with its digest, computed once."""
+    """A contribution with the digest that names it: the one under which it is stored, whatever later versions add."""
 
     contribution: Contribution
     digest: str
@@ -31,26 +31,36 @@ class ReleasePlan:
     groups: tuple[tuple[Entry, ...], ...]
     """What is written anew; each group becomes a file, or several when its one contribution is larger than a file."""
     removals: tuple[Removal, ...]
+    """One for each of the `held` sources that leaves."""
+    held: int
+    """Sources of the previous release."""
     change: str
     """One line for the changelog."""
 
 
 def plan_release(
-    contributions: Iterable[Contribution],
+    contributions: Iterable[Contribution | Entry],
     previous: Release | None,
     removals: Sequence[Removal],
     shard_records: int,
     now: datetime,
+    damaged: Container[str] = (),
 ) -> ReleasePlan:
-    """A previous file stays when all it holds is wanted unchanged; else what is still wanted of it is written anew."""
+    """A previous file stays when all it holds is wanted unchanged and it is not among the `damaged` paths; else what is
+    still wanted of it is written anew."""
     entries = _entries(contributions)
     wanted = {entry.contribution.repo_id: entry.digest for entry in entries}
     held: dict[str, str] = {}
     keep: list[ReleaseFile] = []
+    broken: set[str] = set()
     for file in previous.files if previous else ():
         held |= file.contributions
-        if all(wanted.get(repo_id) == name for repo_id, name in file.contributions.items()):
+        if file.path in damaged:
+            broken |= file.contributions.keys()
+        elif all(wanted.get(repo_id) == name for repo_id, name in file.contributions.items()):
             keep.append(file)
+    # a contribution larger than a file has several, and is written anew as a whole
+    keep = [file for file in keep if broken.isdisjoint(file.contributions)]
     kept = {repo_id for file in keep for repo_id in file.contributions}
     anew = [entry for entry in entries if entry.contribution.repo_id not in kept]
     gone = sorted(held.keys() - wanted.keys())
@@ -62,9 +72,10 @@ def plan_release(
         keep=tuple(keep),
         groups=tuple(_pack(anew, shard_records)),
         removals=tuple(_logged(gone, removals, now)),
+        held=len(held),
         change=(
             f"sources: {len(wanted.keys() - held.keys()):,} new, {changed:,} updated, {len(gone):,} withdrawn; "
-            f"now {records:,} records from {len(entries):,}"
+            f"now {records:,} records from {len(entries):,}" + _mended(broken & wanted.keys())
         ),
     )
 
@@ -74,8 +85,12 @@ def release_digest(wanted: Mapping[str, str]) -> str:
     return digest("release", wanted)
 
 
-def _entries(contributions: Iterable[Contribution]) -> tuple[Entry, ...]:
-    entries = [Entry(contribution, contribution.digest) for contribution in contributions]
+def _mended(sources: Set[str]) -> str:
+    return f"; files were missing or damaged: {len(sources):,} sources written anew" if sources else ""
+
+
+def _entries(contributions: Iterable[Contribution | Entry]) -> tuple[Entry, ...]:
+    entries = [given if isinstance(given, Entry) else Entry(given, given.digest) for given in contributions]
     entries.sort(key=lambda entry: entry.contribution.repo_id)
     for before, entry in pairwise(entries):
         if before.contribution.repo_id == entry.contribution.repo_id:
@@ -100,6 +115,8 @@ def _pack(entries: Sequence[Entry], shard_records: int) -> list[tuple[Entry, ...
 
 
 def _logged(gone: Sequence[str], removals: Sequence[Removal], now: datetime) -> list[Removal]:
-    """One line for each source that leaves; without a known reason it is no longer in the catalogue."""
+    """One line for each source that leaves. "Gone" is only what a catalogue said so of; of the others nobody knows."""
     known = {removal.repo_id: removal for removal in removals}
-    return [known.get(name) or Removal(repo_id=name, revision="", reason=Reason.IS_GONE, when=now) for name in gone]
+    return [
+        known.get(name) or Removal(repo_id=name, revision="", reason=Reason.NOT_IN_STORE, when=now) for name in gone
+    ]

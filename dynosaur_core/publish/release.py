@@ -15,10 +15,11 @@ import pyarrow.parquet as pq
 from dynosaur_core.digest import digest_bytes
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Contribution, Release, ReleaseFile, Removal
-from dynosaur_core.publish.card import CARD, card, stamp
+from dynosaur_core.publish.card import CARD, card
 from dynosaur_core.publish.plan import Entry, ReleasePlan, plan_release, release_digest
 from dynosaur_core.publish.records import RECORDS, SCHEMA
 from dynosaur_core.publish.sinks import Sink, data_name
+from dynosaur_core.publish.standing import REMOVALS, Maker, Standing, standing
 from dynosaur_core.publish.tables import sources_table, tasks_table
 from dynosaur_core.settings import ReleaseSettings
 from dynosaur_core.store import Store
@@ -39,7 +40,7 @@ class ReleaseOutcome:
 
 
 def make_release(
-    contributions: Iterable[Contribution],
+    contributions: Iterable[Contribution | Entry],
     sink: Sink,
     store: Store,
     settings: ReleaseSettings,
@@ -47,20 +48,26 @@ def make_release(
     removals: Sequence[Removal] = (),
     *,
     names: Callable[[], Mapping[str, str]] | None = None,
+    maker: Maker | None = None,
+    verify: bool = False,
     pause_s: float = 1.0,
 ) -> ReleaseOutcome:
-    """Brings `sink` to hold exactly `contributions`; the same ones again change nothing.
+    """Brings `sink` to hold exactly `contributions`; the same ones again change nothing, but for what is damaged there.
 
     `contributions` is gone through once for each try: after a conflict the wanted state is asked for again, and planned
     against what the other writer left. `names` gives their digests by repo id, where these are known without reading
     them: a release that holds just these needs no more. `removals` says why sources left; those that are not held are
-    not logged. Raises ReleaseConflict, or what the sink raises, after TRIES tries with `pause_s` seconds between them,
-    doubled each time.
+    not logged. `maker` is asked before anything is written; without one whoever calls answers for it. `verify` compares
+    the content of all files, not their sizes alone.
+
+    Raises ForeignStore, WithdrawsMany or GrowthRunning for what `maker` does not allow; ReleaseConflict, or what the
+    sink raises, after TRIES tries with `pause_s` seconds between them, doubled each time.
     """
+    job = _Job(contributions, sink, store, settings, now, removals, names, maker, verify)
     for attempt in range(TRIES):
         try:
             with sink.writing():
-                return _attempt(contributions, names, sink, store, settings, now, removals, again=attempt > 0)
+                return _attempt(job, again=attempt > 0)
         except DynosaurError as error:
             if error.code not in _AGAIN or attempt == TRIES - 1:
                 raise
@@ -68,67 +75,93 @@ def make_release(
     raise AssertionError("unreachable")
 
 
-def _attempt(
-    contributions: Iterable[Contribution],
-    names: Callable[[], Mapping[str, str]] | None,
-    sink: Sink,
-    store: Store,
-    settings: ReleaseSettings,
-    now: datetime,
-    removals: Sequence[Removal],
-    *,
-    again: bool,
-) -> ReleaseOutcome:
-    previous, token = sink.manifest()
-    if previous and names and _stands(previous, release_digest(names()), sink):
-        return _as_it_is(previous, sink, now, again)
-    plan = plan_release(contributions, previous, removals, settings.shard_records, now)
+@dataclass(frozen=True)
+class _Job:
+    """The arguments of `make_release`, the same for each try."""
+
+    contributions: Iterable[Contribution | Entry]
+    sink: Sink
+    store: Store
+    settings: ReleaseSettings
+    now: datetime
+    removals: Sequence[Removal]
+    names: Callable[[], Mapping[str, str]] | None
+    maker: Maker | None
+    verify: bool
+
+
+def _attempt(job: _Job, *, again: bool) -> ReleaseOutcome:
+    sink, maker, now = job.sink, job.maker, job.now
+    found = standing(sink, maker, now, verify=job.verify)
+    previous = found.release
+    growth = maker.growth() if maker else None  # before anything is read of what is wanted
+    if job.names and _stands(found, release_digest(job.names()), maker):
+        return _as_it_is(found, sink, now, again)
+    plan = plan_release(job.contributions, previous, job.removals, job.settings.shard_records, now, found.damaged)
     if previous is None and not plan.entries:
         return ReleaseOutcome(sink.url, 0, 0, changed=False)
-    if previous and _stands(previous, plan.digest, sink):
-        return _as_it_is(previous, sink, now, again)
+    if _stands(found, plan.digest, maker):
+        return _as_it_is(found, sink, now, again)
+    if maker:
+        maker.may_leave(plan.removals, plan.held)
     version = previous.version + 1 if previous else 1
-    files = (*plan.keep, *_write(plan, version, sink, store, settings.shard_records))
+    files = (*plan.keep, *_write(plan, version, sink, job.store, job.settings.shard_records))
+    beside = _beside(plan, previous, job)
     release = Release(
         version=version,
+        store=maker.store if maker else None,
+        growth=growth,
         digest=plan.digest,
         created=now,
         records=sum(file.records for file in files),
         tasks=sum(len(entry.contribution.tasks) for entry in plan.entries),
         sources=len(plan.entries),
         files=files,
+        beside={name: len(data) for name, data in beside.items()},
         changelog=(f"Version {version} ({now:%Y-%m-%d}): {plan.change}", *(previous.changelog if previous else ())),
     )
-    sink.commit(release, previous, token, _beside(plan, release, sink, store, settings))
+    removals = beside[REMOVALS].count(b"\n")
+    beside[CARD] = card(release, plan.entries, removals, job.store, job.settings).encode()  # the last one
+    if maker and maker.growth() != growth:
+        raise DynosaurError(Code.RELEASE_CONFLICT, f"a growth has begun while {sink.url} was written")
+    sink.commit(release, found.token, beside)
     sink.tidy(release)
     return ReleaseOutcome(sink.url, version, release.records, changed=True)
 
 
-def _stands(previous: Release, digest: str, sink: Sink) -> bool:
-    """Whether the release holds just this, and its card is its own."""
-    return previous.digest == digest and stamp(previous) in (sink.read(CARD) or b"").decode()
+def _stands(found: Standing, digest: str, maker: Maker | None) -> bool:
+    """Whether the release holds just this, undamaged, and names its store."""
+    release = found.release
+    if release is None or not found.whole:
+        return False
+    return release.digest == digest and (maker is None or release.store == maker.store)
 
 
-def _as_it_is(previous: Release, sink: Sink, now: datetime, again: bool) -> ReleaseOutcome:
-    sink.tidy(previous)  # a process that ended right after its commit has left it
+def _as_it_is(found: Standing, sink: Sink, now: datetime, again: bool) -> ReleaseOutcome:
+    assert found.release is not None, "what stands is a release"
+    sink.tidy(found.release)  # a process that ended right after its commit has left it
     # a commit whose answer was lost looks like another writer's, but for its time
-    return ReleaseOutcome(sink.url, previous.version, previous.records, changed=again and previous.created == now)
+    changed = again and found.release.created == now
+    return ReleaseOutcome(sink.url, found.release.version, found.release.records, changed=changed)
 
 
-def _beside(
-    plan: ReleasePlan, release: Release, sink: Sink, store: Store, settings: ReleaseSettings
-) -> dict[str, bytes]:
-    """The small files, the card last."""
-    log = sink.read("removals.jsonl") or b""
-    for removal in plan.removals:
+def _beside(plan: ReleasePlan, previous: Release | None, job: _Job) -> dict[str, bytes]:
+    """The small files, but for the card."""
+    kept = job.sink.read(REMOVALS)
+    log = kept or b""
+    if log and not log.endswith(b"\n"):
+        log += b"\n"  # a person, or a copy that was cut: what is there stays a line of its own
+    # of a log that was deleted or cut the store still knows the lines
+    cut = previous is not None and (kept is None or len(kept) != previous.beside.get(REMOVALS, len(kept)))
+    lost = [known for known in job.removals if cut and previous and known.when <= previous.created]
+    for removal in (*lost, *plan.removals):
         line = f"{removal.model_dump_json()}\n".encode()
         # an attempt that lost to another writer may have left its lines
         log += b"" if line in log else line
     return {
         "tasks.parquet": tasks_table(plan.entries),
         "sources.parquet": sources_table(plan.entries),
-        "removals.jsonl": log,
-        CARD: card(release, plan.entries, log.count(b"\n"), store, settings).encode(),
+        REMOVALS: log,
     }
 
 

@@ -11,12 +11,22 @@ import typer
 Catalog = Annotated[
     str | None, typer.Option(metavar="WHERE", help="hub, a folder in the Hub's layout, or a .jsonl file or URL")
 ]
+CatalogName = Annotated[
+    str | None,
+    typer.Option("--catalog-name", metavar="NAME", help="what a folder or .jsonl is known by, wherever it lies"),
+]
 StoreUrl = Annotated[
     str | None, typer.Option("--store", metavar="URL", help="folder or URL of what is kept between growths")
 ]
 ReleaseUrls = Annotated[
     list[str] | None,
     typer.Option("--release", metavar="URL", help="folder, s3://bucket/path or hf://datasets/owner/name; repeatable"),
+]
+Adopt = Annotated[
+    bool, typer.Option("--adopt", help="store, ledger and release belong together: one is new or was another's")
+]
+WithdrawMany = Annotated[
+    bool, typer.Option("--withdraw-many", help="more datasets are to be withdrawn than may by mistake")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout, and nothing else there")]
 

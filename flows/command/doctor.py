@@ -23,7 +23,7 @@ def examine(options: Options) -> list[dict[str, Any]]:
     clients = open_clients(settings)
     parts: list[tuple[str, Callable[[], str]]] = [
         (f"store {settings.store}", lambda: _store(clients)),
-        ("ledger", lambda: f"{sum(clients.ledger.counts().values()):,} datasets known"),
+        ("ledger", lambda: _ledger(clients)),
         (f"catalogue {settings.catalog}", lambda: _catalog(clients)),
     ]
     if settings.designing.asks_model:
@@ -58,6 +58,11 @@ def _store(clients: Clients) -> str:
     if clients.store.read_json(name) != {"written": True}:
         raise DynosaurError(Code.STORE_FAILED, "what was written cannot be read back")
     return "can be written and read"
+
+
+def _ledger(clients: Clients) -> str:
+    clients.join(create=True)
+    return f"{sum(clients.ledger.counts().values()):,} datasets known"
 
 
 def _catalog(clients: Clients) -> str:

@@ -107,9 +107,7 @@ def _clients(store: str | None, catalog: str | None = None) -> Any:
     from dynosaur_core.clients import open_clients
 
     clients = open_clients(Options(store=store, catalog=catalog).settings())
-    if not clients.store.fs.exists(clients.store.root):
-        message = f"there is no store at {clients.store.url}: give --store or DYNOSAUR_STORE, or run `dynosaur grow`"
-        raise DynosaurError(Code.BAD_SETTING, message)
+    clients.join()
     return clients
 
 

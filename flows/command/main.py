@@ -13,7 +13,17 @@ import typer
 
 from dynosaur_core.errors import Code, DynosaurError
 from flows.command import ending, look
-from flows.command.arguments import AsJson, Catalog, ReleaseUrls, StoreUrl, print_json
+from flows.command.arguments import (
+    Adopt,
+    AsJson,
+    Catalog,
+    CatalogName,
+    ReleaseUrls,
+    StoreUrl,
+    WithdrawMany,
+    print_json,
+)
+from flows.command.next_steps import after_release
 from flows.command.screen import Screen
 from flows.options import Options
 
@@ -25,6 +35,14 @@ app = typer.Typer(
     help="An instruction-tuning dataset that grows by what is new in a catalogue of annotated datasets.",
     epilog="Everything else is set by DYNOSAUR_* variables or dynosaur.toml; `dynosaur doctor` tries what is set.",
 )
+
+_WRONG_COMMAND = {
+    Code.BAD_SETTING,
+    Code.BAD_CATALOG,
+    Code.FOREIGN_STORE,
+    Code.PRICE_UNKNOWN,
+    Code.MODEL_KEY_REFUSED,
+}
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="show the plan and what it would cost; nothing is spent")]
 MaxCost = Annotated[
@@ -52,6 +70,9 @@ def grow(
     tags: Annotated[
         list[str] | None, typer.Option("--tag", help="of the Hub: a tag it must have; may be repeated")
     ] = None,
+    catalog_name: CatalogName = None,
+    adopt: Adopt = False,
+    withdraw_many: WithdrawMany = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
@@ -92,6 +113,7 @@ def backfill(
     max_cost_usd: MaxCost = None,
     model: Model = None,
     batch: Batch = None,
+    catalog_name: CatalogName = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
@@ -117,23 +139,36 @@ def backfill(
 
 
 @app.command()
-def release(store: StoreUrl = None, release: ReleaseUrls = None, as_json: AsJson = False) -> None:
-    """Bring the releases up to what the store holds."""
+def release(
+    store: StoreUrl = None,
+    release: ReleaseUrls = None,
+    verify: Annotated[bool, typer.Option("--verify", help="compare the content of all files, not sizes alone")] = False,
+    adopt: Adopt = False,
+    withdraw_many: WithdrawMany = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the releases up to what the store holds, and mend them."""
     options = Options.of(locals())
+    from dynosaur_core.clients import open_clients
     from flows.release import release as release_flow
 
     if not options.settings().release:
         raise DynosaurError(Code.BAD_SETTING, "no release is set: give --release or DYNOSAUR_RELEASE")
-    state = release_flow(store=store, release=release or None, return_state=True)
+    open_clients(options.settings()).join()  # a store that is not there ends here, before a flow run exists
+    state = release_flow(
+        store=store, release=release or None, verify=verify, adopt=adopt, withdraw_many=withdraw_many, return_state=True
+    )
     data = state.result(raise_on_failure=False)
     if isinstance(data, Exception):
         raise data
     if as_json:
         print_json(data)
     else:
-        Screen().line(state.message or "")
+        screen = Screen()
+        screen.line(state.message or "")
         for url, made in data["release"].items():
-            Screen().line(f"{url}: version {made['version']}, {made['records']:,} records")
+            screen.line(f"{url}: version {made['version']}, {made['records']:,} records")
+        screen.next_steps(after_release(data["release_errors"], options.settings()))
     raise typer.Exit(1 if data["release_errors"] else 0)
 
 
@@ -159,7 +194,9 @@ def _run_growth(call: Callable[[], Any], options: Options, as_json: bool) -> Non
     settings = options.settings()
     clients = open_clients(settings)
     # wrong settings end here, before a flow run exists
-    _ = clients.catalog, clients.ledger, [open_sink(url, settings.releasing) for url in settings.release]
+    _ = clients.catalog, [open_sink(url, settings.releasing) for url in settings.release]
+    clients.join(create=True, adopt=options.adopt)
+    clients.name_catalog()
     screen = Screen()
     with screen, listening(screen.listen):
         state = call()
@@ -175,7 +212,7 @@ def _run_growth(call: Callable[[], Any], options: Options, as_json: bool) -> Non
 
 
 def _growth_options(options: Options) -> dict[str, Any]:
-    return options.model_dump(exclude={"recipe", "since", "search", "author", "tags"})
+    return options.model_dump(exclude={"recipe", "since", "search", "author", "tags", "adopt", "withdraw_many"})
 
 
 def _show_forecast(forecast: dict[str, Any], as_json: bool) -> None:
@@ -214,8 +251,6 @@ def main() -> None:
         app(standalone_mode=True)
     except DynosaurError as error:
         sys.stderr.write(f"dynosaur: {error}\n  -> {error.kind.advice}\n")
-        sys.exit(
-            2 if error.code in (Code.BAD_SETTING, Code.BAD_CATALOG, Code.PRICE_UNKNOWN, Code.MODEL_KEY_REFUSED) else 1
-        )
+        sys.exit(2 if error.code in _WRONG_COMMAND else 1)
     except (KeyboardInterrupt, ending.TerminatedError) as end:
         ending.leave(end)

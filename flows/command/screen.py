@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Self
 
 from rich import box
@@ -14,6 +15,7 @@ from rich.text import Text
 from dynosaur_core.errors import ERRORS, REASONS, Code, Reason
 from dynosaur_core.report import GrowthReport
 from dynosaur_core.settings import Settings
+from flows.command.next_steps import after_growth
 
 
 def plain_table(*columns: str) -> Table:
@@ -113,11 +115,20 @@ class Screen:
         for url, made in report.releases.items():
             news = "" if made["changed"] else " (nothing new)"
             self.line(f"release {url}: version {made['version']}, {made['records']:,} records{news}")
+        if report.plan.held_back_because:
+            self.line(f"not withdrawn: {report.plan.held_back_because}")
         for error in report.release_errors.values():
             self.line(f"release not made: {error}")
+        steps = list(after_growth(report, settings))
         if report.failures:
-            self.line(f"next: dynosaur failed --store {settings.store}")
-            self.line(f"      dynosaur explain {report.failures[0].repo_id} --store {settings.store}")
+            steps.append(f"dynosaur failed --store {settings.store}")
+            steps.append(f"dynosaur explain {report.failures[0].repo_id} --store {settings.store}")
+        self.next_steps(steps)
+
+    def next_steps(self, steps: Iterable[str]) -> None:
+        """The last lines: what to type next."""
+        for number, step in enumerate(steps):
+            self.line(f"{'      ' if number else 'next: '}{step}")
 
     def show_forecast(self, forecast: dict[str, Any]) -> None:
         """The plan of a dry run and its estimated cost."""

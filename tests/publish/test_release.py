@@ -158,7 +158,7 @@ def test_the_last_source_can_leave(tmp_path: Path, store: Store) -> None:
     release_to(folder, store, [contribute(store, "a/one", ["a"])])
     assert release_to(folder, store, []).records == 0
     assert manifest(folder).files == () and list((folder / "data").iterdir()) == []
-    assert json.loads((folder / "removals.jsonl").read_text())["reason"] == "gone"
+    assert json.loads((folder / "removals.jsonl").read_text())["reason"] == "not_in_store"
 
 
 def test_a_contribution_larger_than_a_file_has_files_of_its_own(tmp_path: Path, store: Store) -> None:

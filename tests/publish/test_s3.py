@@ -78,7 +78,7 @@ def test_the_second_of_two_writers_is_refused_and_then_builds_on_the_first(url: 
     assert {name for name in files(ours) if name.startswith("data/")} == held
     for stale in (None, '"0123456789abcdef0123456789abcdef"'):
         with pytest.raises(DynosaurError) as caught:
-            ours.commit(release, None, stale, {"README.md": b"lost"})
+            ours.commit(release, stale, {"README.md": b"lost"})
         assert caught.value.code is Code.RELEASE_CONFLICT
     assert b"lost" not in (ours.read("README.md") or b"") and ours.manifest()[1] == token
 
@@ -90,8 +90,8 @@ def test_the_manifest_is_put_on_condition(url: str, store: Store, monkeypatch: p
     class Late(S3Sink):
         looks = 0
 
-        def manifest(self):  # type: ignore[no-untyped-def]
-            seen = super().manifest()
+        def _manifest(self):  # type: ignore[no-untyped-def]
+            seen = super()._manifest()
             self.looks += 1
             if self.looks == 2:
                 make_release([contribute(store, "c/third", ["c"])], S3Sink(url), store, SETTINGS, NOW)

@@ -25,6 +25,7 @@ class HubCatalog:
     """
 
     name = "hub"
+    place: str | None = None
 
     def __init__(
         self,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -23,13 +25,43 @@ def data_name(version: int, number: int) -> str:
     return f"data/{version:06d}-{number:05d}.parquet"
 
 
-def read_manifest(data: bytes, url: str) -> Release:
-    """The manifest's text as a release; ReleaseFailed where it is none, which no other try mends."""
+@dataclass(frozen=True)
+class Stored:
+    """A file of a sink, by its listing."""
+
+    size: int
+    """Bytes."""
+    digest: str | None = None
+    """Of its content, as `digest_bytes` has it; None where the place does not tell without a download."""
+
+
+class BrokenManifest(DynosaurError):  # noqa: N818 - what was found, as Code names it
+    """A manifest that is no JSON: it was cut, or written over by hand. The token is the one to replace it by."""
+
+    def __init__(self, url: str, data: bytes, token: str | None) -> None:
+        super().__init__(Code.RELEASE_FAILED, f"{MANIFEST} of {url} is cut or was written over")
+        self.token = token
+        text = data.decode("utf-8", "replace")
+        version, store = re.search(r'"version": ?(\d{1,9}),', text), re.search(r'"store": ?"(\w+)"', text)
+        self.version, self.store = int(version[1]) if version else 0, store[1] if store else None
+        """What is still legible of it: 0 and None where nothing is."""
+
+
+def read_manifest(data: bytes, url: str, token: str | None) -> Release:
+    """The manifest's text as a release; BrokenManifest where it is no JSON, ReleaseFailed where it is another one's."""
     try:
-        return Release.model_validate_json(data)
+        return Release.model_validate(json.loads(data))
     except ValidationError as error:
         message = f"{MANIFEST} of {url} is not a manifest of this version of Dynosaur: {error.errors()[0]['msg']}"
         raise DynosaurError(Code.RELEASE_FAILED, message) from error
+    except (ValueError, RecursionError) as error:
+        raise BrokenManifest(url, data, token) from error
+
+
+def data_version(name: str) -> int:
+    """The version that made a data file; 0 for any other file."""
+    match = _DATA_FILE.fullmatch(name)
+    return int(match[1]) if match else 0
 
 
 def stale_files(names: Iterable[str], release: Release) -> list[str]:
@@ -55,7 +87,13 @@ class Sink(Protocol):
         """Held from reading the manifest to its commit, where the place has locks; ReleaseConflict when it is taken."""
 
     def manifest(self) -> tuple[Release | None, str | None]:
-        """The current release and a token that `commit` compares; (None, None) before the first one."""
+        """The current release and a token that `commit` compares; (None, None) before the first one.
+
+        Raises BrokenManifest, which has the token too.
+        """
+
+    def listing(self) -> Mapping[str, Stored]:
+        """What really lies beside the manifest just read, by name."""
 
     def read(self, name: str) -> bytes | None:
         """A file beside the manifest just read; None where there is none."""
@@ -63,7 +101,7 @@ class Sink(Protocol):
     def put(self, name: str, file: Path) -> bool:
         """Stores a data file that no manifest names yet; False when the name is taken by other content."""
 
-    def commit(self, release: Release, previous: Release | None, token: str | None, files: Mapping[str, bytes]) -> None:
+    def commit(self, release: Release, token: str | None, files: Mapping[str, bytes]) -> None:
         """Makes `release` the current one: `files` beside it first, its manifest last and only if `token` holds."""
 
     def tidy(self, release: Release) -> None:

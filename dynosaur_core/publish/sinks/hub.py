@@ -21,11 +21,12 @@ from huggingface_hub import (
     hf_hub_url,
 )
 from huggingface_hub.errors import HfHubHTTPError, RemoteEntryNotFoundError, RepositoryNotFoundError
+from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
 
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Release
-from dynosaur_core.publish.sinks import MANIFEST, read_manifest
+from dynosaur_core.publish.sinks import MANIFEST, Stored, read_manifest, stale_files
 
 TRIES = 5
 """Of one request; the client itself does not repeat those that change or describe a repository."""
@@ -51,6 +52,8 @@ class HubSink:
         self._pause_s = pause_s
         self._head: str | None = None
         """The commit that was read; None while there is no repository."""
+        self._listing: dict[str, Stored] = {}
+        """The files of that commit."""
         self._folder: Path | None = None
         self._data: list[CommitOperationAdd] = []
 
@@ -63,11 +66,17 @@ class HubSink:
 
     def manifest(self) -> tuple[Release | None, str | None]:
         try:
-            self._head = self._ask(lambda: self._api.dataset_info(self.repo_id).sha, RepositoryNotFoundError)
+            info = self._ask(lambda: self._api.dataset_info(self.repo_id, files_metadata=True), RepositoryNotFoundError)
         except RepositoryNotFoundError:
-            self._head = None
+            self._head, self._listing = None, {}
+            return None, None
+        self._head = info.sha
+        self._listing = {file.rfilename: _stored(file) for file in info.siblings or ()}
         data = self.read(MANIFEST)
-        return (read_manifest(data, self.url) if data else None), self._head
+        return (None if data is None else read_manifest(data, self.url, self._head)), self._head
+
+    def listing(self) -> dict[str, Stored]:
+        return self._listing
 
     def read(self, name: str) -> bytes | None:
         """At the commit that `manifest` read. Not from a cache, which would answer for a Hub that does not."""
@@ -103,15 +112,15 @@ class HubSink:
         self._data.append(operation)
         return True
 
-    def commit(self, release: Release, previous: Release | None, token: str | None, files: Mapping[str, bytes]) -> None:
+    def commit(self, release: Release, token: str | None, files: Mapping[str, bytes]) -> None:
         self._create()
         small = {**files, MANIFEST: release.model_dump_json(indent=1).encode()}
-        kept = {file.path for file in release.files}
-        gone = [file.path for file in previous.files if file.path not in kept] if previous else []
+        # what a person has deleted already cannot be deleted again: the Hub would refuse the commit
+        gone = set(stale_files(self._listing, release)) - {operation.path_in_repo for operation in self._data}
         operations: list[CommitOperationAdd | CommitOperationCopy | CommitOperationDelete] = [
             *self._data,
             *(CommitOperationAdd(path_in_repo=name, path_or_fileobj=data) for name, data in small.items()),
-            *(CommitOperationDelete(path_in_repo=path) for path in gone),
+            *(CommitOperationDelete(path_in_repo=path) for path in sorted(gone)),
         ]
         made = self._ask(
             lambda: self._api.create_commit(
@@ -173,3 +182,7 @@ class HubSink:
             return DynosaurError(code, message, retry_after=float(wait) if wait.isdigit() else None)
         # a ValueError is an answer that is damaged, or no JSON
         return DynosaurError(Code.SERVER_ERROR if isinstance(error, ValueError) else Code.CONNECTION_FAILED, message)
+
+
+def _stored(file: RepoSibling) -> Stored:
+    return Stored(file.size or 0, file.lfs.sha256[:32] if file.lfs else None)

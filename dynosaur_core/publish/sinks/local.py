@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Release
-from dynosaur_core.publish.sinks import MANIFEST, read_manifest, stale_files
+from dynosaur_core.publish.sinks import MANIFEST, Stored, read_manifest, stale_files
 
 
 class LocalSink:
@@ -37,7 +37,11 @@ class LocalSink:
 
     def manifest(self) -> tuple[Release | None, str | None]:
         data = self.read(MANIFEST)
-        return (None, None) if data is None else (read_manifest(data, self.url), None)
+        return (None, None) if data is None else (read_manifest(data, self.url, None), None)
+
+    def listing(self) -> dict[str, Stored]:
+        paths = [path for folder in (self.root, self.root / "data") for path in folder.glob("*") if path.is_file()]
+        return {path.relative_to(self.root).as_posix(): Stored(path.stat().st_size) for path in paths}
 
     def read(self, name: str) -> bytes | None:
         try:
@@ -54,7 +58,7 @@ class LocalSink:
         _appear(temporary, target)
         return True
 
-    def commit(self, release: Release, previous: Release | None, token: str | None, files: Mapping[str, bytes]) -> None:
+    def commit(self, release: Release, token: str | None, files: Mapping[str, bytes]) -> None:
         manifest = {MANIFEST: release.model_dump_json(indent=1).encode()}
         for name, data in {**files, **manifest}.items():
             temporary = self.root / f".{name}.tmp"
@@ -62,8 +66,7 @@ class LocalSink:
             _appear(temporary, self.root / name)
 
     def tidy(self, release: Release) -> None:
-        names = [f"data/{path.name}" for path in self.root.glob("data/*")]
-        for name in stale_files(names, release):
+        for name in stale_files(self.listing(), release):
             (self.root / name).unlink()
 
 

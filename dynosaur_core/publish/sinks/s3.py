@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[impor
 
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Release
-from dynosaur_core.publish.sinks import MANIFEST, read_manifest, stale_files
+from dynosaur_core.publish.sinks import MANIFEST, Stored, read_manifest, stale_files
 
 _TAKEN = {409, 412}
 """Another writer was first: conflict, or a precondition that does not hold."""
@@ -30,13 +30,22 @@ class S3Sink:
         return nullcontext()
 
     def manifest(self) -> tuple[Release | None, str | None]:
+        data, tag = self._manifest()
+        return (None if data is None else read_manifest(data, self.url, tag)), tag
+
+    def _manifest(self) -> tuple[bytes | None, str | None]:
         with self._errors():
             try:
                 # the file reads with If-Match: its bytes are those of its tag
                 with self.fs.open(f"{self.root}/{MANIFEST}", "rb") as file:
-                    return read_manifest(file.read(), self.url), str(file.details["ETag"])
+                    return file.read(), str(file.details["ETag"])
             except FileNotFoundError:
                 return None, None
+
+    def listing(self) -> dict[str, Stored]:
+        with self._errors():
+            found = self.fs.find(self.root, detail=True)
+        return {path.removeprefix(f"{self.root}/"): Stored(facts["size"]) for path, facts in found.items()}
 
     def read(self, name: str) -> bytes | None:
         with self._errors():
@@ -56,9 +65,9 @@ class S3Sink:
                 return self.read(name) == file.read_bytes()
         return True
 
-    def commit(self, release: Release, previous: Release | None, token: str | None, files: Mapping[str, bytes]) -> None:
+    def commit(self, release: Release, token: str | None, files: Mapping[str, bytes]) -> None:
         # a writer that has lost already must not touch the winner's card and tables
-        if self.manifest()[1] != token:
+        if self._manifest()[1] != token:
             raise DynosaurError(Code.RELEASE_CONFLICT, f"another release was made at {self.url}")
         condition = {"IfMatch": token} if token else {"IfNoneMatch": "*"}
         bucket, key, _ = self.fs.split_path(f"{self.root}/{MANIFEST}")
@@ -69,9 +78,9 @@ class S3Sink:
             self.fs.call_s3("put_object", Bucket=bucket, Key=key, Body=body, **condition)
 
     def tidy(self, release: Release) -> None:
+        stale = stale_files(self.listing(), release)
         with self._errors():
-            paths = self.fs.find(f"{self.root}/data")
-            for name in stale_files([path.removeprefix(f"{self.root}/") for path in paths], release):
+            for name in stale:
                 self.fs.rm_file(f"{self.root}/{name}")
 
     @contextmanager

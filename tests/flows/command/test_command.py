@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from prefect.settings import PREFECT_API_URL
 
 from dynosaur_core.clients import close_clients
 from flows.command.main import main
-from tests.support.datasets import write_dataset
+from tests.support.datasets import REVIEW_FEATURES, reviews, write_dataset
 from tests.support.llm import LlmServer
 
 SECRET = "sk-test-secret"
@@ -52,7 +53,7 @@ def process(tmp_path: Path) -> Run:
     def call(*arguments: object) -> Done:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("DYNOSAUR_")}
         environment |= {"COLUMNS": "80", "PREFECT_API_URL": PREFECT_API_URL.value() or ""}
-        environment["PYTHONPATH"] = str(Path(__file__).parents[2])
+        environment["PYTHONPATH"] = str(Path(__file__).parents[3])
         command = [sys.executable, "-m", "flows.command", *map(str, arguments)]
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=200, check=False, env=environment, cwd=tmp_path
@@ -115,6 +116,9 @@ def test_a_process_of_its_own_ends_with_one_sentence(process: Run) -> None:
         (["backfill", "x", "--from-stage", "nope"], {}, "from_stage: "),
         (["backfill", "x", "--since", "yesterday"], {}, "modified_since: "),
         (["release"], {}, "no release is set"),
+        (["release", "--store", "typo", "--release", "r"], {}, "there is no store at typo"),
+        (["export", "x.jsonl", "--store", "typo"], {}, "there is no store at typo"),
+        (["grow", "--catalog", "catalog"], {"DYNOSAUR_STOER": "x"}, "did you mean DYNOSAUR_STORE?"),
         (["status"], {}, "there is no store at "),
         (["explain", "shop/reviews", "--store", "typo"], {}, "there is no store at typo"),
         (["check", "missing.jsonl", "--catalog", "catalog"], {}, "missing.jsonl cannot be read"),
@@ -137,6 +141,33 @@ def test_a_wrong_command_or_setting_ends_with_2_and_a_sentence(
     assert len(done.err.splitlines()) <= 4
     left = [path.name for path in tmp_path.iterdir() if path.name not in ("catalog", ".dynosaur")]
     assert left == []  # neither the store nor the release of a wrong command
+
+
+def test_the_last_lines_say_what_to_type_next(
+    prefect_server: None, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DYNOSAUR_DESIGNING__DESIGNERS", "rules")
+    monkeypatch.setenv("DYNOSAUR_WITHDRAWN_FLOOR", "3")
+    for number in range(5):
+        rows = {"train": reviews(40, number * 100)}
+        write_dataset(tmp_path / "shops", f"shop/r{number}", rows, features=REVIEW_FEATURES)
+    where = ["--store", "my store"]
+    done = run("grow", "--catalog", "shops", *where)
+    assert done.status == 0
+    [step] = [line for line in done.err.splitlines() if "--release FOLDER" in line]
+    assert step.startswith("next: dynosaur release --store 'my store' --release FOLDER")
+    assert run("release", *where, "--release", "out").status == 0
+    for number in range(4):
+        shutil.rmtree(tmp_path / "shops" / "shop" / f"r{number}")
+    done = run("grow", "--catalog", "shops", *where, "--release", "out")
+    assert done.status == 1 and "not withdrawn: WithdrawsMany: 4 of the 5 datasets" in done.err
+    last = " ".join(done.err.splitlines()[-2:]).partition("next: ")[2].partition("    ")[0]
+    assert last.split("'my store'")[0].split() == ["dynosaur", "grow", "--store"]
+    assert last.split("'my store'")[1].split() == ["--catalog", "shops", "--release", "out", "--withdraw-many"]
+    assert run("grow", "--catalog", "shops", *where, "--withdraw-many").status == 0
+    done = run("release", *where, "--release", "out")
+    assert done.status == 1 and "next: dynosaur release --store 'my store' --release out --withdraw-many" in done.err
+    assert run("release", *where, "--release", "out", "--withdraw-many").status == 0
 
 
 KEYS = {"planned", "grown", "refused", "failed", "deferred", "tasks", "rows", "records", "llm", "release", "growth_id"}

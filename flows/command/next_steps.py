@@ -1,0 +1,38 @@
+"""What to type next after a growth or a release that left something to do: whole commands, to be copied."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+
+from dynosaur_core.errors import Code
+from dynosaur_core.report import GrowthReport
+from dynosaur_core.settings import Settings
+
+_FLAGS = {Code.WITHDRAWS_MANY: "--withdraw-many", Code.FOREIGN_STORE: "--adopt"}
+"""What confirms an error that asks for a person's word."""
+
+
+def after_growth(report: GrowthReport, settings: Settings) -> Iterator[str]:
+    """Lines of commands, each with its meaning; none where there is nothing to do."""
+    if report.plan.held_back:
+        where = _command("grow", settings, "--catalog", settings.catalog)
+        releases = [word for url in settings.release for word in ("--release", url)]
+        yield f"{where} {shlex.join([*releases, '--withdraw-many'])}    if these withdrawals are meant"
+    if report.release_errors:
+        yield from after_release(report.release_errors, settings)
+    elif not settings.release and report.grown:
+        yield f"{_command('release', settings)} --release FOLDER    since no release was set"
+
+
+def after_release(errors: Mapping[str, str], settings: Settings) -> Iterator[str]:
+    """The commands that make the releases that were not made; `errors` are told by URL."""
+    for url, error in errors.items():
+        code = error.removeprefix(f"{url}: ").partition(":")[0]
+        flag = next((flag for known, flag in _FLAGS.items() if known == code), None)
+        command = _command("release", settings, "--release", url, *([flag] if flag else []))
+        yield f"{command}    {'if that is meant' if flag else 'when that is mended'}"
+
+
+def _command(name: str, settings: Settings, *words: str) -> str:
+    return shlex.join(["dynosaur", name, "--store", settings.store, *words])

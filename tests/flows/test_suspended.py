@@ -1,0 +1,86 @@
+"""A growth that sleeps for longer than its lease wakes as one of two: it ends, and undoes nothing of the other's."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from dynosaur_core.ledger import Ledger, Outcome
+from dynosaur_core.ledger.lease import leases
+from tests.flows.conftest import Grown
+from tests.flows.test_grow import records_of
+from tests.flows.test_killed import _start
+from tests.ledger.conftest import postgres_url as postgres_url
+from tests.support.datasets import REVIEW_FEATURES, reviews, write_dataset
+from tests.support.llm import LlmServer
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 240
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert holds()
+
+
+def _suspend(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGSTOP)
+    stat = Path(f"/proc/{process.pid}/stat")
+    _until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T")
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_a_suspended_growth_does_not_release_what_was_refused_meanwhile(
+    run_growth: Callable[..., Grown],
+    endpoint: LlmServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    database: str,
+) -> None:
+    catalog, release = tmp_path / "shops", tmp_path / "release"
+    if database == "postgresql":
+        monkeypatch.setenv("DYNOSAUR_LEDGER", request.getfixturevalue("postgres_url"))
+
+    def write(repo_id: str, start: int, license: str) -> None:
+        rows = {"train": reviews(40, start)}
+        write_dataset(catalog, repo_id, rows, features=REVIEW_FEATURES, license=license)
+
+    write("shop/a", 0, "mit")
+    write("shop/b", 100, "mit")
+    assert run_growth(catalog=str(catalog)).report.grown == 2
+    write("shop/a", 50, "mit")
+    endpoint.behaviour.gate = threading.Event()
+    process = _start(catalog, tmp_path)
+    _until(lambda: endpoint.seen.in_flight > 0)
+    _suspend(process)
+    ledger = Ledger(str(request.getfixturevalue("postgres_url")) if database == "postgresql" else _sqlite(tmp_path))
+    with ledger.engine.begin() as connection:
+        connection.execute(leases.update().values(expires=datetime.now(UTC)))
+    write("shop/a", 50, "cc-by-nd-4.0")
+    second = run_growth(catalog=str(catalog))
+    assert [gone.repo_id for gone in second.report.plan.withdrawn] == ["shop/a"]
+    left = {path.name: path.read_bytes() for path in release.iterdir() if path.is_file()}
+
+    process.send_signal(signal.SIGCONT)
+    endpoint.behaviour.gate.set()
+    output, errors = process.communicate(timeout=250)
+    assert (process.returncode, output) == (1, "")
+    assert "dynosaur: GrowthRunning: this growth was suspended for longer than its lease" in errors
+    assert "Traceback" not in errors
+    entry = ledger.get("shop/a")
+    assert entry is not None and (entry.outcome, entry.contribution) == (Outcome.REFUSED, None)
+    assert {path.name: path.read_bytes() for path in release.iterdir() if path.is_file()} == left
+    assert {row["repo_id"] for row in records_of(release)} == {"shop/b"}
+    assert [json.loads(line)["repo_id"] for line in left["removals.jsonl"].splitlines()] == ["shop/a"]
+
+
+def _sqlite(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/store/ledger.db"

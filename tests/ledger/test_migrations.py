@@ -1,0 +1,86 @@
+"""Ledgers of every earlier version are opened, on both databases: nothing that they know is lost."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.ledger import Ledger
+from dynosaur_core.ledger.engine import _MIGRATIONS
+from dynosaur_core.ledger.identities import catalog_places, store_id
+from dynosaur_core.ledger.tables import metadata
+
+from .test_ledger import entry
+
+REVISIONS = ["0001", "0002", "0003", "0004", "0005"]
+ENTRY = """INSERT INTO datasets (repo_id, catalog, revision, listing, pipeline, outcome, detail, attempts, quarantined,
+contribution, records, ref, seen, updated)
+VALUES ('a/b', 'folder catalog', 'r1', 'l', 'p', 'grown', '', 0, false, 'c', 3,
+'{"repo_id": "a/b", "revision": "r1"}', '2026-01-10 03:00:00', '2026-01-10 03:00:00')"""
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    return config
+
+
+def _back_to(ledger: Ledger, revision: str) -> None:
+    """The schema as it was, with what it held."""
+    config = _config()
+    with ledger.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
+
+
+def test_every_revision_is_tested() -> None:
+    assert [step.revision for step in ScriptDirectory.from_config(_config()).walk_revisions()][::-1] == REVISIONS
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_an_earlier_ledger_is_opened_and_keeps_what_it_knows(
+    ledger: Ledger, revision: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    _back_to(ledger, revision)
+    with ledger.engine.begin() as connection:
+        connection.execute(text(ENTRY))
+        connection.execute(text("INSERT INTO growths (growth_id, catalog, started) VALUES ('g', 'hub', '2026-01-10')"))
+        if revision >= "0003":
+            connection.execute(
+                text("INSERT INTO leases (name, holder, expires) VALUES ('growth', 'host 1 x', '2026-01-10')")
+            )
+    with caplog.at_level(logging.INFO, "dynosaur.ledger"):
+        opened = Ledger(ledger.url)
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines == ([] if revision == REVISIONS[-1] else [f"the ledger was brought from schema {revision} to 0005"])
+    assert list(opened.contributions()) == [("a/b", "c")]
+    assert opened.released("folder catalog") == 1
+    if revision != REVISIONS[-1]:
+        assert catalog_places(opened) == {"folder catalog": None, "hub": None}
+    assert store_id(opened) is None
+    with opened.growing():
+        opened.record([entry("c/d")])
+    assert len(list(opened.entries())) == 2
+    with opened.engine.connect() as connection:
+        assert all(connection.execute(table.select()).fetchall() is not None for table in metadata.sorted_tables)
+
+
+def test_a_ledger_of_a_later_version_is_refused(ledger: Ledger) -> None:
+    with ledger.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(DynosaurError, match="of a later version of Dynosaur") as caught:
+        Ledger(ledger.url)
+    assert caught.value.code is Code.STORE_FAILED
+
+
+def test_a_new_ledger_says_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "dynosaur.ledger"):
+        Ledger(f"sqlite:///{tmp_path}/new.db")
+    assert caplog.records == []
