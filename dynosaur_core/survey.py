@@ -87,6 +87,9 @@ class Survey:
             self._remembered()
         if done:
             self._missing(None if everything else self.verify)
+        if cursor.malformed:
+            self.counts["surveyed"] += cursor.malformed
+            self.refused[Reason.BAD_ENTRY] += cursor.malformed
         return GrowthPlan(
             surveyed=self.counts["surveyed"],
             withdrawn=tuple(self.withdrawn),
