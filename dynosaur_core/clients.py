@@ -13,6 +13,7 @@ from dynosaur_core.ledger.budget import Budget
 from dynosaur_core.models import Usage
 from dynosaur_core.policy.judge import forget_overrides
 from dynosaur_core.protocols import Catalog
+from dynosaur_core.secrets import remember, strike_logs
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
 
@@ -98,6 +99,8 @@ _opening = threading.Lock()
 
 def open_clients(settings: Settings) -> Clients:
     """The clients for these settings; the same ones for all threads of this process."""
+    remember(settings.ledger)
+    strike_logs()
     with _opening:
         return _opened.setdefault(settings.model_dump_json(), Clients(settings))
 

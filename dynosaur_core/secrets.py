@@ -12,7 +12,9 @@ import json
 import logging
 import os
 import re
+import time
 import traceback
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote
@@ -26,27 +28,42 @@ _TELLING = re.compile(
 )
 _PASSWORD = re.compile(r"(?<=://)([^/@\s:]*:)([^/@\s]+)(?=@)")
 
+_CACHED_S = 0.05
+"""The environment is read anew no more often: texts are struck by the thousand."""
+
 _remembered: set[str] = set()
+_cached: tuple[float, frozenset[str]] = (-_CACHED_S, frozenset())
 
 
 def remember(*secrets: str | None) -> None:
     """Strikes these out from now on too: a token from a file, an address with a password from the settings."""
+    global _cached
     for secret in filter(None, secrets):
         _remembered.update(_passwords(secret) if "://" in secret else [secret])
+    _cached = (-_CACHED_S, frozenset())
 
 
 def strike(text: str) -> str:
     """`text` with every known secret replaced by STRUCK, also where it is quoted, in base64, or cut short."""
-    for form in _forms(_known()):
-        head = form[: max(_MIN_CHARS, (len(form) + 1) // 2)]
-        start = text.find(head)
-        while start >= 0:
-            end = start + len(head)
-            while end < len(text) and end - start < len(form) and text[end] == form[end - start]:
-                end += 1
-            text = text[:start] + STRUCK + text[end:]
-            start = text.find(head, start + len(STRUCK))
+    forms = _forms(_known())
+    for form in forms:
+        text = text.replace(form, STRUCK)
+    for form in forms:
+        text = _strike_beginnings(text, form)
     return _PASSWORD.sub(rf"\1{STRUCK}", text) if "://" in text else text
+
+
+def _strike_beginnings(text: str, form: str) -> str:
+    """Half of a secret and more is struck out as well: messages are quoted up to a length."""
+    head = form[: max(_MIN_CHARS, (len(form) + 1) // 2)]
+    start = text.find(head)
+    while start >= 0:
+        end = start + len(head)
+        while end < len(text) and end - start < len(form) and text[end] == form[end - start]:
+            end += 1
+        text = text[:start] + STRUCK + text[end:]
+        start = text.find(head, start + len(STRUCK))
+    return text
 
 
 def strike_logs() -> None:
@@ -68,15 +85,20 @@ def strike_logs() -> None:
 
 
 def _known() -> frozenset[str]:
-    found = set(_remembered)
+    global _cached
+    moment, found = _cached
+    if time.monotonic() - moment > _CACHED_S:
+        found = frozenset(secret for secret in _remembered.union(_of_environment()) if len(secret) >= _MIN_CHARS)
+        _cached = time.monotonic(), found
+    return found
+
+
+def _of_environment() -> Iterator[str]:
     for name, value in os.environ.items():
-        if len(value) < _MIN_CHARS:
-            continue
         if _TELLING.search(name):
-            found.add(value)
+            yield value
         if "://" in value:
-            found.update(_passwords(value))
-    return frozenset(secret for secret in found if len(secret) >= _MIN_CHARS)
+            yield from _passwords(value)
 
 
 def _passwords(address: str) -> list[str]:

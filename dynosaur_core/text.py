@@ -28,7 +28,7 @@ _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 """Control characters, which a terminal obeys, and those that turn the direction of writing."""
-_MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~>$^-])")
+_MARKUP = re.compile(r"([\\`*_\[\]|~!#$])")
 
 
 def storable(text: str, max_chars: int | None = None) -> str:

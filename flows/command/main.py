@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.text import printable
 from flows.command import look
 from flows.command.arguments import AsJson, Catalog, ReleaseUrls, StoreUrl, print_json
 from flows.command.screen import Screen
@@ -210,7 +211,7 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except DynosaurError as error:
-        sys.stderr.write(f"dynosaur: {error}\n  -> {error.kind.advice}\n")
+        sys.stderr.write(f"dynosaur: {printable(str(error))}\n  -> {error.kind.advice}\n")
         sys.exit(
             2 if error.code in (Code.BAD_SETTING, Code.BAD_CATALOG, Code.PRICE_UNKNOWN, Code.MODEL_KEY_REFUSED) else 1
         )

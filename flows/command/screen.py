@@ -14,11 +14,19 @@ from rich.text import Text
 from dynosaur_core.errors import ERRORS, REASONS, Code, Reason
 from dynosaur_core.report import GrowthReport
 from dynosaur_core.settings import Settings
+from dynosaur_core.text import printable
 
 
-def plain_table(*columns: str) -> Table:
+class PlainTable(Table):
+    """A table whose cells are shown as they are: what stands in one is neither markup nor obeyed by a terminal."""
+
+    def add_row(self, *cells: str, **options: Any) -> None:  # type: ignore[override]
+        super().add_row(*(Text(printable(cell)) for cell in cells), **options)
+
+
+def plain_table(*columns: str) -> PlainTable:
     """A table without frames, so that 80 columns hold more; only prose is wrapped."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = PlainTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in columns:
         table.add_column(name, no_wrap=name != "why", justify="right" if name in _NUMBERS else "left")
     return table
@@ -31,7 +39,7 @@ class Screen:
     """Listens to a growth and shows it."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True, highlight=False)
+        self.console = Console(stderr=True, highlight=False, markup=False, emoji=False)
         self.report: GrowthReport | None = None
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -53,12 +61,12 @@ class Screen:
 
     def line(self, text: str) -> None:
         """One line; where nobody watches it stays one, however long it is."""
-        self.console.print(text, markup=False, soft_wrap=not self.console.is_terminal)
+        self.console.print(printable(text), soft_wrap=not self.console.is_terminal)
 
     def indented(self, text: str) -> None:
+        text = printable(text)
         self.console.print(
             Padding(Text(text), (0, 0, 0, 4)) if self.console.is_terminal else f"    {text}",
-            markup=False,
             soft_wrap=not self.console.is_terminal,
         )
 
@@ -71,7 +79,7 @@ class Screen:
             if value.branches:
                 self._task = self._progress.add_task("growing", total=len(value.branches), last="")
         elif kind == "branch" and self._task is not None:
-            self._progress.update(self._task, advance=1, last=f"{value[0]} {value[1]}"[:60])
+            self._progress.update(self._task, advance=1, last=printable(f"{value[0]} {value[1]}")[:60])
             if not self.console.is_terminal:
                 self.line(f"  {value[0]}: {value[1]}")
         elif kind == "release":
