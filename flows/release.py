@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from prefect import flow, get_run_logger
-from prefect.states import Completed, Failed, State
+from prefect.states import Completed, State
 
 from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.errors import Code, DynosaurError
@@ -16,6 +16,7 @@ from dynosaur_core.models import Contribution
 from dynosaur_core.publish.release import make_release
 from dynosaur_core.publish.sinks import open_sink
 from dynosaur_core.report import GrowthReport
+from flows.ending import failed
 from flows.options import Options
 from flows.progress import tell
 
@@ -31,8 +32,9 @@ def release(store: str | None = None, release: list[str] | None = None) -> State
     clients = open_clients(Options(store=store, release=release).settings())
     done, errors = release_to_sinks(clients)
     data = {"release": done, "release_errors": errors}
+    tell("released", data)
     if errors:
-        return Failed(message="; ".join(errors.values()), data=data)
+        return failed("; ".join(errors.values()))
     return Completed(message=f"{len(done)} releases up to date", data=data)
 
 

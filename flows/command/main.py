@@ -119,21 +119,21 @@ def backfill(
 def release(store: StoreUrl = None, release: ReleaseUrls = None, as_json: AsJson = False) -> None:
     """Bring the releases up to what the store holds."""
     options = Options.of(locals())
+    from flows.progress import listening
     from flows.release import release as release_flow
 
     if not options.settings().release:
         raise DynosaurError(Code.BAD_SETTING, "no release is set: give --release or DYNOSAUR_RELEASE")
-    state = release_flow(store=store, release=release or None, return_state=True)
-    data = state.result(raise_on_failure=False)
-    if isinstance(data, Exception):
-        raise data
+    screen = Screen()
+    with listening(screen.listen):
+        state = release_flow(store=store, release=release or None, return_state=True)
+    if screen.released is None:
+        raise _end_of(state)
     if as_json:
-        print_json(data)
+        print_json(screen.released)
     else:
-        Screen().line(state.message or "")
-        for url, made in data["release"].items():
-            Screen().line(f"{url}: version {made['version']}, {made['records']:,} records")
-    raise typer.Exit(1 if data["release_errors"] else 0)
+        screen.show_released(options.settings())
+    raise typer.Exit(1 if screen.released["release_errors"] else 0)
 
 
 @app.command()
@@ -164,13 +164,18 @@ def _run_growth(call: Callable[[], Any], options: Options, as_json: bool) -> Non
         state = call()
     report = screen.report
     if report is None:
-        error = state.result(raise_on_failure=False)
-        raise error if isinstance(error, BaseException) else RuntimeError(state.message)
+        raise _end_of(state)
     if as_json:
         print_json(report.as_json())
     else:
         screen.show_report(settings)
     raise typer.Exit(1 if state.is_failed() else 0)
+
+
+def _end_of(state: Any) -> BaseException:
+    """Why a flow run ended before it had anything to tell."""
+    error = state.result(raise_on_failure=False)
+    return error if isinstance(error, BaseException) else RuntimeError(state.message)
 
 
 def _growth_options(options: Options) -> dict[str, Any]:
@@ -202,6 +207,12 @@ def _quiet_prefect() -> None:
     os.environ.setdefault("DO_NOT_TRACK", "1")
 
 
+def _leave(error: DynosaurError, advice: str) -> None:
+    sys.stderr.write(f"dynosaur: {printable(str(error))}\n  -> {advice}\n")
+    wrong = error.code in (Code.BAD_SETTING, Code.BAD_CATALOG, Code.PRICE_UNKNOWN, Code.MODEL_KEY_REFUSED)
+    sys.exit(2 if wrong else 1)
+
+
 app.add_typer(look.app)
 
 
@@ -211,10 +222,15 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except DynosaurError as error:
-        sys.stderr.write(f"dynosaur: {printable(str(error))}\n  -> {error.kind.advice}\n")
-        sys.exit(
-            2 if error.code in (Code.BAD_SETTING, Code.BAD_CATALOG, Code.PRICE_UNKNOWN, Code.MODEL_KEY_REFUSED) else 1
-        )
+        _leave(error, error.kind.advice)
+    except Exception as error:
+        if "prefect" not in sys.modules:
+            raise
+        from flows.command.prefect_parts import PREFECT_ADVICE, prefect_away
+
+        if not (away := prefect_away(error)):
+            raise
+        _leave(away, PREFECT_ADVICE)
     except KeyboardInterrupt:
         sys.stderr.write("dynosaur: interrupted; the same command goes on from here\n")
         sys.exit(130)

@@ -41,6 +41,7 @@ class Screen:
     def __init__(self) -> None:
         self.console = Console(stderr=True, highlight=False, markup=False, emoji=False)
         self.report: GrowthReport | None = None
+        self.released: dict[str, Any] | None = None
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -86,6 +87,8 @@ class Screen:
             self.line(f"releasing to {value}")
         elif kind == "report":
             self.report = value
+        elif kind == "released":
+            self.released = value
 
     def show_report(self, settings: Settings) -> None:
         """Tables of what was grown, refused and failed, and where to look next."""
@@ -118,14 +121,25 @@ class Screen:
         if usage.requests:
             tokens = f"{usage.prompt_tokens:,} + {usage.completion_tokens:,} tokens"
             self.line(f"model: {usage.requests:,} requests, {tokens}, {report.dollars()}")
-        for url, made in report.releases.items():
-            news = "" if made["changed"] else " (nothing new)"
-            self.line(f"release {url}: version {made['version']}, {made['records']:,} records{news}")
-        for error in report.release_errors.values():
+        self._show_releases(report.releases, report.release_errors)
+        for what in _next_steps(report, settings):
+            self.line(what)
+
+    def show_released(self, settings: Settings) -> None:
+        """What the release flow did, and how to go on where it could not."""
+        if self.released is None:
+            return
+        errors = self.released["release_errors"]
+        self._show_releases(self.released["release"], errors)
+        for url in errors:
+            self.line(f"next: when that is mended: dynosaur release --store {settings.store} --release {url}")
+
+    def _show_releases(self, made: dict[str, dict[str, Any]], errors: dict[str, str]) -> None:
+        for url, release in made.items():
+            news = "" if release["changed"] else " (nothing new)"
+            self.line(f"release {url}: version {release['version']}, {release['records']:,} records{news}")
+        for error in errors.values():
             self.line(f"release not made: {error}")
-        if report.failures:
-            self.line(f"next: dynosaur failed --store {settings.store}")
-            self.line(f"      dynosaur explain {report.failures[0].repo_id} --store {settings.store}")
 
     def show_forecast(self, forecast: dict[str, Any]) -> None:
         """The plan of a dry run and its estimated cost."""
@@ -143,3 +157,23 @@ class Screen:
             f"estimated: {estimate['requests']:,} requests, {estimate['prompt_tokens']:,} prompt and "
             f"{estimate['completion_tokens']:,} completion tokens, {dollars}"
         )
+
+
+def _next_steps(report: GrowthReport, settings: Settings) -> list[str]:
+    """What to type next, one line each, the most urgent last: that is where people look."""
+    store = f"--store {settings.store}"
+    steps: list[str] = []
+    if not settings.release and report.grown:
+        steps.append(f"no release is set; to make one: dynosaur release {store} --release FOLDER")
+    if report.failures:
+        steps.append(f"next: dynosaur failed {store}")
+        steps.append(f"      dynosaur explain {report.failures[0].repo_id} {store}")
+    steps += [f"next: when that is mended: dynosaur release {store} --release {url}" for url in report.release_errors]
+    if report.failure_ratio > settings.max_failure_ratio:
+        steps.append(
+            f"failed: {report.failure_ratio:.0%} of the branches failed, max_failure_ratio allows "
+            f"{settings.max_failure_ratio:.0%}; what was grown is kept. To allow more: DYNOSAUR_MAX_FAILURE_RATIO"
+        )
+    if report.stopped:
+        steps.append(f"stopped: {report.stopped}; when that is mended, the same command goes on from here")
+    return steps

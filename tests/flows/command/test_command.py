@@ -52,7 +52,7 @@ def process(tmp_path: Path) -> Run:
     def call(*arguments: object) -> Done:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("DYNOSAUR_")}
         environment |= {"COLUMNS": "80", "PREFECT_API_URL": PREFECT_API_URL.value() or ""}
-        environment["PYTHONPATH"] = str(Path(__file__).parents[2])
+        environment["PYTHONPATH"] = str(Path(__file__).parents[3])
         command = [sys.executable, "-m", "flows.command", *map(str, arguments)]
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=200, check=False, env=environment, cwd=tmp_path
@@ -240,7 +240,7 @@ def test_doctor_names_what_is_wrong(
     run: Run, endpoint: LlmServer, prefect_server: None, catalog: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     well = run("doctor", "--catalog", "catalog", "--store", "store", "--json")
-    assert (well.status, [finding["ok"] for finding in well.json()]) == (0, [True] * 5)
+    assert (well.status, [finding["ok"] for finding in well.json()]) == (0, [True] * 6)
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     monkeypatch.setenv("DYNOSAUR_LLM__RETRY_S", "1")
     ill = run("doctor", "--catalog", "nowhere", "--store", "store", "--json")
