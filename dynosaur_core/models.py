@@ -96,7 +96,7 @@ class RowsHandle(Frozen):
     `ROW_COLUMN` (int64, the row's position in its split).
     """
 
-    digest: str
+    digest: Name
     rows: int
     size_bytes: int
 
@@ -205,7 +205,7 @@ class Proposal(Frozen):
 
     config: Name
     mode: Mode
-    request_digest: str
+    request_digest: Name
     """Digest of the exact request; for Mode.RULES of what the rules read."""
     model: Text
     designs: tuple[TaskDesign, ...]
@@ -249,8 +249,8 @@ class Rejection(Frozen):
 
     repo_id: Id
     level: Level
-    stage: str
-    reason: str
+    stage: Name
+    reason: Name
     """A value of `errors.Reason`."""
     detail: Line = ""
     config: Name | None = None
@@ -290,15 +290,15 @@ class InstructionRecord(Frozen):
     split: Name
     row: int
     revision: Key
-    task_id: str
-    mode: str
+    task_id: Name
+    mode: Name
     model: Text
 
 
 class ShardHandle(Frozen):
     """Records of one contribution: parquet in the store, named by content."""
 
-    digest: str
+    digest: Name
     records: int
     size_bytes: int
 
@@ -356,7 +356,7 @@ class GrowthPlan(Frozen):
     retried: tuple[DatasetRef, ...] = ()
     withdrawn: tuple[Withdrawal, ...] = ()
     """Gone from the catalogue, or refused now; those seen are among the refused too."""
-    refused: dict[str, int] = {}
+    refused: dict[Name, int] = {}
     """Refused from the listing alone, this time: reason -> count."""
     unchanged: int = 0
     waiting: int = 0
@@ -383,11 +383,11 @@ class GrowthPlan(Frozen):
 class ReleaseFile(Frozen):
     """One immutable parquet file of a release and what is in it."""
 
-    path: str
-    digest: str
+    path: Name
+    digest: Name
     records: int
     size_bytes: int
-    contributions: dict[str, str]
+    contributions: dict[Name, Name]
     """repo id -> contribution digest of the records in the file."""
 
 
@@ -406,14 +406,14 @@ class Release(Frozen):
 
     format: Literal["dynosaur/1"] = "dynosaur/1"
     version: int
-    digest: str
+    digest: Name
     """Digest of the contributions alone: equal for equal content."""
     created: datetime
     records: int
     tasks: int
     sources: int
     files: tuple[ReleaseFile, ...]
-    changelog: tuple[str, ...] = Field(default=())
+    changelog: tuple[Text, ...] = Field(default=())
     """One line per version, newest first."""
 
 

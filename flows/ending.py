@@ -25,16 +25,17 @@ class _Sentence(logging.Filter):
         error = record.exc_info[1] if record.exc_info else None
         coded = isinstance(error, DynosaurError) and error.code is not Code.UNEXPECTED
         if (coded or isinstance(error, FailedRun)) and not logging.getLogger(record.name).isEnabledFor(logging.DEBUG):
-            advice = f" -> {error.kind.advice}" if isinstance(error, DynosaurError) else ""
-            record.msg, record.args = f"{record.getMessage()}: {error}{advice}", ()
+            record.msg = f"{error} -> {error.kind.advice}" if isinstance(error, DynosaurError) else f"failed: {error}"
+            record.args = ()
             record.exc_info = record.exc_text = None
         return True
 
 
-_SENTENCE = _Sentence()
-
-
-def sentences_in_logs() -> None:
-    """From now on the flow and task runs of this process log so; may be called again."""
+def _sentences_in_logs() -> None:
+    """From now on the flow and task runs of this process log so."""
+    sentence = _Sentence()
     for name in _LOGGERS:
-        logging.getLogger(name).addFilter(_SENTENCE)
+        logging.getLogger(name).addFilter(sentence)
+
+
+_sentences_in_logs()  # with the flows: a worker imports them and nothing else of ours
