@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, requires, version
 from uuid import uuid4
@@ -109,7 +110,7 @@ def prefect_away(error: BaseException) -> DynosaurError | None:
     from prefect.exceptions import PrefectException
     from prefect.settings import PREFECT_API_URL
 
-    unreachable = isinstance(error, RuntimeError) and "reach API" in str(error)
+    unreachable = isinstance(error, RuntimeError) and re.search("reach API|Prefect API", str(error))
     if not unreachable and not isinstance(error, PrefectException | httpx.HTTPError):
         return None
     where = PREFECT_API_URL.value() or "a temporary server"
