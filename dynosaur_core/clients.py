@@ -79,6 +79,9 @@ def open_catalog(settings: Settings) -> Catalog:
     """`hub`, a folder in the Hub's layout, or a .jsonl export; raises BadCatalog for anything else."""
     where = settings.catalog
     if where == "hub":
+        from huggingface_hub import get_token
+
+        remember(get_token())  # it may come from a file
         from dynosaur_core.catalog.hub.catalog import HubCatalog
 
         return HubCatalog(settings)
