@@ -18,6 +18,7 @@ from dynosaur_core.ledger.identities import catalog_places, claim_store_id, set_
 from dynosaur_core.models import Usage
 from dynosaur_core.policy.judge import forget_overrides
 from dynosaur_core.protocols import Catalog
+from dynosaur_core.secrets import remember, strike_logs
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
 
@@ -161,6 +162,9 @@ def open_catalog(settings: Settings) -> Catalog:
         message = f"a folder `hub` lies here: write ./hub for it, or {_HUB_URL} for the Hugging Face Hub"
         raise DynosaurError(Code.BAD_CATALOG, message)
     if where in (HUB, _HUB_URL):
+        from huggingface_hub import get_token
+
+        remember(get_token())  # it may come from a file
         from dynosaur_core.catalog.hub.catalog import HubCatalog
 
         return HubCatalog(settings)
@@ -181,6 +185,8 @@ _opening = threading.Lock()
 
 def open_clients(settings: Settings) -> Clients:
     """The clients for these settings; the same ones for all threads of this process."""
+    remember(settings.ledger)
+    strike_logs()
     with _opening:
         return _opened.setdefault(settings.model_dump_json(), Clients(settings))
 

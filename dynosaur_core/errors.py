@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from dynosaur_core.text import line
+
 
 class Code(StrEnum):
     """Error codes. `ERRORS` says what each means."""
@@ -51,6 +53,7 @@ class Code(StrEnum):
     FOREIGN_STORE = "ForeignStore"
     WITHDRAWS_MANY = "WithdrawsMany"
     BAD_SETTING = "BadSetting"
+    INTERRUPTED = "Interrupted"
     UNEXPECTED = "Unexpected"
 
 
@@ -113,6 +116,12 @@ ERRORS: dict[Code, Kind] = {
     ),
     Code.WITHDRAWS_MANY: Kind(False, "Check that store and catalogue are the right ones; --withdraw-many confirms it."),
     Code.BAD_SETTING: Kind(False, "Correct the setting that the message names."),
+    Code.INTERRUPTED: Kind(
+        True,
+        "Nothing: it is tried again, alone. One that ends the process each time is quarantined: please report it.",
+        _NIGHTS,
+        timedelta(0),
+    ),
     Code.UNEXPECTED: Kind(True, "A bug of Dynosaur's: please report it with `dynosaur explain ID`.", 2),
 }
 
@@ -132,9 +141,14 @@ ONE_CONFIG = frozenset(
 
 
 class DynosaurError(Exception):
-    """An error with a code. `str(error)` is `Code: message`; the cause is kept by `raise ... from`."""
+    """An error with a code. `str(error)` is `Code: message`; the cause is kept by `raise ... from`.
+
+    The message may quote what a file, an endpoint or an exception says: it is made storable and known secrets are
+    struck out before anyone reads it.
+    """
 
     def __init__(self, code: Code, message: str, *, retry_after: float | None = None) -> None:
+        message = line(message)
         super().__init__(code, message)
         self.code = code
         self.message = message
@@ -163,6 +177,7 @@ class Reason(StrEnum):
     MEDIA = "media"
     SIZE = "size"
     BLOCKLISTED = "blocklisted"
+    BAD_ENTRY = "bad_entry"
     OWNER_CAP = "owner_cap"
     SOURCE_CAP = "source_cap"
     RESTRICTED_SOURCE = "restricted_source"
@@ -241,6 +256,7 @@ REASONS: dict[Reason, str] = {
     Reason.MEDIA: "it holds images, audio or video",
     Reason.SIZE: "it is beyond the size limit",
     Reason.BLOCKLISTED: "a pattern of the blocklist names it",
+    Reason.BAD_ENTRY: "the catalogue's entry lacks an id or revision that can be kept",
     Reason.OWNER_CAP: "its owner already has the allowed number of datasets",
     Reason.SOURCE_CAP: "its source already has the allowed number of copies",
     Reason.RESTRICTED_SOURCE: "it is drawn from sources under a refused licence",

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from dynosaur_core.digest import digest
+from dynosaur_core.digest import canonical_json, digest
 from dynosaur_core.errors import ERRORS, REASONS, Code, DynosaurError, Reason
 from dynosaur_core.filter.stage import FILTER_VERSION
 from dynosaur_core.instruction.stage import INSTRUCTION_VERSION
-from dynosaur_core.ledger import Entry, Ledger, Outcome, after_failure, after_growth, new_entry
+from dynosaur_core.ledger import Entry, Ledger, Outcome, after_failure, after_growth, begun, new_entry
 from dynosaur_core.metadata.stage import METADATA_VERSION
 from dynosaur_core.models import Contribution, DatasetMetadata, DatasetRef, FilterResult, Rejection, Removal, Withdrawal
 from dynosaur_core.policy.judge import rules_for
 from dynosaur_core.publish.stage import PUBLISH_VERSION
 from dynosaur_core.report import Failure, GrowthReport
+from dynosaur_core.secrets import strike
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
+from dynosaur_core.text import storable
 
 _WITHDRAWING = {Code.NOT_FOUND: Reason.IS_GONE, Code.GATED: Reason.IS_GATED}
 """Errors that say that a dataset may no longer be used: what was released of it leaves."""
@@ -60,34 +62,61 @@ class Growth:
         self.ledger, self.store, self.report = ledger, store, report
         self.pending: dict[str, DatasetRef] = {}
         """Datasets whose answers a batch is to bring."""
+        self._known: dict[str, Entry | None] = {}
+        """Of datasets at work: their entries as they were before this attempt was counted."""
         self.pipeline, self.policy = pipeline_digest(settings), settings.policy
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
+    def apart(self, refs: Sequence[DatasetRef]) -> tuple[list[DatasetRef], list[DatasetRef]]:
+        """Those that may run together, and those that were at work when a process ended: these run after all others
+        and one at a time, so that only the one that ends processes is counted as such. The least suspect come first."""
+        entries = self.ledger.get_many([ref.repo_id for ref in refs])
+        attempts = {name: entry.attempts for name, entry in entries.items() if entry.code == Code.INTERRUPTED}
+        suspects = [ref for ref in refs if attempts.get(ref.repo_id)]
+        together = [ref for ref in refs if not attempts.get(ref.repo_id)]
+        return together, sorted(suspects, key=lambda ref: attempts[ref.repo_id])
+
+    def begin(self, ref: DatasetRef) -> None:
+        """The dataset's branch begins; the ledger holds it as interrupted until one of the ends below is written."""
+        known = self._known[ref.repo_id] = self.ledger.get(ref.repo_id)
+        message = "the process ended while the dataset was at work"
+        entry = self._entry(ref, Outcome.DEFERRED, stage="metadata", code=Code.INTERRUPTED, detail=message)
+        self.ledger.record([begun(entry, known, self.clock())])
+
+    def set_back(self, ref: DatasetRef, error: DynosaurError) -> None:
+        """The branch waits, or its growth is ended from outside: the attempt was none, and the dataset is due."""
+        entry = self._entry(ref, Outcome.DEFERRED, stage="instruction", code=error.code, detail=error.message)
+        self.ledger.record([after_failure(entry, self._before(ref), Code.BATCH_PENDING, self.clock())])
+        self._known.pop(ref.repo_id, None)
+
     def trace(self, ref: DatasetRef, parts: dict[str, Any]) -> None:
         """Keeps the stage results of a branch for `dynosaur explain`: designs, answers, verdicts."""
-        self.store.write_json(trace_name(ref.repo_id), {"growth_id": self.growth_id, **parts})
+        text = canonical_json({"growth_id": self.growth_id, **parts})
+        self.store.write_bytes(trace_name(ref.repo_id), strike(storable(text)).encode())
 
     def grown(self, ref: DatasetRef, contribution: Contribution) -> None:
         """The dataset's records become part of what the next release holds."""
         name = contribution.digest
         self.store.write_json(contribution_name(name), contribution)
         self.ledger.record([after_growth(self._entry(ref, Outcome.GROWN), contribution, name)])
+        self._known.pop(ref.repo_id, None)
         self.report.grown += 1
 
     def refused(self, ref: DatasetRef, stage: str, reason: Reason, detail: str) -> None:
         """Turned away in its branch; what was released of it is withdrawn."""
         entry = self._entry(ref, Outcome.REFUSED, stage=stage, code=reason, detail=detail)
-        known = self.ledger.get(ref.repo_id)
+        known = self._before(ref)
         if known and known.contribution:
             self._withdraw(known, entry, reason, detail)
         else:
             self.ledger.record([entry])
+        self._known.pop(ref.repo_id, None)
         self.report.refused[reason] += 1
 
     def failed(self, ref: DatasetRef, stage: str, error: DynosaurError) -> None:
         """Broke in its branch; the retry table says when it is tried again. What is released of it stays, unless the
         error says that the dataset may no longer be used."""
-        known = self.ledger.get(ref.repo_id)
+        known = self._before(ref)
         kind = ERRORS[error.code]
         outcome = Outcome.DEFERRED if kind.deferred else Outcome.FAILED
         entry = self._entry(ref, outcome, stage=stage, code=error.code, detail=error.message)
@@ -97,6 +126,7 @@ class Growth:
             self._withdraw(known, entry, withdraws, error.message)
         else:
             self.ledger.record([entry])
+        self._known.pop(ref.repo_id, None)
         if kind.deferred:
             self.report.deferred[error.code] += 1
             return
@@ -109,6 +139,10 @@ class Growth:
         withdrawal = Withdrawal(repo_id=known.repo_id, revision=revision, reason=reason, detail=detail)
         plan = self.report.plan
         self.report.plan = plan.model_copy(update={"withdrawn": (*plan.withdrawn, withdrawal)})
+
+    def _before(self, ref: DatasetRef) -> Entry | None:
+        """What the ledger knew of the dataset before this attempt."""
+        return self._known[ref.repo_id] if ref.repo_id in self._known else self.ledger.get(ref.repo_id)
 
     def _entry(self, ref: DatasetRef, outcome: Outcome, **values: Any) -> Entry:
         rules = rules_for(ref.repo_id, self.pipeline, self.policy)

@@ -1,17 +1,19 @@
 """The nouns. Every stage takes and gives these, and nothing else; their JSON is the file format.
 
-Models are frozen: a stage makes new ones. Tuples stand where JSON has lists.
+Models are frozen: a stage makes new ones. Tuples stand where JSON has lists. Fields of text from outside bear the types
+of `text.py`, so that a noun holds nothing that a database, file or screen refuses.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from dynosaur_core.digest import digest
+from dynosaur_core.text import Id, Key, Line, Name, Said, Text, Values
 
 
 class Frozen(BaseModel):
@@ -26,18 +28,18 @@ class Frozen(BaseModel):
 class DatasetRef(Frozen):
     """A dataset at one revision, with what the catalogue's listing already tells."""
 
-    repo_id: str
+    repo_id: Id
     """`owner/name`; unique in a catalogue."""
-    revision: str
+    revision: Key
     """Full commit sha on the Hub; a content digest elsewhere."""
     last_modified: datetime | None = None
-    licenses: tuple[str, ...] = ()
+    licenses: tuple[Key, ...] = ()
     """All licence ids of the listing, lower case, in order; empty when there is none."""
-    languages: tuple[str, ...] = ()
-    task_categories: tuple[str, ...] = ()
-    task_ids: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
-    description: str | None = None
+    languages: tuple[Text, ...] = ()
+    task_categories: tuple[Text, ...] = ()
+    task_ids: tuple[Text, ...] = ()
+    tags: tuple[Text, ...] = ()
+    description: Text | None = None
     gated: bool = False
     private: bool = False
     disabled: bool = False
@@ -66,11 +68,11 @@ class FieldKind(StrEnum):
 class FieldSpec(Frozen):
     """One column of a subset, or one part of a nested column."""
 
-    name: str
+    name: Name
     kind: FieldKind
-    type: str
+    type: Name
     """The feature type as people write it: `string`, `int32`, `list<string>`, `class_label`."""
-    label_names: tuple[str, ...] = ()
+    label_names: tuple[Name, ...] = ()
     """ClassLabel names in their order; empty for all other kinds."""
     children: tuple[FieldSpec, ...] = ()
     """LIST: its one item (named `item`); STRUCT: its members."""
@@ -82,7 +84,7 @@ SplitRole = Literal["train", "validation", "test", "unknown"]
 class Split(Frozen):
     """A split by its own name, and the role that the name implies."""
 
-    name: str
+    name: Name
     role: SplitRole
     rows: int | None = None
 
@@ -94,7 +96,7 @@ class RowsHandle(Frozen):
     `ROW_COLUMN` (int64, the row's position in its split).
     """
 
-    digest: str
+    digest: Name
     rows: int
     size_bytes: int
 
@@ -106,10 +108,10 @@ ROW_COLUMN = "__dynosaur_row"
 class Subset(Frozen):
     """One config of a dataset with what a prompt and the filter need to know of it."""
 
-    config: str
+    config: Name
     splits: tuple[Split, ...]
     fields: tuple[FieldSpec, ...]
-    shown: tuple[dict[str, Any], ...] = ()
+    shown: tuple[Values, ...] = ()
     """The (at most two) sampled rows that a prompt may show, as JSON values."""
     rows: RowsHandle | None = None
 
@@ -124,10 +126,10 @@ class Subset(Frozen):
 class LicenseEvidence(Frozen):
     """One statement about a dataset's licence, and where it stands."""
 
-    license: str
+    license: Key
     """SPDX-like Hub id, lower case (`cc-by-4.0`), or `unknown`."""
     source: Literal["listing", "card_yaml", "card_text", "license_file", "override"]
-    text: str = ""
+    text: Text = ""
     """The words that were read, shortened."""
 
 
@@ -135,21 +137,21 @@ class DatasetMetadata(Frozen):
     """All that the prompt and the filter read of one dataset revision."""
 
     ref: DatasetRef
-    title: str
+    title: Text
     """Name for people: the card's pretty_name, else the repo id."""
-    website: str
+    website: Text
     """Where a person reads about it; the `website` of its records."""
     licenses: tuple[LicenseEvidence, ...]
-    license: str
+    license: Key
     """The licence that its records carry: the most restrictive accepted one."""
-    languages: tuple[str, ...]
-    summary: str | None = None
-    supported_tasks: str | None = None
-    task_categories: tuple[str, ...] = ()
-    task_ids: tuple[str, ...] = ()
-    source_datasets: tuple[str, ...] = ()
-    multilinguality: tuple[str, ...] = ()
-    citation: str | None = None
+    languages: tuple[Text, ...]
+    summary: Text | None = None
+    supported_tasks: Text | None = None
+    task_categories: tuple[Text, ...] = ()
+    task_ids: tuple[Text, ...] = ()
+    source_datasets: tuple[Text, ...] = ()
+    multilinguality: tuple[Text, ...] = ()
+    citation: Text | None = None
     """BibTeX as the card gives it."""
     subsets: tuple[Subset, ...] = ()
     rejections: tuple[Rejection, ...] = ()
@@ -192,25 +194,25 @@ class Usage(Frozen):
 class TaskDesign(Frozen):
     """A task as its designer gave it, not judged yet. `malformed` says what could not be read of it."""
 
-    instruction: str = ""
-    input_fields: tuple[str, ...] = ()
-    output_fields: tuple[str, ...] = ()
-    malformed: str | None = None
+    instruction: Text = ""
+    input_fields: tuple[Name, ...] = ()
+    output_fields: tuple[Name, ...] = ()
+    malformed: Line | None = None
 
 
 class Proposal(Frozen):
     """One designer's answer for one subset and mode."""
 
-    config: str
+    config: Name
     mode: Mode
-    request_digest: str
+    request_digest: Name
     """Digest of the exact request; for Mode.RULES of what the rules read."""
-    model: str
+    model: Text
     designs: tuple[TaskDesign, ...]
-    shown_fields: tuple[str, ...]
+    shown_fields: tuple[Name, ...]
     """The fields that the designer was shown."""
-    raw: str = ""
-    finish_reason: str | None = None
+    raw: Said = ""
+    finish_reason: Text | None = None
     problem: Rejection | None = None
     """Why the answer as a whole gave no designs (unparsable, refusal, ...)."""
     usage: Usage = Usage()
@@ -223,15 +225,15 @@ class Proposal(Frozen):
 class InstructionTask(Frozen):
     """An accepted design: what its rows will be turned into."""
 
-    repo_id: str
-    config: str
-    instruction: str
-    input_fields: tuple[str, ...]
-    output_field: str
-    labels: tuple[str, ...] = ()
+    repo_id: Id
+    config: Name
+    instruction: Text
+    input_fields: tuple[Name, ...]
+    output_field: Name
+    labels: tuple[Name, ...] = ()
     """Allowed answers when the output is a closed set, in the data's own order; else empty."""
     mode: Mode
-    model: str
+    model: Text
 
     @property
     def task_id(self) -> str:
@@ -245,14 +247,14 @@ Level = Literal["dataset", "subset", "split", "field", "task", "row"]
 class Rejection(Frozen):
     """What was turned away, where, and why. Rows of one task and reason share one rejection."""
 
-    repo_id: str
+    repo_id: Id
     level: Level
-    stage: str
-    reason: str
+    stage: Name
+    reason: Name
     """A value of `errors.Reason`."""
-    detail: str = ""
-    config: str | None = None
-    instruction: str | None = None
+    detail: Line = ""
+    config: Name | None = None
+    instruction: Text | None = None
     """For tasks and rows: the instruction of the design."""
     mode: Mode | None = None
     count: int = 1
@@ -265,6 +267,9 @@ class FilterResult(Frozen):
     proposed: int
     tasks: tuple[InstructionTask, ...]
     rejections: tuple[Rejection, ...]
+    accepted: tuple[bool, ...] = ()
+    """For each problem and design of the proposals, in their order: whether it is the next of `tasks`, or else of
+    `rejections`. Results of earlier versions lack it."""
 
 
 # --- publish -------------------------------------------------------------------------------------
@@ -273,27 +278,27 @@ class FilterResult(Frozen):
 class InstructionRecord(Frozen):
     """One line of the released data. The first six are the format of 2023, in its order."""
 
-    instruction: str
-    input: str
-    output: str
-    license: str
-    website: str
-    taskname: str
+    instruction: Text
+    input: Name
+    output: Name
+    license: Key
+    website: Text
+    taskname: Name
     """The repo id, or `repo_id-config` for a dataset of several configs."""
-    repo_id: str
-    config: str
-    split: str
+    repo_id: Id
+    config: Name
+    split: Name
     row: int
-    revision: str
-    task_id: str
-    mode: str
-    model: str
+    revision: Key
+    task_id: Name
+    mode: Name
+    model: Text
 
 
 class ShardHandle(Frozen):
     """Records of one contribution: parquet in the store, named by content."""
 
-    digest: str
+    digest: Name
     records: int
     size_bytes: int
 
@@ -309,14 +314,14 @@ class TaskCount(Frozen):
 class Contribution(Frozen):
     """All that one dataset revision adds to the release."""
 
-    repo_id: str
-    revision: str
-    license: str
+    repo_id: Id
+    revision: Key
+    license: Key
     licenses: tuple[LicenseEvidence, ...]
-    website: str
-    title: str
-    languages: tuple[str, ...]
-    citation: str | None
+    website: Text
+    title: Text
+    languages: tuple[Text, ...]
+    citation: Text | None
     tasks: tuple[TaskCount, ...]
     shard: ShardHandle
     rejections: tuple[Rejection, ...] = ()
@@ -334,10 +339,10 @@ class Contribution(Frozen):
 class Withdrawal(Frozen):
     """A dataset whose rows leave the release, and why."""
 
-    repo_id: str
-    revision: str
-    reason: str
-    detail: str = ""
+    repo_id: Id
+    revision: Key
+    reason: Key
+    detail: Line = ""
 
 
 class GrowthPlan(Frozen):
@@ -353,13 +358,13 @@ class GrowthPlan(Frozen):
     """Gone from the catalogue, or refused now; those seen are among the refused too."""
     held_back: tuple[Withdrawal, ...] = ()
     """Withdrawals that wait for a person's word, since there are too many at once."""
-    held_back_because: str | None = None
-    refused: dict[str, int] = {}
+    held_back_because: Text | None = None
+    refused: dict[Name, int] = {}
     """Refused from the listing alone, this time: reason -> count."""
     unchanged: int = 0
     waiting: int = 0
     """Failed earlier and not yet due for another try, or quarantined."""
-    cut_off: str | None = None
+    cut_off: Line | None = None
     """Why the listing broke off; the next growth goes on where it did."""
 
     @property
@@ -381,21 +386,21 @@ class GrowthPlan(Frozen):
 class ReleaseFile(Frozen):
     """One immutable parquet file of a release and what is in it."""
 
-    path: str
-    digest: str
+    path: Name
+    digest: Name
     records: int
     size_bytes: int
-    contributions: dict[str, str]
+    contributions: dict[Name, Name]
     """repo id -> contribution digest of the records in the file."""
 
 
 class Removal(Frozen):
     """One line of the removal log."""
 
-    repo_id: str
-    revision: str
-    reason: str
-    detail: str = ""
+    repo_id: Id
+    revision: Key
+    reason: Key
+    detail: Line = ""
     when: datetime
 
 
@@ -404,20 +409,20 @@ class Release(Frozen):
 
     format: Literal["dynosaur/1"] = "dynosaur/1"
     version: int
-    store: str | None = None
+    store: Name | None = None
     """Id of the store that the release was made from; None in releases of earlier versions."""
     growth: int | None = None
     """Number of the growth that made it, or of the last before it; one with a smaller number makes no release after."""
-    digest: str
+    digest: Name
     """Digest of the contributions alone: equal for equal content."""
     created: datetime
     records: int
     tasks: int
     sources: int
     files: tuple[ReleaseFile, ...]
-    beside: dict[str, int] = {}
+    beside: dict[Name, int] = {}
     """Bytes of the files beside the data, but for the card, in which people may write."""
-    changelog: tuple[str, ...] = Field(default=())
+    changelog: tuple[Text, ...] = Field(default=())
     """One line per version, newest first."""
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 from dynosaur_core.errors import Code, DynosaurError, Reason
-from dynosaur_core.ledger import Entry, Ledger, Outcome, listing_digest, new_entry
+from dynosaur_core.ledger import Entry, Ledger, Outcome, after_failure, listing_digest, new_entry
 from dynosaur_core.models import DatasetRef, GrowthPlan, Rejection
 from dynosaur_core.policy.caps import Places
 from dynosaur_core.policy.judge import judge_ref, overrides, rules_for
@@ -16,6 +17,7 @@ from dynosaur_core.protocols import Catalog, Cursor
 from dynosaur_core.settings import Settings
 from dynosaur_core.withdrawals import Leaving
 
+_LOG = logging.getLogger("dynosaur.survey")
 _CHUNK = 500
 PLANNED = "Planned"
 """Code of a dataset that a survey has planned and no growth has reached."""
@@ -88,6 +90,9 @@ class Survey:
         if done:
             self._missing(None if everything else self.settings.hub.verify_per_growth)
         held_back = self.leaving.carry_out(write=self.write, confirmed=self.withdraw_many)
+        if cursor.malformed:
+            self.counts["surveyed"] += cursor.malformed
+            self.refused[Reason.BAD_ENTRY] += cursor.malformed
         return GrowthPlan(
             surveyed=self.counts["surveyed"],
             withdrawn=() if held_back else self.leaving.withdrawals,
@@ -145,13 +150,29 @@ class Survey:
         room = True
         for ref in chunk:
             if ref.repo_id not in self.listed:
-                room = self._sort(ref, known.get(ref.repo_id), entries, same)
+                room = self._sort_alone(ref, known.get(ref.repo_id), entries, same)
                 if not room:
                     break
         if self.write:
             self.ledger.record(entries)
             self.ledger.touch(same, self.now)
         return room
+
+    def _sort_alone(self, ref: DatasetRef, entry: Entry | None, entries: list[Entry], same: list[str]) -> bool:
+        """What goes wrong with one dataset is written down as its failure, and the survey goes on."""
+        surveyed = self.counts["surveyed"]
+        try:
+            return self._sort(ref, entry, entries, same)
+        except DynosaurError:
+            raise
+        except Exception as error:  # noqa: BLE001 - logged and recorded; a fault of one dataset
+            _LOG.exception("the survey of %s", ref.repo_id)
+            what = {"stage": "survey", "code": Code.UNEXPECTED, "detail": f"{type(error).__name__}: {error}"}
+            failed = self._entry(ref, Outcome.FAILED, **what)
+            entries.append(after_failure(failed, entry, Code.UNEXPECTED, self.now))
+            self.counts["surveyed"] = surveyed + 1
+            self.counts["waiting"] += 1
+            return True
 
     def _sort(self, ref: DatasetRef, entry: Entry | None, entries: list[Entry], same: list[str]) -> bool:
         """Puts one dataset into the plan, or notes why not; gives False where there is no room for it."""

@@ -1,18 +1,22 @@
 """Runs datasets through their stages: metadata -> instruction -> filter -> publish.
 
 Every dataset is a branch of its own. When a stage ends well its successor is submitted; where one fails or refuses, the
-branch ends, and no task run is left behind that could never start.
+branch ends, and no task run is left behind that could never start. What goes wrong while a branch is written down ends
+that branch, never the growth.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, Literal
 
+import httpx
 from prefect import get_run_logger
+from prefect.exceptions import PrefectException
 from prefect.futures import PrefectFuture
 
 from dynosaur_core.clients import open_clients
@@ -38,6 +42,7 @@ _STOPPING = {
     Code.BUDGET_SPENT,
 }
 """After one of these no further branch is begun: the rest is deferred without a task run."""
+_INTERRUPTED = DynosaurError(Code.INTERRUPTED, "the growth was ended while the dataset was at work")
 
 
 @dataclass
@@ -51,6 +56,8 @@ class _Branch:
     filtered: FilterResult | None = None
     contribution: Contribution | None = None
     trace: dict[str, Any] = field(default_factory=dict)
+    ended: bool = False
+    """Whether its end is written down and counted."""
 
 
 class Branches:
@@ -65,20 +72,55 @@ class Branches:
         }
         self.ended: SimpleQueue[tuple[_Branch, PrefectFuture[Any]]] = SimpleQueue()
         self.stopped: DynosaurError | None = None
+        self.at_work: dict[str, DatasetRef] = {}
 
     def run(self, refs: Sequence[DatasetRef]) -> None:
         """Returns when every branch has ended and is written down, or waits for a batch (`Growth.pending`)."""
-        waiting, at_work = deque(refs), 0
-        while waiting or at_work:
-            while waiting and at_work < self.settings.concurrency:
+        together, alone = self.growth.apart(refs)
+        for part, most in ((together, self.settings.concurrency), (alone, 1)):
+            try:
+                self._run(deque(part), most)
+            except BaseException:
+                for ref in self.at_work.values():
+                    self.growth.set_back(ref, _INTERRUPTED)
+                raise
+
+    def _run(self, waiting: deque[DatasetRef], most: int) -> None:
+        while waiting or self.at_work:
+            while waiting and len(self.at_work) < most:
                 branch = _Branch(waiting.popleft())
-                if self.stopped:
-                    self._fail(branch, "instruction", self.stopped)
-                    continue
-                self._submit(branch, "metadata")
-                at_work += 1
-            if at_work and not self._advance(*self.ended.get()):
-                at_work -= 1
+                self.at_work[branch.ref.repo_id] = branch.ref
+                self._step(branch, partial(self._begin, branch))
+            if self.at_work:
+                branch, future = self.ended.get()
+                self._step(branch, partial(self._advance, branch, future))
+
+    def _step(self, branch: _Branch, step: Callable[[], bool]) -> None:
+        """One step of a branch's bookkeeping, which returns whether the branch goes on. Whatever the step raises ends
+        this branch alone, but for the loss of the growth's lease; a ledger that takes nothing at all ends the growth.
+        """
+        try:
+            goes_on = step()
+        except (PrefectException, httpx.TransportError):  # of Prefect's server, without which no branch can run
+            raise
+        except Exception as error:
+            if isinstance(error, DynosaurError) and error.code is Code.GROWTH_RUNNING:
+                raise
+            log = get_run_logger()
+            log.error("%s: its %s could not be written down", branch.ref.repo_id, branch.stage, exc_info=True)
+            goes_on = False
+            if not branch.ended:
+                failure, branch.contribution = _as_error(error), None
+                self.growth.failed(branch.ref, branch.stage, failure)
+                self._count(branch, f"failed: {failure.code}")
+        if not goes_on:
+            del self.at_work[branch.ref.repo_id]
+
+    def _begin(self, branch: _Branch) -> bool:
+        if self.stopped:
+            return self._fail(branch, "instruction", self.stopped)
+        self.growth.begin(branch.ref)
+        return self._submit(branch, "metadata")
 
     def _submit(self, branch: _Branch, stage: Stage, **inputs: Any) -> bool:
         branch.stage = stage
@@ -87,7 +129,7 @@ class Branches:
         return True
 
     def _advance(self, branch: _Branch, future: PrefectFuture[Any]) -> bool:
-        """Takes a stage's result; gives whether the branch goes on."""
+        """Takes a stage's result; returns whether the branch goes on."""
         result = future.result(raise_on_failure=False)
         if not future.state.is_completed():
             return self._fail(branch, branch.stage, _as_error(result, future))
@@ -114,43 +156,50 @@ class Branches:
         branch.contribution = Contribution.model_validate(result)
         if refusal := refusal_of_records(branch.contribution):
             return self._refuse(branch, *refusal)
-        self.growth.grown(branch.ref, branch.contribution)
-        return self._end(branch, "grown")
+        return self._end(branch, "grown", partial(self.growth.grown, branch.ref, branch.contribution))
 
     def _refuse(self, branch: _Branch, reason: Reason, detail: str) -> bool:
-        self.growth.refused(branch.ref, branch.stage, reason, detail)
-        return self._end(branch, f"refused: {reason}")
+        write = partial(self.growth.refused, branch.ref, branch.stage, reason, detail)
+        return self._end(branch, f"refused: {reason}", write)
 
     def _fail(self, branch: _Branch, stage: Stage, error: DynosaurError) -> bool:
         if error.code is Code.BATCH_PENDING:
+            self.growth.set_back(branch.ref, error)
             self.growth.pending[branch.ref.repo_id] = branch.ref
+            branch.ended = True
             return False
         if error.code in _STOPPING and self.stopped is None:
             self.stopped = error
             if error.code is not Code.BUDGET_SPENT:
                 self.growth.report.stopped = str(error)
         branch.trace[stage] = str(error)
-        self.growth.failed(branch.ref, stage, error)
-        return self._end(branch, f"{'deferred' if error.kind.deferred else 'failed'}: {error.code}")
+        end = f"{'deferred' if error.kind.deferred else 'failed'}: {error.code}"
+        return self._end(branch, end, partial(self.growth.failed, branch.ref, stage, error))
 
-    def _end(self, branch: _Branch, end: str) -> bool:
-        """The branch is counted when it ends, and once."""
+    def _end(self, branch: _Branch, end: str, write: Callable[[], None]) -> bool:
+        """Keeps the trace, then writes the end into the ledger, then counts it, once."""
         spent = open_clients(self.settings).spent(self.growth.growth_id, branch.ref.repo_id)
         if spent.requests:
             self.growth.report.usage_by_dataset[branch.ref.repo_id] = spent
             branch.trace["usage"] = spent.model_dump(mode="json")
         self.growth.trace(branch.ref, branch.trace)
+        write()
+        return self._count(branch, end)
+
+    def _count(self, branch: _Branch, end: str) -> bool:
+        branch.ended = True
         self.growth.report.add_branch(branch.metadata, branch.filtered, branch.contribution)
         get_run_logger().info("%s %s", branch.ref.repo_id, end)
         tell("branch", (branch.ref.repo_id, end))
         return False
 
 
-def _as_error(result: Any, future: PrefectFuture[Any]) -> DynosaurError:
+def _as_error(result: Any, future: PrefectFuture[Any] | None = None) -> DynosaurError:
     if isinstance(result, DynosaurError):
         return result
     if isinstance(result, BaseException):
-        wrapped = DynosaurError(Code.UNEXPECTED, f"{type(result).__name__}: {result}"[:500])
+        wrapped = DynosaurError(Code.UNEXPECTED, f"{type(result).__name__}: {result}")
         wrapped.__cause__ = result
         return wrapped
-    return DynosaurError(Code.UNEXPECTED, f"the task run ended {future.state.name}: {future.state.message}"[:500])
+    assert future is not None
+    return DynosaurError(Code.UNEXPECTED, f"the task run ended {future.state.name}: {future.state.message}")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from prefect import flow, get_run_logger
-from prefect.states import Completed, Failed, State
+from prefect.states import Completed, State
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from dynosaur_core import stopping
@@ -18,6 +18,7 @@ from dynosaur_core.settings import Settings
 from dynosaur_core.survey import Survey
 from flows.batches import run_batches
 from flows.branches import Branches, Stage
+from flows.ending import failed
 from flows.options import Options
 from flows.progress import tell
 from flows.release import check_releases, release_everywhere
@@ -120,7 +121,7 @@ def make_plan(
 def run_plan(
     clients: Clients, options: Options, growth_id: str, plan: GrowthPlan, fresh_from: Stage | None = None
 ) -> State[Any]:
-    """Branches, release and report of a plan; to be called inside a flow run. The state's data is the report."""
+    """Branches, release and report of a plan; to be called inside a flow run. The report is told."""
     get_run_logger().info("plan: %s", ", ".join(f"{count} {kind}" for kind, count in plan.counts().items()))
     tell("plan", plan)
     if plan.branches and clients.settings.designing.asks_model:
@@ -167,14 +168,14 @@ def _wave_name(growth_id: str, number: int) -> str:
 
 
 def _final_state(report: GrowthReport, settings: Settings) -> State[Any]:
-    message, data = report.sentence(), report.as_json()
+    message = report.sentence()
     if report.stopped:
-        return Failed(message=f"{report.stopped}; {message}", data=data)
+        return failed(f"{report.stopped}; {message}")
     if report.release_errors:
-        return Failed(message="release not made: " + "; ".join(report.release_errors.values()), data=data)
+        return failed("release not made: " + "; ".join(report.release_errors.values()))
     if report.plan.held_back_because:
-        return Failed(message=f"{report.plan.held_back_because}; {message}", data=data)
+        return failed(f"{report.plan.held_back_because}; {message}")
     if report.failure_ratio > settings.max_failure_ratio:
         ratio = f"{report.failure_ratio:.0%} of the branches failed, at most {settings.max_failure_ratio:.0%} may"
-        return Failed(message=f"{ratio}: {message}", data=data)
-    return Completed(message=message, data=data)
+        return failed(f"{ratio}: {message}")
+    return Completed(message=message, data=report.as_json())

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 Listener = Callable[[str, Any], None]
-"""Told of `plan` (GrowthPlan), `branch` ((repo_id, how it ended)) and `report` (GrowthReport)."""
+"""Told of `plan` (GrowthPlan), `branch` ((repo_id, how it ended)), `release` (its URL), `report` (GrowthReport), and by
+the release flow of `released` ({release: {url: ...}, release_errors: {url: sentence}})."""
 
 _listeners: list[Listener] = []
 

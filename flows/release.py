@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from prefect import flow, get_run_logger
-from prefect.states import Completed, Failed, State
+from prefect.states import Completed, State
 
 from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.errors import Code, DynosaurError
@@ -19,6 +19,7 @@ from dynosaur_core.publish.sinks import open_sink
 from dynosaur_core.publish.standing import Maker
 from dynosaur_core.report import GrowthReport
 from dynosaur_core.withdrawals import check_withdrawals, reasons
+from flows.ending import failed
 from flows.options import Options
 from flows.progress import tell
 
@@ -45,8 +46,9 @@ def release(
     clients.join(write=True)
     done, errors = release_to_sinks(clients, options, verify=verify)
     data = {"release": done, "release_errors": errors}
+    tell("released", data)
     if errors:
-        return Failed(message="; ".join(errors.values()), data=data)
+        return failed("; ".join(errors.values()))
     return Completed(message=f"{len(done)} releases up to date", data=data)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from urllib.parse import quote
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from dynosaur_core.errors import REASONS, Reason
 from dynosaur_core.report import GrowthReport
+from dynosaur_core.text import markdown_text
 
 _BAR = 24
 _SHOWN = 20
@@ -15,15 +17,16 @@ _SHOWN = 20
 
 def publish_artifacts(report: GrowthReport) -> None:
     """Creates `growth-report` and `failed-datasets` for the current flow run."""
-    create_markdown_artifact(key="growth-report", markdown=growth_markdown(report), description=report.sentence())
+    description = markdown_text(report.sentence())
+    create_markdown_artifact(key="growth-report", markdown=growth_markdown(report), description=description)
     create_table_artifact(
         key="failed-datasets",
         table=[
             {
-                "dataset": f"[{failure.repo_id}](https://huggingface.co/datasets/{failure.repo_id})",
+                "dataset": f"[{markdown_text(failure.repo_id)}]({_page(failure.repo_id)})",
                 "code": failure.code,
                 "stage": failure.stage,
-                "what happened": failure.message[:500],
+                "what happened": markdown_text(failure.message),
                 "attempts": failure.attempts,
                 "what to do": failure.advice,
             }
@@ -35,7 +38,7 @@ def publish_artifacts(report: GrowthReport) -> None:
 
 def growth_markdown(report: GrowthReport) -> str:
     """The growth report as a page."""
-    parts = [f"# Growth {report.growth_id}", report.sentence(), "## Datasets"]
+    parts = [f"# Growth {report.growth_id}", markdown_text(report.sentence(), 2_000), "## Datasets"]
     ends = Counter({"grown": report.grown, "left alone": report.plan.unchanged + report.plan.waiting})
     ends.update({"withdrawn": len(report.plan.withdrawn), "deferred": report.deferred.total()})
     ends.update({"refused": report.refused.total(), "failed": len(report.failures)})
@@ -59,13 +62,17 @@ def growth_markdown(report: GrowthReport) -> str:
         *_dearest(report),
         "## Releases",
         *[
-            f"- `{url}`: version {made['version']}, {made['records']:,} records"
+            f"- {markdown_text(url)}: version {made['version']}, {made['records']:,} records"
             f"{'' if made['changed'] else ' (nothing new)'}"
             for url, made in report.releases.items()
         ],
-        *[f"- not made: {error}" for error in report.release_errors.values()],
+        *[f"- not made: {markdown_text(error, 2_000)}" for error in report.release_errors.values()],
     ]
     return "\n\n".join(parts)
+
+
+def _page(repo_id: str) -> str:
+    return f"https://huggingface.co/datasets/{quote(repo_id)}"
 
 
 def _dearest(report: GrowthReport) -> list[str]:
@@ -77,7 +84,7 @@ def _dearest(report: GrowthReport) -> list[str]:
     for repo_id, used in asked[:_SHOWN]:
         dollars = "" if used.cost_usd is None else f"{used.cost_usd:.5f}"
         tokens = f"{used.prompt_tokens:,} | {used.cached_tokens:,} | {used.completion_tokens:,}"
-        lines.append(f"| {repo_id} | {used.requests} | {tokens} | {dollars} |")
+        lines.append(f"| {markdown_text(repo_id)} | {used.requests} | {tokens} | {dollars} |")
     return ["\n".join(lines)]
 
 

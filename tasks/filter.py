@@ -12,7 +12,7 @@ from dynosaur_core.filter.stage import filter_key, filter_tasks
 from dynosaur_core.instruction.examples import EXAMPLE_INSTRUCTIONS
 from dynosaur_core.models import DatasetMetadata, DatasetRef, Proposal
 from dynosaur_core.settings import Settings
-from tasks.policy import STAGE
+from tasks.policy import STAGE, coded
 
 
 def _key(_context: Any, given: dict[str, Any]) -> str:
@@ -24,6 +24,7 @@ def _key(_context: Any, given: dict[str, Any]) -> str:
 
 
 @task(name="filter", task_run_name="filter {ref.repo_id}", cache_key_fn=_key, **STAGE)
+@coded
 def filter(ref: DatasetRef, metadata: DatasetMetadata, proposals: list[Proposal], settings: Settings) -> dict[str, Any]:
     """Proposals -> FilterResult as JSON."""
     store = open_clients(settings).store

@@ -10,7 +10,7 @@ from dynosaur_core.clients import open_clients
 from dynosaur_core.instruction.stage import instruction_key, propose
 from dynosaur_core.models import DatasetMetadata, DatasetRef
 from dynosaur_core.settings import Settings
-from tasks.policy import STAGE
+from tasks.policy import STAGE, coded
 
 
 def _key(_context: Any, given: dict[str, Any]) -> str:
@@ -18,6 +18,7 @@ def _key(_context: Any, given: dict[str, Any]) -> str:
 
 
 @task(name="instruction", task_run_name="instruction {ref.repo_id}", cache_key_fn=_key, **STAGE)
+@coded
 def instruction(ref: DatasetRef, metadata: DatasetMetadata, settings: Settings, growth_id: str) -> list[Any]:
     """DatasetMetadata -> Proposals as JSON, one per subset and designer; paid from the growth's budget."""
     clients = open_clients(settings)

@@ -10,7 +10,7 @@ from dynosaur_core.clients import open_clients
 from dynosaur_core.metadata.stage import metadata_key, read_metadata
 from dynosaur_core.models import DatasetRef
 from dynosaur_core.settings import Settings
-from tasks.policy import STAGE
+from tasks.policy import STAGE, coded
 
 
 def _key(_context: Any, given: dict[str, Any]) -> str:
@@ -19,6 +19,7 @@ def _key(_context: Any, given: dict[str, Any]) -> str:
 
 
 @task(name="metadata", task_run_name="metadata {ref.repo_id}", cache_key_fn=_key, **STAGE)
+@coded
 def metadata(ref: DatasetRef, settings: Settings) -> dict[str, Any]:
     """DatasetRef -> DatasetMetadata as JSON."""
     clients = open_clients(settings)

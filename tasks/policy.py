@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from prefect import Task
 from prefect.client.schemas.objects import State, TaskRun
@@ -17,7 +19,29 @@ RETRIES = 2
 RETRY_DELAYS = [5, 30]
 """Seconds before the first and the second retry; the clients have waited on their own before that."""
 
-_NOT_AT_ONCE = {code for code, kind in ERRORS.items() if kind.deferred} | {Code.TIMED_OUT, Code.REVISION_GONE}
+_NOT_AT_ONCE = {code for code, kind in ERRORS.items() if kind.deferred} | {
+    Code.TIMED_OUT,
+    Code.REVISION_GONE,
+    Code.UNEXPECTED,
+}
+
+Given, Result = ParamSpec("Given"), TypeVar("Result")
+
+
+def coded(stage: Callable[Given, Result]) -> Callable[Given, Result]:
+    """Whatever a stage raises bears a code: Prefect keeps and shows the message, which then is bounded and free of
+    secrets. What has no code is a bug of ours."""
+
+    @wraps(stage)
+    def run(*args: Given.args, **kwargs: Given.kwargs) -> Result:
+        try:
+            return stage(*args, **kwargs)
+        except DynosaurError:
+            raise
+        except Exception as error:
+            raise DynosaurError(Code.UNEXPECTED, f"{type(error).__name__}: {error}") from error
+
+    return run
 
 
 def worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:

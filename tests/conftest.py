@@ -8,11 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.s3 import s3_server as s3_server  # one server for all tests
 
 if TYPE_CHECKING:
     from tests.support.hub import LoopbackHub
+
+# No test depends on the machine's speed, and the same commit passes or fails everywhere. `--hypothesis-profile=explore`
+# tries other inputs with each run.
+_ANY_SPEED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("same", derandomize=True, database=None, **_ANY_SPEED)
+settings.register_profile("explore", print_blob=True, **_ANY_SPEED)
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")

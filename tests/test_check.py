@@ -16,6 +16,7 @@ from dynosaur_core.check import Checker
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
+from flows.command.main import main
 from tests.support.datasets import REVIEW_FEATURES, questions, reviews, write_dataset
 
 
@@ -103,22 +104,32 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=280, check=False, env={**os.environ})
 
 
-def test_the_command(catalog: Path, tmp_path: Path) -> None:
+def test_the_command(
+    catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     tasks = tmp_path / "tasks.jsonl"
     tasks.write_text("".join(json.dumps(case, ensure_ascii=False) + "\n" for case, _ in CASES))
     done = run(tasks, "--catalog", catalog)
     assert (done.returncode, done.stderr) == (0, "")
     accepted = [json.loads(line)["accepted"] for line in done.stdout.splitlines()]
     assert accepted == [reason is None for _, reason in CASES]
+
+    def wrong(given: Path) -> tuple[str, str]:
+        """In this process, which has the libraries already."""
+        monkeypatch.setattr(sys, "argv", ["dynosaur", "check", str(given), "--catalog", str(catalog)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 2
+        return capfd.readouterr()
+
     tasks.write_text(json.dumps(design()) + "\n{broken\n")
-    done = run(tasks, "--catalog", catalog)
-    assert done.returncode == 2
-    assert len(done.stdout.splitlines()) == 1
-    assert done.stderr.startswith("dynosaur: BadSetting: line 2 is not JSON")
+    out, err = wrong(tasks)
+    assert len(out.splitlines()) == 1
+    assert err.startswith("dynosaur: BadSetting: line 2 is not JSON")
     for given in (tmp_path / "missing.jsonl", tmp_path):
-        done = run(given, "--catalog", catalog)
-        assert (done.returncode, done.stdout) == (2, "")
-        assert "Traceback" not in done.stderr
+        out, err = wrong(given)
+        assert (out, "Traceback" in err) == ("", False)
 
 
 @pytest.mark.corpus

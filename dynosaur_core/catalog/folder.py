@@ -13,6 +13,7 @@ from dynosaur_core.catalog.files import FolderSource, read_card
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import DatasetRef
 from dynosaur_core.protocols import Cursor
+from dynosaur_core.text import is_storable_id
 
 
 class FolderCatalog:
@@ -29,7 +30,10 @@ class FolderCatalog:
 
     def list(self, cursor: Cursor | None = None) -> Iterator[DatasetRef]:
         for folder in _dataset_folders(self.root):
-            yield self._ref(folder)
+            if is_storable_id(folder.relative_to(self.root).as_posix()):
+                yield self._ref(folder)
+            elif cursor:
+                cursor.malformed += 1
         if cursor:
             cursor.finished = cursor.whole = True
 

@@ -29,6 +29,7 @@ from dynosaur_core.protocols import Cursor, SourceSubset
 from dynosaur_core.reading.written import json_table, read_json
 from dynosaur_core.settings import Sampling
 from dynosaur_core.store import STORAGE_ERRORS, written_whole
+from dynosaur_core.text import is_storable_id
 
 KEYS = (
     "task_name",
@@ -77,7 +78,10 @@ class JsonlCatalog:
 
     def list(self, cursor: Cursor | None = None) -> Iterator[DatasetRef]:
         for repo_id in self._lines():
-            yield self.ref(repo_id)
+            if is_storable_id(repo_id):
+                yield self.ref(repo_id)
+            elif cursor:
+                cursor.malformed += 1
         if cursor:
             cursor.finished = cursor.whole = True
 

@@ -102,9 +102,11 @@ def filter_tasks(
     desks = {subset.config: _Desk(repo_id, subset, rows, settings, known) for subset in subsets}
     tasks: list[InstructionTask] = []
     rejections: list[Rejection] = []
+    accepted_in_order: list[bool] = []
     for number, proposal in enumerate(proposals):
         if proposal.problem is not None:
             rejections.append(proposal.problem.model_copy(update={"level": "task", "count": 1}))
+            accepted_in_order.append(False)
         accepted = 0
         for design in proposal.designs:
             desk = desks.get(proposal.config)
@@ -114,12 +116,18 @@ def filter_tasks(
                 verdict = (Reason.TOO_MANY_TASKS, f"{settings.max_tasks} tasks of this answer were accepted before it")
             else:
                 verdict = desk.judge(proposal, number, design)
+            accepted_in_order.append(isinstance(verdict, InstructionTask))
             if isinstance(verdict, InstructionTask):
                 accepted += 1
                 tasks.append(verdict)
             else:
                 rejections.append(_rejection(repo_id, proposal, design, verdict))
-    return FilterResult(proposed=len(tasks) + len(rejections), tasks=tuple(tasks), rejections=tuple(rejections))
+    return FilterResult(
+        proposed=len(tasks) + len(rejections),
+        tasks=tuple(tasks),
+        rejections=tuple(rejections),
+        accepted=tuple(accepted_in_order),
+    )
 
 
 class _Desk:

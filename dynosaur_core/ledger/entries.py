@@ -9,6 +9,7 @@ from typing import Any
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import ERRORS, Code
 from dynosaur_core.models import Contribution, DatasetRef, Frozen
+from dynosaur_core.text import Key, Line, Name
 
 
 class Outcome(StrEnum):
@@ -24,22 +25,22 @@ class Outcome(StrEnum):
 class Entry(Frozen):
     """What the ledger knows of a dataset. `contribution` stays through a failure: the earlier rows stay released."""
 
-    repo_id: str
-    catalog: str
-    revision: str
+    repo_id: Name
+    catalog: Name
+    revision: Key
     listing: str
     pipeline: str
     last_modified: datetime | None = None
     outcome: Outcome
     stage: str | None = None
     code: str | None = None
-    detail: str = ""
+    detail: Line = ""
     attempts: int = 0
     next_try: datetime | None = None
     quarantined: bool = False
     contribution: str | None = None
-    contribution_revision: str | None = None
-    license: str | None = None
+    contribution_revision: Key | None = None
+    license: Key | None = None
     records: int = 0
     ref: dict[str, Any]
     growth_id: str | None = None
@@ -85,6 +86,13 @@ def after_growth(entry: Entry, contribution: Contribution, name: str) -> Entry:
             "records": contribution.shard.records,
         }
     )
+
+
+def begun(entry: Entry, previous: Entry | None, now: datetime) -> Entry:
+    """The entry of a dataset whose branch begins. The attempt is counted before it is made: where the process dies in
+    it, this entry stays, and a dataset that ends the process each time is quarantined by the retry table."""
+    counted = after_failure(entry, previous, Code.INTERRUPTED, now)
+    return counted.model_copy(update={"outcome": Outcome.FAILED if counted.quarantined else Outcome.DEFERRED})
 
 
 def after_failure(entry: Entry, previous: Entry | None, code: Code, now: datetime) -> Entry:

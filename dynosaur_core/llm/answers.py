@@ -14,6 +14,7 @@ from dynosaur_core.llm.request import Capability, Request
 from dynosaur_core.llm.responses import is_answer
 from dynosaur_core.models import Usage
 from dynosaur_core.store import Store
+from dynosaur_core.text import Said
 
 QUEUE = "batches/queue"
 
@@ -23,10 +24,10 @@ class StoredAnswer(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    text: str
-    finish_reason: str
-    refusal: str | None = None
-    model: str
+    text: Said
+    finish_reason: Said
+    refusal: Said | None = None
+    model: Said
     """As the endpoint names it."""
     usage: Usage
     when: datetime

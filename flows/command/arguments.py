@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import Annotated, Any
 
 import typer
+
+from dynosaur_core.secrets import strike
+
+_OBEYED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 Catalog = Annotated[
     str | None, typer.Option(metavar="WHERE", help="hub, a folder in the Hub's layout, or a .jsonl file or URL")
@@ -33,5 +38,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object on s
 
 def print_json(value: Any) -> None:
     """One JSON value as a line of stdout."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.write(json_text(value) + "\n")
     sys.stdout.flush()
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """JSON without known secrets; characters that a terminal would obey are written as escapes."""
+    text = strike(json.dumps(value, ensure_ascii=False, default=str, indent=indent))
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

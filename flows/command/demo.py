@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 from rich.panel import Panel
+from rich.text import Text
 
 from dynosaur_core.bundled import bundled_catalog
 from dynosaur_core.clients import open_clients
@@ -20,6 +20,8 @@ from dynosaur_core.ledger import Entry, Outcome
 from dynosaur_core.llm.local_model import LocalModel, find_weights
 from dynosaur_core.models import Release
 from dynosaur_core.settings import Settings
+from dynosaur_core.text import printable
+from flows.command.arguments import print_json
 from flows.command.screen import Screen, plain_table
 from flows.options import Options
 from flows.progress import listening
@@ -57,7 +59,7 @@ def run_demo(folder: Path, as_json: bool) -> int:
             screen.line(f"the growth did not finish: {state.message}")
             return 1
         if as_json:
-            sys.stdout.write(json.dumps(screen.report.as_json()) + "\n")
+            print_json(screen.report.as_json())
         else:
             show(screen, settings, folder)
     return 1 if state.is_failed() else 0
@@ -73,9 +75,9 @@ def show(screen: Screen, settings: Settings, folder: Path) -> None:
     screen.show_report(settings)
     release = folder / "release"
     for record in _samples(release, 3):
-        asked, given, answer = (_plain(record[name]) for name in ("instruction", "input", "output"))
-        text = f"[b]{asked}[/b]\n{given}\n[green]{answer}[/green]"
-        title = f"{record['taskname']} · {record['license']} · {record['mode']}"
+        asked, given, answer = (_short(record[name]) for name in ("instruction", "input", "output"))
+        text = Text.assemble((asked, "bold"), "\n", given, "\n", (answer, "green"))
+        title = Text(printable(f"{record['taskname']} · {record['license']} · {record['mode']}"))
         screen.console.print(Panel(text, title=title, title_align="left"))
     screen.line("where to look next")
     programs = _programs()
@@ -117,9 +119,8 @@ def _samples(release: Path, count: int) -> Iterator[dict[str, str]]:
                 yield record
 
 
-def _plain(text: str) -> str:
-    """For the terminal: bounded, and without markup of its own."""
-    return (text[:400] + "…" if len(text) > 400 else text).replace("[", r"\[")
+def _short(text: str) -> str:
+    return printable(text[:400] + "…" if len(text) > 400 else text)
 
 
 @contextmanager

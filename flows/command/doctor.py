@@ -30,7 +30,7 @@ def examine(options: Options) -> list[dict[str, Any]]:
         parts.append((f"model {settings.model}", lambda: _model(clients)))
     parts += [(f"release {url}", lambda url=url: _release(clients, url)) for url in settings.release]  # type: ignore[misc]
     parts.append(("prefect", _prefect))
-    return [_finding(part, examination) for part, examination in parts]
+    return [*(_finding(part, examination) for part, examination in parts), _prefect_parts()]
 
 
 def show_findings(findings: list[dict[str, Any]], screen: Screen) -> None:
@@ -81,17 +81,15 @@ def _release(clients: Clients, url: str) -> str:
 
 
 def _prefect() -> str:
-    import httpx
-    from prefect.client.orchestration import get_client
-    from prefect.exceptions import PrefectException
-    from prefect.settings import PREFECT_API_URL
+    from flows.command.prefect_parts import try_schedule
 
-    try:
-        with get_client(sync_client=True) as client:
-            error = client.api_healthcheck()
-    except (PrefectException, RuntimeError, OSError, httpx.HTTPError) as failure:
-        raise DynosaurError(Code.CONNECTION_FAILED, f"Prefect does not start: {failure}") from failure
-    if error:
-        raise DynosaurError(Code.CONNECTION_FAILED, f"the Prefect server does not answer: {error}")
-    where = PREFECT_API_URL.value()
-    return f"server at {where}" if where else "a temporary server starts; `prefect server start` keeps one with a UI"
+    return try_schedule()
+
+
+def _prefect_parts() -> dict[str, Any]:
+    """A pair that nobody has tried is no failure: whether it works, the part before this one has tried."""
+    from flows.command.prefect_parts import PARTS_ADVICE, installed, misfits
+
+    odd = misfits(installed())
+    found = "; ".join(odd) or "the versions that the tests ran with"
+    return {"part": "what Prefect stands on", "ok": True, "found": found, "what_to_do": PARTS_ADVICE if odd else ""}

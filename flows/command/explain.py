@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dynosaur_core.clients import Clients
@@ -12,7 +12,16 @@ from dynosaur_core.growth import trace_name
 from dynosaur_core.instruction.stage import plan
 from dynosaur_core.ledger import Entry
 from dynosaur_core.llm.answers import Answers
-from dynosaur_core.models import Contribution, DatasetMetadata, FieldSpec, FilterResult, Proposal
+from dynosaur_core.models import (
+    Contribution,
+    DatasetMetadata,
+    FieldSpec,
+    FilterResult,
+    InstructionTask,
+    Proposal,
+    TaskCount,
+    TaskDesign,
+)
 from flows.command.views import advice
 from flows.release import read_contribution
 
@@ -109,9 +118,9 @@ def _kind(field: FieldSpec) -> str:
 def _designs(
     proposals: Sequence[Proposal], filtered: FilterResult | None, contribution: Contribution | None
 ) -> Iterator[dict[str, Any]]:
-    """Every proposed task with its verdict; the filter keeps the order in which they were proposed."""
-    tasks = deque(filtered.tasks if filtered else ())
-    rejections = deque(filtered.rejections if filtered else ())
+    """Every problem and proposed task with its verdict, by their order, which the filter keeps."""
+    tasks, rejections = (deque(filtered.tasks), deque(filtered.rejections)) if filtered else (deque(), deque())
+    accepted = deque(filtered.accepted) if filtered else deque()
     counts = {count.task.task_id: count for count in contribution.tasks} if contribution else {}
     for proposal in proposals:
         about = {"config": proposal.config, "mode": proposal.mode, "request": proposal.request_digest}
@@ -119,26 +128,32 @@ def _designs(
             yield {**about, "verdict": proposal.problem.reason, "detail": proposal.problem.detail}
             if rejections:
                 rejections.popleft()
+            if accepted:
+                accepted.popleft()
         for design in proposal.designs:
             shown = {**about, **design.model_dump(mode="json", exclude={"malformed"})}
-            if filtered is None:
-                yield {**shown, "verdict": "not judged"}
-            elif tasks and (proposal.config, proposal.mode, design.instruction.strip()) == (
-                tasks[0].config,
-                tasks[0].mode,
-                tasks[0].instruction,
-            ):
-                task = tasks.popleft()
-                count = counts.get(task.task_id)
-                rows = {"rows_sampled": count.sampled, "rows_recorded": count.recorded} if count else {}
-                yield {**shown, "labels": list(task.labels), "verdict": "accepted", **rows}
+            good = accepted.popleft() if accepted else bool(tasks) and _is_design_of(tasks[0], proposal, design)
+            if good and tasks:
+                yield {**shown, **_acceptance(tasks.popleft(), counts)}
             elif rejections:
                 rejection = rejections.popleft()
-                yield {
-                    **shown,
-                    "verdict": rejection.reason,
-                    "detail": rejection.detail or REASONS[Reason(rejection.reason)],
-                }
+                why = rejection.detail or REASONS[Reason(rejection.reason)]
+                yield {**shown, "verdict": rejection.reason, "detail": why}
+            else:
+                yield {**shown, "verdict": "not judged"}
+
+
+def _is_design_of(task: InstructionTask, proposal: Proposal, design: TaskDesign) -> bool:
+    """Whether a task was made of this design, for results that do not tell the order of their verdicts."""
+    made = (task.config, task.mode, task.instruction, task.input_fields, (task.output_field,))
+    given = (proposal.config, proposal.mode, design.instruction.strip(), design.input_fields, design.output_fields)
+    return made == given
+
+
+def _acceptance(task: InstructionTask, counts: Mapping[str, TaskCount]) -> dict[str, Any]:
+    count = counts.get(task.task_id)
+    rows = {"rows_sampled": count.sampled, "rows_recorded": count.recorded} if count else {}
+    return {"labels": list(task.labels), "verdict": "accepted", **rows}
 
 
 def _requests(clients: Clients, metadata: DatasetMetadata, proposals: Sequence[Proposal]) -> Iterator[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from dynosaur_core.errors import Code, DynosaurError
-from flows.command.arguments import AsJson, Catalog, StoreUrl, print_json
+from flows.command.arguments import AsJson, Catalog, StoreUrl, json_text, print_json
 from flows.command.screen import Screen
 from flows.options import Options
 
@@ -65,7 +64,7 @@ def explain(
     """All that is known of one dataset: its tasks, verdicts, requests."""
     from flows.command.explain import explain as explained
 
-    sys.stdout.write(json.dumps(explained(_clients(store), name), indent=2, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.write(json_text(explained(_clients(store), name), indent=2) + "\n")
 
 
 @app.command()

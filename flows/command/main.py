@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.text import printable
 from flows.command import ending, look
 from flows.command.arguments import (
     Adopt,
@@ -23,7 +24,6 @@ from flows.command.arguments import (
     WithdrawMany,
     print_json,
 )
-from flows.command.next_steps import after_release
 from flows.command.screen import Screen
 from flows.options import Options
 
@@ -150,26 +150,29 @@ def release(
     """Bring the releases up to what the store holds, and mend them."""
     options = Options.of(locals())
     from dynosaur_core.clients import open_clients
+    from flows.progress import listening
     from flows.release import release as release_flow
 
     if not options.settings().release:
         raise DynosaurError(Code.BAD_SETTING, "no release is set: give --release or DYNOSAUR_RELEASE")
     open_clients(options.settings()).join()  # a store that is not there ends here, before a flow run exists
-    state = release_flow(
-        store=store, release=release or None, verify=verify, adopt=adopt, withdraw_many=withdraw_many, return_state=True
-    )
-    data = state.result(raise_on_failure=False)
-    if isinstance(data, Exception):
-        raise data
+    screen = Screen()
+    with listening(screen.listen):
+        state = release_flow(
+            store=store,
+            release=release or None,
+            verify=verify,
+            adopt=adopt,
+            withdraw_many=withdraw_many,
+            return_state=True,
+        )
+    if screen.released is None:
+        raise _end_of(state)
     if as_json:
-        print_json(data)
+        print_json(screen.released)
     else:
-        screen = Screen()
-        screen.line(state.message or "")
-        for url, made in data["release"].items():
-            screen.line(f"{url}: version {made['version']}, {made['records']:,} records")
-        screen.next_steps(after_release(data["release_errors"], options.settings()))
-    raise typer.Exit(1 if data["release_errors"] else 0)
+        screen.show_released(options.settings())
+    raise typer.Exit(1 if screen.released["release_errors"] else 0)
 
 
 @app.command()
@@ -202,13 +205,18 @@ def _run_growth(call: Callable[[], Any], options: Options, as_json: bool) -> Non
         state = call()
     report = screen.report
     if report is None:
-        error = state.result(raise_on_failure=False)
-        raise error if isinstance(error, BaseException) else RuntimeError(state.message)
+        raise _end_of(state)
     if as_json:
         print_json(report.as_json())
     else:
         screen.show_report(settings)
     raise typer.Exit(1 if state.is_failed() else 0)
+
+
+def _end_of(state: Any) -> BaseException:
+    """Why a flow run ended before it had anything to tell."""
+    error = state.result(raise_on_failure=False)
+    return error if isinstance(error, BaseException) else RuntimeError(state.message)
 
 
 def _growth_options(options: Options) -> dict[str, Any]:
@@ -238,6 +246,12 @@ def _quiet_prefect() -> None:
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")  # 20 are few for a busy machine
+
+
+def _leave(error: DynosaurError, advice: str) -> None:
+    sys.stderr.write(f"dynosaur: {printable(str(error))}\n  -> {advice}\n")
+    sys.exit(2 if error.code in _WRONG_COMMAND else 1)
 
 
 app.add_typer(look.app)
@@ -250,7 +264,14 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except DynosaurError as error:
-        sys.stderr.write(f"dynosaur: {error}\n  -> {error.kind.advice}\n")
-        sys.exit(2 if error.code in _WRONG_COMMAND else 1)
+        _leave(error, error.kind.advice)
     except (KeyboardInterrupt, ending.TerminatedError) as end:
         ending.leave(end)
+    except Exception as error:
+        if "prefect" not in sys.modules:
+            raise
+        from flows.command.prefect_parts import PREFECT_ADVICE, prefect_away
+
+        if not (away := prefect_away(error)):
+            raise
+        _leave(away, PREFECT_ADVICE)

@@ -14,7 +14,10 @@ _FLAGS = {Code.WITHDRAWS_MANY: "--withdraw-many", Code.FOREIGN_STORE: "--adopt"}
 
 
 def after_growth(report: GrowthReport, settings: Settings) -> Iterator[str]:
-    """Lines of commands, each with its meaning; none where there is nothing to do."""
+    """Lines of commands, each with its meaning, the most urgent last; none where there is nothing to do."""
+    if report.failures:
+        yield _command("failed", settings)
+        yield _command("explain", settings, report.failures[0].repo_id)
     if report.plan.held_back:
         where = _command("grow", settings, "--catalog", settings.catalog)
         releases = [word for url in settings.release for word in ("--release", url)]
@@ -23,6 +26,13 @@ def after_growth(report: GrowthReport, settings: Settings) -> Iterator[str]:
         yield from after_release(report.release_errors, settings)
     elif not settings.release and report.grown:
         yield f"{_command('release', settings)} --release FOLDER    since no release was set"
+    if report.failure_ratio > settings.max_failure_ratio:
+        yield (
+            f"{report.failure_ratio:.0%} of the branches failed, max_failure_ratio allows "
+            f"{settings.max_failure_ratio:.0%}; what was grown is kept. To allow more: DYNOSAUR_MAX_FAILURE_RATIO"
+        )
+    if report.stopped:
+        yield f"the same command, when this is mended: {report.stopped}"
 
 
 def after_release(errors: Mapping[str, str], settings: Settings) -> Iterator[str]:

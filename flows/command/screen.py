@@ -15,12 +15,20 @@ from rich.text import Text
 from dynosaur_core.errors import ERRORS, REASONS, Code, Reason
 from dynosaur_core.report import GrowthReport
 from dynosaur_core.settings import Settings
-from flows.command.next_steps import after_growth
+from dynosaur_core.text import printable
+from flows.command.next_steps import after_growth, after_release
 
 
-def plain_table(*columns: str) -> Table:
+class PlainTable(Table):
+    """A table whose cells are shown as they are: what stands in one is neither markup nor obeyed by a terminal."""
+
+    def add_row(self, *cells: str, **options: Any) -> None:  # type: ignore[override]
+        super().add_row(*(Text(printable(cell)) for cell in cells), **options)
+
+
+def plain_table(*columns: str) -> PlainTable:
     """A table without frames, so that 80 columns hold more; only prose is wrapped."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = PlainTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in columns:
         table.add_column(name, no_wrap=name != "why", justify="right" if name in _NUMBERS else "left")
     return table
@@ -33,8 +41,9 @@ class Screen:
     """Listens to a growth and shows it."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True, highlight=False)
+        self.console = Console(stderr=True, highlight=False, markup=False, emoji=False)
         self.report: GrowthReport | None = None
+        self.released: dict[str, Any] | None = None
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -55,12 +64,12 @@ class Screen:
 
     def line(self, text: str) -> None:
         """One line; where nobody watches it stays one, however long it is."""
-        self.console.print(text, markup=False, soft_wrap=not self.console.is_terminal)
+        self.console.print(printable(text), soft_wrap=not self.console.is_terminal)
 
     def indented(self, text: str) -> None:
+        text = printable(text)
         self.console.print(
             Padding(Text(text), (0, 0, 0, 4)) if self.console.is_terminal else f"    {text}",
-            markup=False,
             soft_wrap=not self.console.is_terminal,
         )
 
@@ -73,13 +82,15 @@ class Screen:
             if value.branches:
                 self._task = self._progress.add_task("growing", total=len(value.branches), last="")
         elif kind == "branch" and self._task is not None:
-            self._progress.update(self._task, advance=1, last=f"{value[0]} {value[1]}"[:60])
+            self._progress.update(self._task, advance=1, last=printable(f"{value[0]} {value[1]}")[:60])
             if not self.console.is_terminal:
                 self.line(f"  {value[0]}: {value[1]}")
         elif kind == "release":
             self.line(f"releasing to {value}")
         elif kind == "report":
             self.report = value
+        elif kind == "released":
+            self.released = value
 
     def show_report(self, settings: Settings) -> None:
         """Tables of what was grown, refused and failed, and where to look next."""
@@ -112,23 +123,30 @@ class Screen:
         if usage.requests:
             tokens = f"{usage.prompt_tokens:,} + {usage.completion_tokens:,} tokens"
             self.line(f"model: {usage.requests:,} requests, {tokens}, {report.dollars()}")
-        for url, made in report.releases.items():
-            news = "" if made["changed"] else " (nothing new)"
-            self.line(f"release {url}: version {made['version']}, {made['records']:,} records{news}")
+        self._show_releases(report.releases, report.release_errors)
         if report.plan.held_back_because:
             self.line(f"not withdrawn: {report.plan.held_back_because}")
-        for error in report.release_errors.values():
-            self.line(f"release not made: {error}")
-        steps = list(after_growth(report, settings))
-        if report.failures:
-            steps.append(f"dynosaur failed --store {settings.store}")
-            steps.append(f"dynosaur explain {report.failures[0].repo_id} --store {settings.store}")
-        self.next_steps(steps)
+        self.next_steps(after_growth(report, settings))
 
     def next_steps(self, steps: Iterable[str]) -> None:
         """The last lines: what to type next."""
         for number, step in enumerate(steps):
             self.line(f"{'      ' if number else 'next: '}{step}")
+
+    def show_released(self, settings: Settings) -> None:
+        """What the release flow did, and how to go on where it could not."""
+        if self.released is None:
+            return
+        errors = self.released["release_errors"]
+        self._show_releases(self.released["release"], errors)
+        self.next_steps(after_release(errors, settings))
+
+    def _show_releases(self, made: dict[str, dict[str, Any]], errors: dict[str, str]) -> None:
+        for url, release in made.items():
+            news = "" if release["changed"] else " (nothing new)"
+            self.line(f"release {url}: version {release['version']}, {release['records']:,} records{news}")
+        for error in errors.values():
+            self.line(f"release not made: {error}")
 
     def show_forecast(self, forecast: dict[str, Any]) -> None:
         """The plan of a dry run and its estimated cost."""

@@ -4,50 +4,128 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from tests.support.datasets import write_dataset
 from tests.support.llm import LlmServer
 
 ROOT = Path(__file__).parents[2]
 PREFECT = [sys.executable, "-m", "prefect"]
 
 
+@dataclass
+class Night:
+    """A Prefect server that was just started, what was deployed to it, and a worker."""
+
+    environment: dict[str, str]
+    home: Path
+    deployments: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        url = f"{self.environment['PREFECT_API_URL']}/{path}"
+        # a server on SQLite that is busy says 503, and its clients ask again
+        [answer] = self.until(lambda: _unless_busy(method, url, body))
+        assert answer.is_success, answer.text
+        return answer.json() if answer.content else None
+
+    def runs(self, deployment: str) -> list[dict[str, Any]]:
+        chosen = {"deployments": {"id": {"any_": [self.deployments[deployment]["id"]]}}}
+        found: list[dict[str, Any]] = self.ask("POST", "flow_runs/filter", chosen)
+        return found
+
+    def start(self, deployment: str, parameters: dict[str, object]) -> str:
+        given = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
+        made = self.ask("POST", f"deployments/{self.deployments[deployment]['id']}/create_flow_run", given)
+        return str(made["id"])
+
+    def end_of(self, flow_run: str) -> dict[str, Any]:
+        """The state that a run ended in."""
+
+        def ended() -> dict[str, Any] | None:
+            state: dict[str, Any] = self.ask("GET", f"flow_runs/{flow_run}")["state"]
+            return state if state["type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED") else None
+
+        return self.until(ended)
+
+    def until(self, found: Callable[[], Any]) -> Any:
+        """What `found` returns as soon as it is something."""
+        deadline = time.monotonic() + 240
+        while not (value := found()):
+            assert time.monotonic() < deadline, self.log("server")[-2_000:] + self.log("worker")[-2_000:]
+            time.sleep(0.3)
+        return value
+
+    def server_errors(self) -> list[str]:
+        """What the server logged as an error, but for an SQLite that was busy for too long on a slow machine."""
+        records = re.split(r"^(?=\d\d:\d\d:\d\d\.\d+ \|)", self.log("server"), flags=re.MULTILINE)
+        return [text for text in records if "| ERROR" in text and "database is locked" not in text]
+
+    def log(self, name: str) -> str:
+        path = self.home / f"{name}.log"
+        return path.read_text() if path.exists() else ""
+
+
+@contextmanager
+def _running(night: Night, name: str, *arguments: str, **more: str) -> Iterator[None]:
+    """A `prefect` process that goes on until the block ends; it writes to `NAME.log`."""
+    with (night.home / f"{name}.log").open("ab") as log:
+        environment = {**night.environment, **more}
+        process = subprocess.Popen([*PREFECT, *arguments], env=environment, cwd=ROOT, stdout=log, stderr=log)
+        try:
+            yield
+            assert process.poll() is None, night.log(name)[-2_000:]
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+pytestmark = pytest.mark.xdist_group("night")
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Environment of a Prefect server that was just started."""
+def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
+    """The commands of prefect.yaml, on a server of their own."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     home = tmp_path_factory.mktemp("prefect")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    environment = {
-        **inherited,
+    own = {
         "PREFECT_HOME": str(home),
         "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_CLI_COLORS": "false",
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "OPENAI_API_KEY": "sk-test-secret",
     }
-    log = (home / "server.log").open("wb")
-    command = [*PREFECT, "server", "start", "--host", "127.0.0.1", "--port", str(port), "--no-ui"]
-    process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    night = Night({**inherited, **own}, home)
+    with _running(night, "server", "server", "start", "--host", "127.0.0.1", "--port", str(port), "--no-ui"):
+        night.until(lambda: _healthy(night.environment["PREFECT_API_URL"]))
+        _run(night.environment, "work-pool", "create", "dynosaur", "--type", "process")
+        _run(night.environment, "--no-prompt", "deploy", "--all")
+        night.deployments = {found["name"]: found for found in night.ask("POST", "deployments/filter", {})}
+        yield night
+
+
+def _unless_busy(method: str, url: str, body: object) -> list[httpx.Response]:
     try:
-        deadline = time.monotonic() + 120
-        while not _healthy(environment["PREFECT_API_URL"]):
-            assert process.poll() is None and time.monotonic() < deadline, (home / "server.log").read_text()[-2_000:]
-            time.sleep(0.3)
-        yield environment
-    finally:
-        process.terminate()
-        process.wait(30)
-        log.close()
+        answer = httpx.request(method, url, json=body, timeout=60)
+    except httpx.TimeoutException:
+        return []
+    return [] if answer.status_code == 503 else [answer]
 
 
 def _healthy(url: str) -> bool:
@@ -65,61 +143,59 @@ def _run(environment: dict[str, str], *arguments: str) -> str:
     return done.stdout
 
 
-def test_a_worker_runs_the_deployments(
-    server: dict[str, str], endpoint: LlmServer, catalog: Path, tmp_path: Path
-) -> None:
-    _run(server, "work-pool", "create", "dynosaur", "--type", "process")
-    _run(server, "--no-prompt", "deploy", "--all")
-    deployments = httpx.post(f"{server['PREFECT_API_URL']}/deployments/filter", json={}, timeout=30).json()
-    by_name = {deployment["name"]: deployment for deployment in deployments}
-    assert set(by_name) == {"nightly", "backfill", "release"}
-    nightly = by_name["nightly"]
+def test_deploy_all_gives_the_server_runs_to_schedule(night: Night) -> None:
+    assert set(night.deployments) == {"nightly", "backfill", "release"}
+    nightly = night.deployments["nightly"]
     assert nightly["schedules"][0]["schedule"]["cron"] == "0 3 * * *"
     assert nightly["global_concurrency_limit"]["limit"] == 1
-    form = by_name["backfill"]["parameter_openapi_schema"]
+    form = night.deployments["backfill"]["parameter_openapi_schema"]
     assert {"datasets", "errors", "from_stage", "force"} <= set(form["definitions"]["Choice"]["properties"])
+    runs = night.until(lambda: night.runs("nightly"))
+    assert all(run["auto_scheduled"] and run["state_type"] == "SCHEDULED" for run in runs)
+    assert {run["expected_start_time"][11:16] for run in runs} == {"03:00"}
+    assert night.runs("backfill") == night.runs("release") == []
+    assert night.server_errors() == []
 
+
+def test_the_schedule_starts_a_growth_and_a_worker_runs_the_deployments(
+    night: Night, endpoint: LlmServer, catalog: Path, tmp_path: Path
+) -> None:
     where = {"catalog": str(catalog), "store": str(tmp_path / "store"), "release": [str(tmp_path / "release")]}
-    environment = {**server, "OPENAI_BASE_URL": endpoint.url, "OPENAI_API_KEY": "sk-test-secret"}
-    flow_run = _create_run(server, nightly["id"], where)
-    _run(environment, "worker", "start", "--pool", "dynosaur", "--run-once")
-    state = _state(server, flow_run)
-    assert state["type"] == "COMPLETED", state
-    assert state["message"].startswith("2 grown, 1 refused, 0 failed")
-    assert (tmp_path / "release" / "manifest.json").exists()
-    asked = sum(endpoint.seen.answered.values())
+    nightly = f"deployments/{night.deployments['nightly']['id']}"
+    night.ask("PATCH", nightly, {"parameters": where})
+    soon = datetime.now(UTC) + timedelta(seconds=10)
+    rule = {"interval": 86_400, "anchor_date": soon.isoformat()}
+    night.ask("POST", f"{nightly}/schedules", [{"schedule": rule, "active": True}])
 
-    choice = {"datasets": ["shop/*"], "from_stage": "filter"}
-    again = _create_run(server, by_name["backfill"]["id"], {**where, "choice": choice, "dry_run": False})
-    _run(environment, "worker", "start", "--pool", "dynosaur", "--run-once")
-    state = _state(server, again)
-    assert state["type"] == "COMPLETED", state
-    assert state["message"].startswith("1 grown")
-    assert sum(endpoint.seen.answered.values()) == asked
-    runs = _post(server, "task_runs/filter", {"flow_runs": {"id": {"any_": [again]}}})
-    states = {run["name"]: run["state_name"] for run in runs}
-    assert states == {
-        "metadata shop/reviews": "Cached",
-        "instruction shop/reviews": "Cached",
-        "filter shop/reviews": "Completed",
-        "publish shop/reviews": "Completed",
-    }
-    everything = json.dumps([_post(server, "logs/filter", {}), _post(server, "artifacts/filter", {}), runs])
-    assert "sk-test-secret" not in everything
+    def begun() -> list[dict[str, Any]]:
+        return [run for run in night.runs("nightly") if run["state_type"] != "SCHEDULED"]
 
+    with _running(night, "worker", "worker", "start", "--pool", "dynosaur", OPENAI_BASE_URL=endpoint.url):
+        [run] = night.until(begun)
+        state = night.end_of(run["id"])
+        assert run["auto_scheduled"] and state["type"] == "COMPLETED", state
+        assert state["message"].startswith("2 grown, 1 refused, 0 failed")
+        assert (tmp_path / "release" / "manifest.json").exists()
+        asked = sum(endpoint.seen.answered.values())
 
-def _post(server: dict[str, str], path: str, body: dict[str, object]) -> list[dict[str, str]]:
-    found: list[dict[str, str]] = httpx.post(f"{server['PREFECT_API_URL']}/{path}", json=body, timeout=30).json()
-    return found
-
-
-def _create_run(server: dict[str, str], deployment: str, parameters: dict[str, object]) -> str:
-    url = f"{server['PREFECT_API_URL']}/deployments/{deployment}/create_flow_run"
-    created = httpx.post(url, json={"parameters": parameters, "state": {"type": "SCHEDULED"}}, timeout=30)
-    assert created.status_code in (200, 201), created.text
-    return str(created.json()["id"])
-
-
-def _state(server: dict[str, str], flow_run: str) -> dict[str, str]:
-    state: dict[str, str] = httpx.get(f"{server['PREFECT_API_URL']}/flow_runs/{flow_run}", timeout=30).json()["state"]
-    return state
+        write_dataset(catalog, "odd/garbage", {"train": [{"a": 1}]}).joinpath("train.jsonl").write_text("{{{{")
+        choice = {"datasets": ["shop/*", "odd/*"], "from_stage": "filter"}
+        again = night.start("backfill", {**where, "choice": choice, "dry_run": False})
+        state = night.end_of(again)
+        assert state["type"] == "FAILED", state
+        assert state["message"].startswith("50% of the branches failed, at most 20% may: 1 grown")
+        assert sum(endpoint.seen.answered.values()) == asked
+        runs = night.ask("POST", "task_runs/filter", {"flow_runs": {"id": {"any_": [again]}}})
+        assert {run["name"]: run["state_name"] for run in runs} == {
+            "metadata odd/garbage": "Failed",
+            "metadata shop/reviews": "Cached",
+            "instruction shop/reviews": "Cached",
+            "filter shop/reviews": "Completed",
+            "publish shop/reviews": "Completed",
+        }
+    # what ended by its own verdict says so in a sentence
+    assert "Traceback" not in night.log("worker"), night.log("worker")[-6_000:]
+    assert "cannot be resolved into an exception" not in night.log("worker")
+    assert night.server_errors() == []
+    told = [night.ask("POST", path, {}) for path in ("logs/filter", "artifacts/filter", "flow_runs/filter")]
+    assert "sk-test-secret" not in json.dumps(told) + night.log("worker") + night.log("server")

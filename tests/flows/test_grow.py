@@ -11,6 +11,8 @@ import pytest
 from datasets import load_dataset
 from prefect.client.orchestration import get_client
 
+from dynosaur_core.growth import contribution_name, trace_name
+from dynosaur_core.ledger import Ledger
 from dynosaur_core.models import Release
 from tests.flows.conftest import Grown
 from tests.support.datasets import REVIEW_FEATURES, reviews, write_dataset
@@ -219,3 +221,24 @@ def test_a_cap_without_a_price_does_not_begin(
     assert not endpoint.seen.attempts
     free = run_growth()
     assert free.report.grown == 2 and free.report.usage.cost_usd is None and free.report.usage.prompt_tokens > 0
+
+
+@pytest.mark.parametrize("place", ["trace", "contribution"])
+def test_what_cannot_be_written_down_of_one_branch_ends_that_branch_alone(
+    run_growth: RunGrowth, endpoint: LlmServer, tmp_path: Path, catalog: Path, place: str
+) -> None:
+    """A folder stands where the store would write a file."""
+    first = run_growth(store=str(tmp_path / "elsewhere"), release=[])
+    contribution = next(name for repo_id, name in _contributions(tmp_path / "elsewhere") if repo_id == "shop/reviews")
+    names = {"trace": trace_name("shop/reviews"), "contribution": contribution_name(contribution)}
+    (tmp_path / "store" / names[place]).mkdir(parents=True)
+    report = run_growth().report
+    assert (first.report.grown, report.grown) == (2, 1)
+    assert [(failure.repo_id, failure.code) for failure in report.failures] == [("shop/reviews", "StoreFailed")]
+    assert (tmp_path / "release" / "manifest.json").exists()
+    assert report.sampled == report.recorded + report.row_rejections.total() > 0
+    (tmp_path / "store" / names[place]).rmdir()
+
+
+def _contributions(store: Path) -> list[tuple[str, str]]:
+    return list(Ledger(f"sqlite:///{store}/ledger.db").contributions())

@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from prefect.settings import PREFECT_API_URL
 
+from dynosaur_core.ledger import Entry, Ledger
 from dynosaur_core.models import Release
 from tests.support.datasets import REVIEW_FEATURES, reviews, write_dataset
 from tests.support.llm import LlmServer
@@ -54,6 +55,10 @@ def _records(release: Path) -> list[bytes]:
     return [repr(row).encode() for file in manifest.files for row in pq.read_table(release / file.path).to_pylist()]
 
 
+def _entries(work: Path) -> list[Entry]:
+    return list(Ledger(f"sqlite:///{work}/store/ledger.db").entries())
+
+
 def test_kill_9_in_the_middle(prefect_server: None, endpoint: LlmServer, tmp_path: Path) -> None:
     catalog = tmp_path / "catalog"
     _many(catalog, 6)
@@ -73,6 +78,8 @@ def test_kill_9_in_the_middle(prefect_server: None, endpoint: LlmServer, tmp_pat
     assert not (tmp_path / "b" / "release" / "manifest.json").exists()
     while endpoint.seen.in_flight:
         time.sleep(0.05)
+    interrupted = [entry for entry in _entries(tmp_path / "b") if entry.code == "Interrupted"]
+    assert interrupted and all(entry.attempts == 1 and not entry.quarantined for entry in interrupted)
     # what was answered and the kill kept from being stored has to be asked again; nothing else
     stored = len(list((tmp_path / "b" / "store" / "answers").rglob("*.json")))
     lost = sum(endpoint.seen.answered.values()) - stored
@@ -85,4 +92,5 @@ def test_kill_9_in_the_middle(prefect_server: None, endpoint: LlmServer, tmp_pat
     assert output.startswith('{"growth_id"')
     assert set(endpoint.seen.answered) == asked
     assert sum(endpoint.seen.answered.values()) - len(asked) == lost
+    assert {entry.outcome for entry in _entries(tmp_path / "b")} == {"grown"}
     assert _records(tmp_path / "b" / "release") == _records(tmp_path / "a" / "release")

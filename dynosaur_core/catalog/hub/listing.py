@@ -23,6 +23,7 @@ from dynosaur_core.catalog.hub.http import API, Answer, HubHttp, is_repo_id
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import DatasetRef
 from dynosaur_core.protocols import Cursor
+from dynosaur_core.text import whole_number
 
 EXPAND = (
     "sha",
@@ -139,7 +140,7 @@ def entry_ref(entry: Any) -> DatasetRef | None:
         gated=_flag(entry.get("gated")),
         private=_flag(entry.get("private")),
         disabled=_flag(entry.get("disabled")),
-        size_bytes=int(size) if isinstance(size, int | float) and size >= 0 else None,
+        size_bytes=whole_number(size),
         **{
             **fields,
             "description": fields["description"] or (str(description).strip() or None if description else None),
@@ -169,9 +170,9 @@ def _date(value: Any) -> datetime | None:
         return value if value.tzinfo else value.replace(tzinfo=UTC)
     try:
         date = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
+        return date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)
+    except (TypeError, ValueError, OverflowError):  # the last: the year 1 or 9999, and another year in UTC
         return None
-    return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def _flag(value: Any) -> bool:

@@ -50,9 +50,9 @@ def _checked(done: Done) -> Done:
 def process(tmp_path: Path) -> Run:
     """Runs `dynosaur` as a process of its own, in an empty folder."""
 
-    def call(*arguments: object) -> Done:
+    def call(*arguments: object, **variables: str) -> Done:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("DYNOSAUR_")}
-        environment |= {"COLUMNS": "80", "PREFECT_API_URL": PREFECT_API_URL.value() or ""}
+        environment |= {"COLUMNS": "80", "PREFECT_API_URL": PREFECT_API_URL.value() or "", **variables}
         environment["PYTHONPATH"] = str(Path(__file__).parents[3])
         command = [sys.executable, "-m", "flows.command", *map(str, arguments)]
         done = subprocess.run(
@@ -271,7 +271,7 @@ def test_doctor_names_what_is_wrong(
     run: Run, endpoint: LlmServer, prefect_server: None, catalog: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     well = run("doctor", "--catalog", "catalog", "--store", "store", "--json")
-    assert (well.status, [finding["ok"] for finding in well.json()]) == (0, [True] * 5)
+    assert (well.status, [finding["ok"] for finding in well.json()]) == (0, [True] * 6)
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     monkeypatch.setenv("DYNOSAUR_LLM__RETRY_S", "1")
     ill = run("doctor", "--catalog", "nowhere", "--store", "store", "--json")
@@ -279,3 +279,14 @@ def test_doctor_names_what_is_wrong(
     wrong = {finding["part"]: finding for finding in ill.json() if not finding["ok"]}
     assert set(wrong) == {"catalogue nowhere", "model gpt-5.6-luna"}
     assert all(finding["what_to_do"] for finding in wrong.values())
+
+
+def test_a_prefect_that_is_away_is_one_sentence(process: Run, catalog: Path) -> None:
+    rules = {"DYNOSAUR_DESIGNING__DESIGNERS": "rules", "PREFECT_CLIENT_MAX_RETRIES": "0"}
+    done = process(
+        *("grow", "--catalog", "catalog", "--store", "store"), PREFECT_API_URL="http://127.0.0.1:9/api", **rules
+    )
+    assert (done.status, done.out) == (1, "")
+    sentence, advice = done.err.splitlines()[-2:]
+    assert sentence.startswith("dynosaur: ConnectionFailed: Prefect (http://127.0.0.1:9/api) does not answer")
+    assert "prefect server start" in advice

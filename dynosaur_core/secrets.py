@@ -1,0 +1,128 @@
+"""Secrets of the environment are struck out wherever text leaves for a database, a file, a log or a screen.
+
+An endpoint that echoes the key it was sent, or an error that quotes an address with a password, would spread it
+otherwise. Known are the variables with telling names (OPENAI_API_KEY, HF_TOKEN, AWS_SECRET_ACCESS_KEY...), passwords in
+addresses, and what `remember` was given.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import os
+import re
+import time
+import traceback
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote, quote_plus, unquote
+
+STRUCK = "[secret]"
+"""Stands where a secret was."""
+_MIN_CHARS = 8
+"""A shorter value is not struck out: it may be a word of any text."""
+_TELLING = re.compile(
+    r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|AUTH_STRING|CONNECTION_STRING)$", re.I
+)
+_PASSWORD = re.compile(r"(?<=://)([^/@\s:]*:)([^/@\s]+)(?=@)")
+
+_CACHED_S = 0.05
+"""The environment is read anew no more often: texts are struck by the thousand."""
+
+_remembered: set[str] = set()
+_cached: tuple[float, frozenset[str]] = (-_CACHED_S, frozenset())
+
+
+def remember(*secrets: str | None) -> None:
+    """Strikes these out from now on too: a token from a file, an address with a password from the settings."""
+    global _cached
+    for secret in filter(None, secrets):
+        _remembered.update(_passwords(secret) if "://" in secret else [secret])
+    _cached = (-_CACHED_S, frozenset())
+
+
+def strike(text: str) -> str:
+    """`text` with every known secret replaced by STRUCK, also where it is quoted, in base64, or cut short."""
+    forms = _forms(_known())
+    for form in forms:
+        text = text.replace(form, STRUCK)
+    for form in forms:
+        text = _strike_beginnings(text, form)
+    return _PASSWORD.sub(rf"\1{STRUCK}", text) if "://" in text else text
+
+
+def _strike_beginnings(text: str, form: str) -> str:
+    """Half of a secret and more is struck out as well: messages are quoted up to a length."""
+    head = form[: max(_MIN_CHARS, (len(form) + 1) // 2)]
+    start = text.find(head)
+    while start >= 0:
+        end = start + len(head)
+        while end < len(text) and end - start < len(form) and text[end] == form[end - start]:
+            end += 1
+        text = text[:start] + STRUCK + text[end:]
+        start = text.find(head, start + len(STRUCK))
+    return text
+
+
+def strike_logs() -> None:
+    """From now on no log record of this process holds a known secret, whoever writes it; may be called again."""
+    make = logging.getLogRecordFactory()
+    if getattr(make, "strikes_secrets", False):
+        return
+
+    def struck(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = make(*args, **kwargs)
+        if _known():
+            record.msg, record.args = strike(record.getMessage()), ()
+            if record.exc_info and record.exc_info[1]:
+                record.exc_text = strike("".join(traceback.format_exception(record.exc_info[1])).rstrip("\n"))
+        return record
+
+    struck.strikes_secrets = True  # type: ignore[attr-defined]
+    logging.setLogRecordFactory(struck)
+
+
+def _known() -> frozenset[str]:
+    global _cached
+    moment, found = _cached
+    if time.monotonic() - moment > _CACHED_S:
+        found = frozenset(secret for secret in _remembered.union(_of_environment()) if len(secret) >= _MIN_CHARS)
+        _cached = time.monotonic(), found
+    return found
+
+
+def _of_environment() -> Iterator[str]:
+    for name, value in os.environ.items():
+        if _TELLING.search(name):
+            yield value
+        if "://" in value:
+            yield from _passwords(value)
+
+
+def _passwords(address: str) -> list[str]:
+    return [password for _, password in _PASSWORD.findall(address)]
+
+
+@lru_cache(maxsize=16)
+def _forms(secrets: frozenset[str]) -> tuple[str, ...]:
+    """The spellings under which they are looked for, the longest first."""
+    forms: set[str] = set()
+    for secret in secrets:
+        for text in {secret, unquote(secret)}:
+            quoted = (quote(text, safe="", errors="replace"), quote_plus(text, errors="replace"))
+            forms |= {text, *quoted, json.dumps(text)[1:-1], *_base64(text.encode("utf-8", "replace"))}
+    return tuple(sorted((form for form in forms if len(form) >= _MIN_CHARS), key=lambda form: (-len(form), form)))
+
+
+def _base64(secret: bytes) -> set[str]:
+    """What is the same in base64 whatever stands before and after: one form for each of the three places to begin."""
+    forms: set[str] = set()
+    for before in range(3):
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            whole = encode(b"\0" * before + secret).decode()
+            first = -(-8 * before // 6)
+            last = 8 * (before + len(secret)) // 6
+            forms.add(whole[first:last])
+    return forms

@@ -1,0 +1,41 @@
+"""How a flow run ends, and what its log says of it: a sentence for what has one, a traceback for bugs alone."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from prefect.exceptions import FailedRun
+from prefect.states import Failed, State
+
+from dynosaur_core.errors import Code, DynosaurError
+
+_LOGGERS = ("prefect.flow_runs", "prefect.task_runs", "prefect.engine")
+
+
+def failed(message: str) -> State[Any]:
+    """A flow run that did its work and whose verdict is Failed. It holds no data: Prefect would raise them."""
+    return Failed(message=message)
+
+
+class _Sentence(logging.Filter):
+    """Replaces the traceback of an error that has a code by the error's sentence, but for who debugs."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        coded = isinstance(error, DynosaurError) and error.code is not Code.UNEXPECTED
+        if (coded or isinstance(error, FailedRun)) and not logging.getLogger(record.name).isEnabledFor(logging.DEBUG):
+            record.msg = f"{error} -> {error.kind.advice}" if isinstance(error, DynosaurError) else f"failed: {error}"
+            record.args = ()
+            record.exc_info = record.exc_text = None
+        return True
+
+
+def _sentences_in_logs() -> None:
+    """From now on the flow and task runs of this process log so."""
+    sentence = _Sentence()
+    for name in _LOGGERS:
+        logging.getLogger(name).addFilter(sentence)
+
+
+_sentences_in_logs()  # with the flows: a worker imports them and nothing else of ours

@@ -1,0 +1,47 @@
+"""What Prefect stands on: the installed versions are those that are promised, and a pair that broke it is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flows.command.prefect_parts import TESTED, installed, misfits, try_schedule
+
+ROOT = Path(__file__).parents[3]
+
+
+def _pins() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text().split()
+    return dict(line.split("==") for line in lines if "==" in line)
+
+
+def test_misfits_are_none_in_what_is_pinned_and_installed() -> None:
+    pins = _pins()
+    assert misfits({name: pins[name] for name in TESTED}) == []
+    assert misfits(installed()) == []
+    assert {name: pins[name] for name in TESTED} == TESTED  # a new pin is a new pair: try it, then write it there
+
+
+@pytest.mark.parametrize(
+    ("name", "have", "words"),
+    [
+        ("sqlalchemy", "2.1.9", "prefect 3.8.8 with sqlalchemy 2.1.9 is not a tested pair: 2.0.58 is"),
+        ("fastapi", "0.151.0", "prefect 3.8.8 with fastapi 0.151.0 is not a tested pair: 0.150.0 is"),
+        ("websockets", "17.0", "prefect 3.8.8 requires websockets"),
+        ("rich", "16.1", "prefect 3.8.8 requires rich"),
+    ],
+)
+def test_misfits_name_a_pair_that_nobody_tried_and_a_requirement_that_is_not_met(
+    name: str, have: str, words: str
+) -> None:
+    found = misfits({**installed(), name: have})
+    assert any(words in sentence for sentence in found), found
+
+
+def test_try_schedule_has_the_server_schedule_a_run_and_leaves_nothing(prefect_server: None) -> None:
+    from prefect.client.orchestration import get_client
+
+    assert "it schedules" in try_schedule()
+    with get_client(sync_client=True) as client:
+        assert [flow.name for flow in client.read_flows() if flow.name.startswith("dynosaur doctor")] == []

@@ -1,0 +1,93 @@
+"""What the screen shows is text, whatever it looks like, and its last lines say what to type next."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+
+import pytest
+
+from dynosaur_core.models import DatasetRef, GrowthPlan
+from dynosaur_core.report import Failure, GrowthReport
+from dynosaur_core.settings import Settings
+from flows.command.arguments import json_text
+from flows.command.screen import Screen, plain_table
+
+MARKUP = "[/b] [red]x[/red] :smile: [link=http://x]y[/link]"
+
+
+def _shown(show: Callable[[Screen], object]) -> str:
+    screen = Screen()
+    screen.console.file = written = io.StringIO()
+    show(screen)
+    return written.getvalue()
+
+
+def _table(text: str) -> Callable[[Screen], object]:
+    def show(screen: Screen) -> None:
+        table = plain_table("dataset", "why")
+        table.add_row("a/b", text)
+        screen.console.print(table)
+
+    return show
+
+
+@pytest.mark.parametrize(
+    "show",
+    [
+        lambda screen: screen.line(MARKUP),
+        lambda screen: screen.indented(MARKUP),
+        _table(MARKUP),
+        lambda screen: (screen.listen("plan", _plan(1)), screen.listen("branch", ("a/b", MARKUP))),
+    ],
+)
+def test_screen_shows_markup_as_it_is(show: Callable[[Screen], object]) -> None:
+    assert MARKUP in _shown(show)
+
+
+@pytest.mark.parametrize("odd", ["\x1b[2J", "\x9b31m", "\u202e", "\x07", "\x00"])
+def test_screen_and_json_hold_nothing_that_a_terminal_obeys(odd: str) -> None:
+    shown = _shown(lambda screen: (screen.line(f"a{odd}b"), screen.indented(odd), _table(odd)(screen)))
+    assert odd[0] not in shown
+    assert odd[0] not in json_text({"detail": f"a{odd}b"})
+    assert json.loads(json_text({"detail": f"a{odd}b"})) == {"detail": f"a{odd}b"}
+
+
+def _plan(branches: int) -> GrowthPlan:
+    new = tuple(DatasetRef(repo_id=f"a/{n}", revision="r") for n in range(branches))
+    return GrowthPlan(surveyed=branches, new=new)
+
+
+def _last_lines(report: GrowthReport, **given: object) -> list[str]:
+    def show(screen: Screen) -> None:
+        screen.listen("report", report)
+        screen.show_report(Settings(store="kept", **given))  # type: ignore[arg-type]
+
+    return _shown(show).splitlines()[-3:]
+
+
+def test_last_line_of_a_growth_without_a_release_says_how_to_make_one() -> None:
+    report = GrowthReport("g", _plan(1), grown=1)
+    assert _last_lines(report)[-1] == "no release is set; to make one: dynosaur release --store kept --release FOLDER"
+
+
+def test_last_line_of_a_release_that_was_not_made_says_how_to_make_it() -> None:
+    report = GrowthReport("g", _plan(1), grown=1, release_errors={"out": "out: ReleaseFailed: no room"})
+    *_, told, last = _last_lines(report, release=["out"])
+    assert told == "release not made: out: ReleaseFailed: no room"
+    assert last == "next: when that is mended: dynosaur release --store kept --release out"
+
+
+def test_last_lines_of_a_passed_threshold_name_it_and_where_to_look() -> None:
+    failure = Failure("a/0", "UnreadableFiles", "metadata", MARKUP, 1, "tell its owner")
+    failed, explain, last = _last_lines(GrowthReport("g", _plan(2), grown=1, failures=[failure]), release=["out"])
+    assert failed == "next: dynosaur failed --store kept"
+    assert explain.strip() == "dynosaur explain a/0 --store kept"
+    assert last.startswith("failed: 50% of the branches failed, max_failure_ratio allows 20%")
+    assert "DYNOSAUR_MAX_FAILURE_RATIO" in last
+
+
+def test_last_line_of_a_stopped_growth_says_why() -> None:
+    last = _last_lines(GrowthReport("g", _plan(2), stopped="ModelKeyRefused: wrong key"), release=["out"])[-1]
+    assert last == "stopped: ModelKeyRefused: wrong key; when that is mended, the same command goes on from here"

@@ -1,0 +1,179 @@
+"""A growth's bookkeeping: whatever text a dataset, model or endpoint sends can be written down, and attempts count."""
+
+from __future__ import annotations
+
+import io
+import json
+import types
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from dynosaur_core.errors import Code, DynosaurError, Reason
+from dynosaur_core.growth import Growth, trace_name
+from dynosaur_core.ledger import Entry, Ledger, Outcome
+from dynosaur_core.models import (
+    Contribution,
+    DatasetMetadata,
+    DatasetRef,
+    FilterResult,
+    GrowthPlan,
+    InstructionRecord,
+    Proposal,
+)
+from dynosaur_core.report import GrowthReport
+from dynosaur_core.settings import Settings
+from dynosaur_core.store import Store
+from flows.command.screen import Screen
+from tasks.artifacts import growth_markdown
+from tests.ledger.conftest import ledger as ledger
+from tests.ledger.conftest import postgres_url as postgres_url
+
+HOSTILE = st.one_of(
+    st.text(st.characters(codec=None), max_size=12),
+    st.sampled_from(
+        ["\x00", "\ud83d", "\udcff\ud800", "[/b]", "[link=x]", "a" * 300, "\x1b[2J", "\u202e", "|`<b>", "'; --", ""]
+    ),
+    st.text("a\x00\ud800\udc00[/]\n\u2028", max_size=400),
+)
+
+
+@cache
+def anything(kind: Any) -> st.SearchStrategy[Any]:
+    """Values of a field's type, every text in them hostile."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return anything(parts[0])
+    if origin is tuple:
+        return st.lists(anything(parts[0]), max_size=2).map(tuple)
+    if origin is dict:
+        return st.dictionaries(HOSTILE, st.one_of(HOSTILE, st.lists(HOSTILE, max_size=2)), max_size=2)
+    if origin is Literal:
+        return st.sampled_from(parts)
+    if origin in (Union, types.UnionType):
+        return st.one_of(*(anything(part) for part in parts))
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        fields = {name: field.annotation for name, field in kind.model_fields.items() if name != "children"}
+        return st.fixed_dictionaries({name: anything(part) for name, part in fields.items()}).map(kind.model_validate)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return st.sampled_from(list(kind))
+    plain = {str: HOSTILE, int: st.integers(0, 2**31 - 1), bool: st.booleans(), type(None): st.none()}
+    moments = st.datetimes(datetime(2000, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC))
+    return {**plain, float: st.floats(0, 1e6), datetime: moments}[kind]
+
+
+def _growth(ledger: Ledger, store: Store, plan: GrowthPlan | None = None) -> Growth:
+    report = GrowthReport("20260101T000000-abcd", plan or GrowthPlan())
+    return Growth(report.growth_id, "folder x", ledger, store, Settings(), report)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(
+    ref=anything(DatasetRef),
+    metadata=anything(DatasetMetadata),
+    proposals=st.lists(anything(Proposal), max_size=2),
+    filtered=anything(FilterResult),
+    contribution=anything(Contribution),
+    record=anything(InstructionRecord),
+    code=st.sampled_from(sorted(Code)),
+    said=HOSTILE,
+)
+def test_bookkeeping_takes_hostile_text_in_every_field_of_every_noun(
+    ledger: Ledger,
+    tmp_path: Path,
+    ref: DatasetRef,
+    metadata: DatasetMetadata,
+    proposals: list[Proposal],
+    filtered: FilterResult,
+    contribution: Contribution,
+    record: InstructionRecord,
+    code: Code,
+    said: str,
+) -> None:
+    store = Store(str(tmp_path / "store"))
+    growth = _growth(ledger, store, GrowthPlan(new=(ref,), cut_off=said))
+    error = DynosaurError(code, said)
+    parts = {"metadata": metadata, "instruction": proposals, "filter": filtered, "publish": contribution}
+    for end in (
+        lambda: growth.grown(ref, contribution),
+        lambda: growth.refused(ref, "metadata", Reason.EMPTY, said),
+        lambda: growth.failed(ref, "publish", error),
+        lambda: growth.set_back(ref, error),
+    ):
+        growth.begin(ref)
+        growth.trace(ref, {**parts, "record": record, "error": str(error)})
+        end()
+        entry = ledger.get(ref.repo_id)
+        assert entry is not None
+        assert entry.dataset_ref() == ref
+    assert json.loads(store.read_bytes(trace_name(ref.repo_id)) or b"")["publish"]["license"] == contribution.license
+    growth.report.release_errors = {said: said}
+    growth.report.add_branch(None, None, contribution)
+    page = growth_markdown(growth.report)
+    screen = Screen()
+    screen.console.file = io.StringIO()
+    screen.listen("plan", growth.report.plan)
+    screen.listen("branch", (ref.repo_id, str(error)))
+    screen.listen("report", growth.report)
+    screen.show_report(Settings())
+    for shown in (page, screen.console.file.getvalue(), json.dumps(growth.report.as_json())):
+        assert "\x00" not in shown and "\x1b" not in shown and "\u202e" not in shown
+        shown.encode()
+    ledger.finish_growth(growth.growth_id, growth.report.as_json(), datetime.now(UTC))
+
+
+REF = DatasetRef(repo_id="x/killer", revision="a" * 40)
+
+
+def _entry(ledger: Ledger) -> Entry:
+    entry = ledger.get(REF.repo_id)
+    assert entry is not None
+    return entry
+
+
+def test_begin_counts_the_attempt_before_it_is_made(ledger: Ledger, tmp_path: Path) -> None:
+    """Each round is a growth whose process dies at work on the dataset."""
+    store = Store(str(tmp_path))
+    for attempt in range(1, 6):
+        growth = _growth(ledger, store)
+        growth.begin(REF)
+        entry = _entry(ledger)
+        assert (entry.code, entry.attempts, entry.quarantined) == ("Interrupted", attempt, attempt == 5)
+        due = entry.next_try is not None and entry.next_try <= growth.clock()
+        assert due is (attempt < 5)
+    assert entry.outcome is Outcome.FAILED
+
+
+def test_begin_costs_nothing_where_the_branch_ends_or_is_set_back(ledger: Ledger, tmp_path: Path) -> None:
+    growth = _growth(ledger, Store(str(tmp_path)))
+    for _ in range(7):  # nights on which the model was away, or somebody ended the growth
+        growth.begin(REF)
+        growth.failed(REF, "instruction", DynosaurError(Code.MODEL_UNREACHABLE, "away"))
+        growth.begin(REF)
+        growth.set_back(REF, DynosaurError(Code.INTERRUPTED, "ended"))
+    assert (_entry(ledger).attempts, _entry(ledger).quarantined) == (0, False)
+    growth.begin(REF)
+    growth.failed(REF, "metadata", DynosaurError(Code.TIMED_OUT, "hangs"))
+    entry = _entry(ledger)
+    assert (entry.code, entry.attempts) == ("TimedOut", 1)
+    assert entry.next_try is not None and entry.next_try - entry.updated > timedelta(hours=19)
+    growth.begin(REF)  # a death counts on: the same revision was tried before
+    assert _entry(ledger).attempts == 2
+
+
+def test_apart_puts_those_that_were_interrupted_last_and_alone(ledger: Ledger, tmp_path: Path) -> None:
+    refs = [DatasetRef(repo_id=f"x/{name}", revision="a" * 40) for name in ("twice", "fresh", "once", "back")]
+    twice, fresh, once, back = refs
+    for begun in ([twice, once], [twice]):
+        growth = _growth(ledger, Store(str(tmp_path)))
+        for ref in begun:
+            growth.begin(ref)
+    growth.begin(back)
+    growth.set_back(back, DynosaurError(Code.INTERRUPTED, "ended"))
+    assert _growth(ledger, growth.store).apart(refs) == ([fresh, back], [once, twice])
