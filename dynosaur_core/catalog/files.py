@@ -22,6 +22,7 @@ from datasets.utils import disable_progress_bars, tqdm
 from datasets.utils.logging import set_verbosity
 from huggingface_hub import DatasetCard
 
+from dynosaur_core.card import MAX_CARD_BYTES, decode_card
 from dynosaur_core.catalog.splits import split_role
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
@@ -147,11 +148,12 @@ class FolderSource:
 
 
 def read_card(folder: Path) -> str:
-    """Text of README.md, "" where there is none; a link to a file elsewhere is none."""
+    """Text of README.md, "" where there is none; a link to a file elsewhere is none. Raises UnreadableCard."""
     path = folder / "README.md"
     if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
         return ""
-    return path.read_text(encoding="utf-8", errors="replace")
+    with path.open("rb") as file:
+        return decode_card(file.read(MAX_CARD_BYTES))
 
 
 def _data_file_patterns(folder: Path) -> Iterator[str]:

@@ -50,9 +50,9 @@ class FolderCatalog:
     def _ref(self, folder: Path) -> DatasetRef:
         revision, newest = _fingerprint(folder)
         try:
-            listing = listing_fields(parse_card(read_card(folder)))
+            listing = listing_fields(parse_card(read_card(folder), header_only=True))
         except DynosaurError:
-            listing = {}  # the metadata stage says what is wrong with the card
+            listing = {"unreadable_card": True}  # the metadata stage says what is wrong with the card
         return DatasetRef(
             repo_id=folder.relative_to(self.root).as_posix(), revision=revision, last_modified=newest, **listing
         )

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import Features
 
+from dynosaur_core.card import decode_card
 from dynosaur_core.catalog.files import FolderSource, first_line, module_of
 from dynosaur_core.catalog.hub.http import API, FILES, Answer, EntryMissingError, HubHttp, repo_path
 from dynosaur_core.catalog.splits import split_role
@@ -72,7 +73,7 @@ class RemoteRepo:
 
         try:
             text: bytes = self.get(f"{self._resolve}README.md", FILES, checked)
-            return text.decode("utf-8", "replace")
+            return decode_card(text)
         except EntryMissingError:
             return ""
 
