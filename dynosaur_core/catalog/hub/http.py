@@ -18,6 +18,7 @@ from huggingface_hub import get_token
 
 from dynosaur_core.catalog.hub.quota import Quotas, retry_after
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.exchange import bounded, within
 
 T = TypeVar("T")
 API, FILES, VIEWER, STORAGE = "api", "resolvers", "viewer", "storage"
@@ -78,17 +79,26 @@ class HubHttp:
     """GET requests to one Hub. Safe to share between threads; see `shared_http`."""
 
     def __init__(
-        self, endpoint: str, token: str | None, *, timeout_s: float = 30.0, tries: int = 5, backoff_s: float = 0.5
+        self,
+        endpoint: str,
+        token: str | None,
+        *,
+        timeout_s: float = 30.0,
+        exchange_s: float = 120.0,
+        tries: int = 5,
+        backoff_s: float = 0.5,
     ) -> None:
         self.endpoint = endpoint.rstrip("/")
         self.tries, self.timeout_s, self.backoff_s = tries, timeout_s, backoff_s
+        self.exchange_s = exchange_s
+        """Seconds for one answer with its redirects and interim responses, from the first to the last byte."""
         self.quotas = Quotas()
         self.unreachable: dict[str, float] = {}
         """Addresses beside the Hub that did not answer, and until when they are not asked (`time.monotonic()`)."""
         self._token = token
         limits = httpx.Limits(max_connections=64, max_keepalive_connections=32)
         hooks = {"response": [self._seen]}
-        self._client = httpx.Client(follow_redirects=True, limits=limits, event_hooks=hooks)
+        self._client = bounded(httpx.Client(follow_redirects=True, limits=limits, event_hooks=hooks))
 
     def get(
         self,
@@ -139,20 +149,22 @@ class HubHttp:
         deadline: float,
         max_bytes: int,
     ) -> Answer:
+        end = min(deadline, time.monotonic() + self.exchange_s)
         timeout = min(self.timeout_s, deadline - time.monotonic())
         if timeout <= 0:
             raise DynosaurError(Code.TIMED_OUT, "its time for reading was up")
         sent = {"User-Agent": "dynosaur", **(headers or {})}
         if self._token and url.startswith((self.endpoint + "/", self.endpoint.replace("://", "://datasets-server."))):
             sent["Authorization"] = f"Bearer {self._token}"
-        with self._client.stream("GET", url, params=params, headers=sent, timeout=timeout) as response:
+        asked = self._client.stream("GET", url, params=params, headers=sent, timeout=timeout)
+        with within(end), asked as response:
             parts, size = [], 0
             for part in response.iter_bytes():
                 parts.append(part)
                 size += len(part)
                 if size > max_bytes:
                     raise DynosaurError(Code.TOO_LARGE, f"{_name(url)} is beyond {max_bytes} bytes")
-                if time.monotonic() > deadline:
+                if time.monotonic() > end:
                     raise DynosaurError(Code.TIMED_OUT, f"{_name(url)} came too slowly")
             link = response.links.get("next", {}).get("url")
             hops = len(response.history) + 1
