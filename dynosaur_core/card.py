@@ -54,7 +54,7 @@ class Card:
             while stack:
                 value = stack.pop()
                 if isinstance(value, Mapping):
-                    stack.extend(reversed(value.values()))
+                    stack.extend(reversed([*value.values()]))
                 elif isinstance(value, list):
                     stack.extend(reversed(value))
                 elif value is not None and str(value).strip():

@@ -24,7 +24,7 @@ _CORE = "tag:yaml.org,2002:"
 _CONTAINERS = {None, "!", f"{_CORE}seq", f"{_CORE}map"}
 _TEXTS = {None, "!", f"{_CORE}str"}
 _WORDS = {f"{_CORE}{name}" for name in ("null", "bool", "int", "float", "timestamp")}
-_RESOLVER = yaml.resolver.Resolver()
+_RESOLVER: Any = yaml.resolver.Resolver()
 _CHARS_PER_NODE = 1_000
 
 
@@ -51,8 +51,8 @@ def read_yaml(text: str) -> Any:
     """The document's value: dicts with text keys, lists, texts and None. Raises BadYamlError."""
     if len(text) > MAX_CHARS:
         raise BadYamlError(f"it is longer than {MAX_CHARS:,} characters")
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.startswith("%"):  # the C parser compares every such line with all before it
+    for number, words in enumerate(text.split("\n"), start=1):
+        if words.startswith("%"):  # the C parser compares every such line with all before it
             raise BadYamlError("it holds a YAML directive", number)
     builder = _Builder()
     try:
@@ -103,7 +103,7 @@ class _Builder:
     def _scalar(self, event: yaml.ScalarEvent, line: int) -> None:
         plain_null = event.implicit[0] and event.value in _NULLS
         if event.tag not in _TEXTS and not self._is_word(event):
-            raise BadYamlError(f"it holds a value with the tag {event.tag[:100]!r}", line)
+            raise BadYamlError(f"it holds a value with the tag {str(event.tag)[:100]!r}", line)
         size = 1 + len(event.value) // _CHARS_PER_NODE
         self._add(None if plain_null else event.value, size, event.anchor, line)
 
@@ -130,9 +130,10 @@ class _Builder:
         self._add(done.value, done.size, done.anchor, done.line)
 
     def _alias(self, event: yaml.AliasEvent, line: int) -> None:
-        if event.anchor not in self._anchors:
-            raise BadYamlError(f"the alias *{event.anchor[:100]} names nothing that is complete", line)
-        self._add(*self._anchors[event.anchor], None, line)
+        known = self._anchors.get(str(event.anchor))
+        if known is None:
+            raise BadYamlError(f"the alias *{str(event.anchor)[:100]} names nothing that is complete", line)
+        self._add(*known, None, line)
 
     def _add(self, value: Any, size: int, anchor: str | None, line: int) -> None:
         self._nodes += size

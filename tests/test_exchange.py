@@ -22,9 +22,9 @@ def test_bounded_client_ends_an_exchange_that_never_ends(library: object, kind: 
     ended = threading.Event()
 
     def ask() -> None:
-        with bounded(library.Client(timeout=5)) as client, pytest.raises(library.TimeoutException):
-            with within(time.monotonic() + 0.3):
-                client.get(address)
+        timed_out = pytest.raises(library.TimeoutException)
+        with bounded(library.Client(timeout=5)) as client, timed_out, within(time.monotonic() + 0.3):
+            client.get(address)
         ended.set()
 
     with dripping(kind) as address:

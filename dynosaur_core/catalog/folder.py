@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dynosaur_core.card import listing_fields, parse_card
-from dynosaur_core.catalog.files import FolderSource, read_card
+from dynosaur_core.catalog.children import FolderChild
+from dynosaur_core.catalog.files import read_card
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import DatasetRef
 from dynosaur_core.protocols import Cursor
+from dynosaur_core.settings import Reading, Sampling
 
 
 class FolderCatalog:
@@ -20,11 +22,13 @@ class FolderCatalog:
 
     scope = ""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, reading: Reading | None = None, deadline_s: float | None = None) -> None:
         if not root.is_dir():
             raise DynosaurError(Code.BAD_CATALOG, f"{root} is not a folder")
         self.root = root
         self.name = f"folder {root.name}"
+        self.reading = reading or Reading()
+        self.deadline_s = Sampling().deadline_s if deadline_s is None else deadline_s
 
     def list(self, cursor: Cursor | None = None) -> Iterator[DatasetRef]:
         for folder in _dataset_folders(self.root):
@@ -35,8 +39,8 @@ class FolderCatalog:
     def ref(self, repo_id: str) -> DatasetRef:
         return self._ref(self._folder(repo_id))
 
-    def open(self, ref: DatasetRef) -> FolderSource:
-        return FolderSource(self._folder(ref.repo_id), ref.repo_id)
+    def open(self, ref: DatasetRef) -> FolderChild:
+        return FolderChild(self._folder(ref.repo_id), ref.repo_id, self.reading, self.deadline_s)
 
     def _folder(self, repo_id: str) -> Path:
         """The folder of an id, which is text from outside: what the listing would not show is not found."""

@@ -9,7 +9,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -93,7 +93,7 @@ class HubHttp:
         self.exchange_s = exchange_s
         """Seconds for one answer with its redirects and interim responses, from the first to the last byte."""
         self.quotas = Quotas()
-        self.unreachable: dict[str, float] = {}
+        self.unreachable: MutableMapping[str, float] = {}
         """Addresses beside the Hub that did not answer, and until when they are not asked (`time.monotonic()`)."""
         self._token = token
         limits = httpx.Limits(max_connections=64, max_keepalive_connections=32)
@@ -114,9 +114,8 @@ class HubHttp:
         """What `parse` makes of the answer. Transient faults, and bodies that `parse` refuses by ValueError, are tried
         again a few times. `deadline` is in seconds of `time.monotonic()`. Raises DynosaurError."""
         for attempt in range(self.tries):
-            self.quotas.take(resource, deadline)
             try:
-                return parse(self._fetch(url, params, headers, deadline, max_bytes))
+                return parse(self.once(url, resource, params, headers, deadline, max_bytes))
             except DynosaurError as error:
                 if not self._again(error, resource, attempt, deadline):
                     raise
@@ -132,7 +131,7 @@ class HubHttp:
         if wait is None:
             wait = self.backoff_s * 2**attempt * random.uniform(0.5, 1.5)
         if error.code is Code.RATE_LIMITED:
-            self.quotas.pause(resource, wait)  # holds back this thread and all others, when they next ask
+            self.pause(resource, wait)  # holds back this thread and all others, when they next ask
         if attempt == self.tries - 1 or error.code not in _PASSING:
             return False
         if error.code is not Code.RATE_LIMITED:
@@ -141,14 +140,21 @@ class HubHttp:
             time.sleep(wait)
         return True
 
-    def _fetch(
+    def pause(self, resource: str, seconds: float) -> None:
+        """Nobody asks for this resource in the next `seconds`."""
+        self.quotas.pause(resource, seconds)
+
+    def once(
         self,
         url: str,
+        resource: str,
         params: Mapping[str, Any] | None,
         headers: Mapping[str, str] | None,
         deadline: float,
         max_bytes: int,
     ) -> Answer:
+        """One try of `get`, when the quota allows it. Raises DynosaurError, and what the HTTP client raises."""
+        self.quotas.take(resource, deadline)
         end = min(deadline, time.monotonic() + self.exchange_s)
         timeout = min(self.timeout_s, deadline - time.monotonic())
         if timeout <= 0:
