@@ -151,6 +151,8 @@ class _Builder:
         elif parent.key is None:
             if isinstance(value, dict | list):
                 raise BadYamlError("a key is no text", line)
+            if value == "<<":  # what it would merge is not seen here, and by others it is
+                raise BadYamlError("it holds a merge key", line)
             parent.key = "null" if value is None else value
         else:
             parent.value[parent.key], parent.key = value, None

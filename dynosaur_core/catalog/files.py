@@ -6,7 +6,6 @@ Only formats that are plain data are read: a pickle or a loading script would ru
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 from datasets import Audio, Features, Image, Pdf, Value, Video, get_dataset_config_names, load_dataset_builder
-from datasets.config import REPOYAML_FILENAME
 from datasets.exceptions import DatasetGenerationError, DatasetsError
 from datasets.utils import disable_progress_bars, tqdm
 from datasets.utils.logging import set_verbosity
-from huggingface_hub import DatasetCard
 
 from dynosaur_core.card import MAX_CARD_BYTES, decode_card
+from dynosaur_core.catalog.inside import check_folder, check_path
 from dynosaur_core.catalog.splits import split_role
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
@@ -64,7 +62,7 @@ class FolderSource:
         return read_card(self.folder)
 
     def subsets(self) -> list[SourceSubset]:
-        self._check_patterns()
+        check_folder(self.folder)
         try:
             names = get_dataset_config_names(str(self.folder))
         except (*READ_ERRORS, RuntimeError) as error:
@@ -116,32 +114,20 @@ class FolderSource:
         except READ_ERRORS as error:
             raise DynosaurError(Code.UNREADABLE_FILES, f"{Path(files[0]).name}: {first_line(error)}") from error
 
-    def _check_patterns(self) -> None:
-        """A card may name data files; they must lie inside the dataset's own folder.
-
-        The folder's path becomes part of their patterns, where these signs would mean other folders.
-        """
-        if signs := re.search(r"[*?\[]|::", str(self.folder.resolve())):
-            message = f"the folder's path holds {signs[0]!r}, which file patterns use: rename it"
-            raise DynosaurError(Code.UNREADABLE_FILES, message)
-        for pattern in _data_file_patterns(self.folder):
-            if "://" in pattern or "::" in pattern or pattern.startswith(("/", "~")) or ".." in pattern.split("/"):
-                message = f"its card names files outside of the dataset: {pattern[:200]!r}"
-                raise DynosaurError(Code.UNREADABLE_FILES, message)
-
     def _check_files(self, builder: Any) -> None:
         root = self.folder.resolve()
         for paths in builder.config.data_files.values():
             for path in paths:
-                if not Path(str(path)).resolve().is_relative_to(root):
-                    raise DynosaurError(Code.UNREADABLE_FILES, "a data file is a link to outside of the dataset")
+                check_path(Path(str(path)), root)
 
-    def _listing_error(self, error: Exception) -> Exception:
+    def _listing_error(self, error: Exception) -> DynosaurError:
         scripts = [path.name for path in self.folder.glob("*.py")]
         if scripts:  # `datasets` says so with a RuntimeError, or finds nothing else to read
             return DynosaurError(Code.SCRIPT_DATASET, f"it has a loading script ({scripts[0]}) and no data files")
+        if isinstance(error, RecursionError):
+            return DynosaurError(Code.UNREADABLE_FILES, "its configs hold values that are nested too deeply")
         if isinstance(error, RuntimeError) and not isinstance(error, NotImplementedError):
-            return error
+            return DynosaurError(Code.UNEXPECTED, f"its configs cannot be read: {first_line(error)}")
         if not any(path.is_file() and path.name != "README.md" for path in self.folder.rglob("*")):
             return DynosaurError(Code.NO_DATA_FILES, "the folder holds no data file")
         return DynosaurError(Code.UNREADABLE_FILES, f"its configs cannot be read: {first_line(error)}")
@@ -154,27 +140,6 @@ def read_card(folder: Path) -> str:
         return ""
     with path.open("rb") as file:
         return decode_card(file.read(MAX_CARD_BYTES))
-
-
-def _data_file_patterns(folder: Path) -> Iterator[str]:
-    """What the dataset itself names as its data files, read as `datasets` reads it."""
-    card, extra = folder / "README.md", folder / REPOYAML_FILENAME
-    try:
-        header = DatasetCard.load(card).data.to_dict() if card.is_file() else {}
-        header |= (yaml.safe_load(extra.read_text(encoding="utf-8")) or {}) if extra.is_file() else {}
-    except (ValueError, TypeError, yaml.YAMLError):
-        return  # `datasets` fails at it too
-    configs = header.get("configs")
-    entries = configs if isinstance(configs, list) else []
-    stack = [entry.get(key) for entry in entries if isinstance(entry, dict) for key in ("data_files", "data_dir")]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, dict):
-            stack.extend(part for key, part in value.items() if key != "split")
-        elif isinstance(value, list):
-            stack.extend(value)
 
 
 def module_of(builder: Any) -> str:

@@ -68,16 +68,29 @@ def serve(connection: socket.socket) -> None:
             head, body = _METHODS[asked["method"]](opened, asked)
         except EOFError:
             return
-        except (MemoryError, pa.ArrowMemoryError):
-            message = f"reading its files takes more than {opening['memory']:,} bytes of memory"
-            head, body, last = {"error": said_of(DynosaurError(Code.TOO_LARGE, message))}, b"", True
         except Exception as error:  # noqa: BLE001, every cause goes to the parent by its code
-            head, body = {"error": said_of(_as_error(error))}, b""
+            last = _is_memory(error)
+            head, body = {"error": said_of(_too_large(opening["memory"]) if last else _as_error(error))}, b""
         if opened is not None:
             head["requests"] = getattr(opened.source, "requests", 0)
         send(connection, {**head, "last": last}, body)
         if last:
             os._exit(0)
+
+
+def _is_memory(error: BaseException | None) -> bool:
+    """Whether memory was what it lacked, whatever the parser made of it."""
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        if isinstance(error, MemoryError | pa.ArrowMemoryError) or "out of memory" in str(error).lower():
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _too_large(max_bytes: int) -> DynosaurError:
+    return DynosaurError(Code.TOO_LARGE, f"reading its files takes more than {max_bytes:,} bytes of memory")
 
 
 def _as_error(error: Exception) -> DynosaurError:

@@ -84,7 +84,8 @@ def said_of(error: DynosaurError) -> dict[str, Any]:
 
 def _death(status: int) -> DynosaurError:
     how = f"ended with status {status}" if status >= 0 else f"was ended by {_signal_name(-status)}"
-    return DynosaurError(Code.READER_DIED, f"the process that read its files {how}")
+    why = "its files are too large for it, or crash a parser"
+    return DynosaurError(Code.READER_DIED, f"the process that read its files {how}: {why}")
 
 
 def _signal_name(number: int) -> str:

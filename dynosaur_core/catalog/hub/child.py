@@ -51,8 +51,11 @@ class HubChild(ChildSource):
 
     def _fetch(self, asked: dict[str, Any]) -> Message:
         url = asked["url"]
-        if not (url.startswith((f"{self._http.endpoint}/", f"{self._viewer}/")) or url in self._led_to):
-            raise DynosaurError(Code.UNREADABLE_FILES, "its files lead to an address that is not the Hub's")
+        name = self._ref.repo_id
+        own = (f"{self._http.endpoint}/datasets/{name}/", f"{self._http.endpoint}/api/datasets/{name}/")
+        viewer = url.startswith(f"{self._viewer}/") and "/" not in url.removeprefix(f"{self._viewer}/")
+        if not (viewer or url.startswith(own) or url in self._led_to) or {".", ".."} & set(url.split("/")):
+            raise DynosaurError(Code.UNREADABLE_FILES, "its files lead to an address outside of the dataset")
         given = [asked[name] for name in ("url", "resource", "params", "headers", "deadline", "max_bytes")]
         try:
             answer = self._http.once(*given)

@@ -13,8 +13,9 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import Features
+from datasets.config import DATASETDICT_INFOS_FILENAME, REPOYAML_FILENAME
 
-from dynosaur_core.card import decode_card
+from dynosaur_core.card import MAX_CARD_BYTES, decode_card
 from dynosaur_core.catalog.files import FolderSource, first_line, module_of
 from dynosaur_core.catalog.hub.http import API, FILES, Answer, EntryMissingError, HubHttp, repo_path
 from dynosaur_core.catalog.splits import split_role
@@ -143,12 +144,16 @@ class SkeletonSource(FolderSource):
         self._repo, self._small = repo, small
         self._remote: dict[Path, RemoteFile] = {}
         for file in repo.files():
-            if _is_plain(file.path):
+            if _is_plain(file.path) and file.path != DATASETDICT_INFOS_FILENAME:  # which is no longer needed
                 path = folder / file.path
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.touch()
                 self._remote[path] = file
         (folder / "README.md").write_text(card, encoding="utf-8")
+        if config := self._remote.get(folder / REPOYAML_FILENAME):
+            if config.size > MAX_CARD_BYTES:
+                raise DynosaurError(Code.UNREADABLE_CARD, f"{config.path} is larger than {MAX_CARD_BYTES:,} bytes")
+            self._bring(folder / REPOYAML_FILENAME)
 
     def remote(self, config: str, split: str) -> list[RemoteFile]:
         """The split's files, in the order of its rows."""

@@ -21,9 +21,11 @@ from typing import Any
 import pyarrow as pa
 
 from dynosaur_core.catalog.files import FORMATS, first_line, is_media, module_of, spread
+from dynosaur_core.catalog.inside import check_addresses
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import ROW_COLUMN
+from dynosaur_core.reader.limits import die_with_parent, environment
 from dynosaur_core.settings import Sampling
 
 READ_AHEAD = 10
@@ -37,23 +39,15 @@ def sample_streamed(
 ) -> pa.Table:
     """A sample of `request` (repo_id, revision, config, split), spread over the split's first rows. Raises TimedOut at
     the deadline (`time.monotonic()` seconds), and what the reading of the files says."""
-    environment = {
-        **os.environ,
-        "HF_ENDPOINT": endpoint,
-        "HF_UPDATE_DOWNLOAD_COUNTS": "0",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    }
-    if token:
-        environment["HF_TOKEN"] = token
+    known = environment(HF_ENDPOINT=endpoint, HF_UPDATE_DOWNLOAD_COUNTS="0", **({"HF_TOKEN": token} if token else {}))
     with tempfile.TemporaryDirectory() as folder:
-        job = {**request, "folder": folder, "sampling": sampling.model_dump(mode="json")}
+        job = {**request, "folder": folder, "sampling": sampling.model_dump(mode="json"), "parent": os.getpid()}
         child = subprocess.Popen(
             [sys.executable, "-m", __spec__.name if __spec__ else __name__],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            env=environment,
+            env=known,
             start_new_session=True,
         )
         try:
@@ -88,6 +82,7 @@ def main() -> None:
     """The child: one job on stdin, one file in its folder."""
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     job = json.loads(sys.stdin.buffer.read())
+    die_with_parent(job["parent"])
     folder = Path(job["folder"])
     try:
         table = _stream(job, Sampling.model_validate(job["sampling"]))
@@ -107,6 +102,7 @@ def _stream(job: dict[str, Any], sampling: Sampling) -> pa.Table:
     builder = load_dataset_builder(job["repo_id"], job["config"], revision=job["revision"])
     if module_of(builder) not in FORMATS:
         raise DynosaurError(Code.NO_DATA_FILES, f"its format {module_of(builder)!r} is not read")
+    check_addresses(builder, f"hf://datasets/{job['repo_id']}@{job['revision']}/")
     stream = builder.as_streaming_dataset(job["split"])
     if stream.features is not None:
         stream = stream.select_columns([name for name, f in stream.features.items() if not is_media(f)])
