@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import random
@@ -19,6 +18,7 @@ from huggingface_hub import get_token
 from dynosaur_core.catalog.hub.quota import Quotas, retry_after
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.exchange import bounded, within
+from dynosaur_core.plain_json import read_json
 
 T = TypeVar("T")
 API, FILES, VIEWER, STORAGE = "api", "resolvers", "viewer", "storage"
@@ -72,7 +72,7 @@ class Answer:
 
     def json(self) -> Any:
         """The body's value; ValueError where it is not JSON."""
-        return json.loads(self.body)
+        return read_json(self.body)
 
 
 class HubHttp:
