@@ -23,6 +23,10 @@ _READ_FIRST = (REPOCARD_FILENAME, REPOYAML_FILENAME, DATASETDICT_INFOS_FILENAME)
 """What `datasets` opens to learn which files there are."""
 
 
+class OutsideError(DynosaurError):
+    """The dataset names what is not its own: there is no other way to read it, either."""
+
+
 def check_folder(folder: Path) -> None:
     """Raises UnreadableFiles where a pattern or a link leads out of the folder, and UnreadableCard where the headers
     that `datasets` will read are not YAML."""
@@ -50,14 +54,14 @@ def check_pattern(pattern: str) -> None:
     parts = re.split(r"[/\\]", pattern)
     if scheme or "://" in pattern or "::" in pattern or pattern.startswith(("/", "\\", "~")) or ".." in parts:
         message = f"its card names files outside of the dataset: {pattern[:200]!r}"
-        raise DynosaurError(Code.UNREADABLE_FILES, message)
+        raise OutsideError(Code.UNREADABLE_FILES, message)
 
 
 def check_path(path: Path, root: Path) -> None:
     """Raises UnreadableFiles where a file, links followed, is not below `root` or is no plain file."""
     real = path.resolve()
     if not real.is_relative_to(root):
-        raise DynosaurError(Code.UNREADABLE_FILES, "a data file is a link to outside of the dataset")
+        raise OutsideError(Code.UNREADABLE_FILES, "a data file is a link to outside of the dataset")
     if real.exists() and not real.is_file():
         raise DynosaurError(Code.UNREADABLE_FILES, f"{path.name[:200]!r} is no file")
 
@@ -68,7 +72,7 @@ def check_addresses(builder: Any, prefix: str) -> None:
     for paths in builder.config.data_files.values():
         for path in map(str, paths):
             if not path.startswith(prefix) or "::" in path or ".." in path.split("/"):
-                raise DynosaurError(Code.UNREADABLE_FILES, f"a data file lies outside of the dataset: {path[:200]!r}")
+                raise OutsideError(Code.UNREADABLE_FILES, f"a data file lies outside of the dataset: {path[:200]!r}")
 
 
 def _patterns(folder: Path) -> Iterator[str]:

@@ -133,7 +133,7 @@ def test_pool_goes_on_after_its_zygote_was_killed(pool: Pool) -> None:
 
 
 def test_pool_says_why_no_child_can_be_started() -> None:
-    with pytest.raises(DynosaurError, match="no process to read files could be started: .*tests.reader.nothing"):
+    with pytest.raises(DynosaurError, match=r"no process to read files could be started: .*tests\.reader\.nothing"):
         session(Pool("tests.reader.nothing")).call("id")
 
 

@@ -19,6 +19,7 @@ from dynosaur_core.catalog.files import first_line, spread
 from dynosaur_core.catalog.hub.files import RemoteRepo, SkeletonSource
 from dynosaur_core.catalog.hub.ranges import sample_ranges
 from dynosaur_core.catalog.hub.viewer import PAGE_ROWS, Viewer, window_table
+from dynosaur_core.catalog.inside import OutsideError
 from dynosaur_core.catalog.splits import split_role
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
@@ -82,6 +83,8 @@ class HubSource:
             self._files = SkeletonSource(self._folder, self._repo, card, SMALL)
             try:
                 self._found = self._files.subsets()
+            except OutsideError:
+                raise  # what the viewer has of it is not the dataset's own, either
             except zipfile.BadZipFile:  # to know what an archive holds it would have to be here
                 self._found = self._converted_subsets(DynosaurError(Code.NO_DATA_FILES, "it holds zip archives only"))
             except DynosaurError as error:
