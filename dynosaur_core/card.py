@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import codecs
 import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
-import yaml
 from markdown_it import MarkdownIt
 
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.plain_yaml import BadYamlError, read_yaml
 from dynosaur_core.policy import languages, licenses
 
 _HEADER = re.compile(r"\A\s*---[ \t]*\r?\n(.*?)^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)
+_OPEN_HEADER = re.compile(r"\A\s*---[ \t]*\r?\n\s*[A-Za-z_][\w-]*[ \t]*:")
+"""The beginning of a header, not of a text below a rule."""
+_BLOCKS = MarkdownIt().disable("inline")
+"""Finds headings. What stands in the lines is not parsed: that takes hostile text far longer."""
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PLACEHOLDER = re.compile(r"\[?\(?(more information needed|needs more information|todo|coming soon)\)?\]?[. ]*", re.I)
 MAX_CARD_CHARS = 1_000_000
 """Of a longer card only the beginning is read."""
+MAX_BODY_CHARS = 300_000
+"""Of the text below its header; a list of a million characters takes ten seconds to parse."""
+MAX_ADDRESS_CHARS = 1_000
+MAX_CARD_BYTES = 4 * MAX_CARD_CHARS + 4
 
 
 @dataclass(frozen=True)
@@ -41,31 +52,48 @@ class Card:
         for key in keys:
             stack = [self.data.get(key)]
             while stack:
-                value = stack.pop(0)
+                value = stack.pop()
                 if isinstance(value, Mapping):
-                    stack[:0] = list(value.values())
+                    stack.extend(reversed([*value.values()]))
                 elif isinstance(value, list):
-                    stack[:0] = value
+                    stack.extend(reversed(value))
                 elif value is not None and str(value).strip():
                     found.append(str(value).strip())
         return tuple(dict.fromkeys(found))
 
 
-def parse_card(text: str) -> Card:
-    """Reads a README.md; raises UnreadableCard when its header is not YAML."""
+def decode_card(data: bytes) -> str:
+    """The text of a README.md, of which it is enough to give the first MAX_CARD_BYTES; raises UnreadableCard for what
+    is UTF-16. Bytes that are no UTF-8 become U+FFFD."""
+    if data.startswith(_UTF_16):
+        raise DynosaurError(Code.UNREADABLE_CARD, "README.md is not UTF-8 but UTF-16, from line 1 on")
+    return data[:MAX_CARD_BYTES].decode("utf-8", "replace")
+
+
+def parse_card(text: str, *, header_only: bool = False) -> Card:
+    """Reads a README.md; raises UnreadableCard, with the line, when its header is not YAML or beyond the limits."""
+    whole = len(text) <= MAX_CARD_CHARS
     text = text[:MAX_CARD_CHARS].lstrip("\ufeff")
     match = _HEADER.match(text)
-    data: Any = {}
-    if match:
-        try:
-            data = yaml.load(match[1], Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        except (yaml.YAMLError, ValueError) as error:
-            where = getattr(error, "problem_mark", None)
-            line = f" at line {where.line + 2}" if where else ""
-            raise DynosaurError(Code.UNREADABLE_CARD, f"the header of its README is not YAML{line}") from error
-        if data is not None and not isinstance(data, dict):
-            raise DynosaurError(Code.UNREADABLE_CARD, "the header of its README is not a mapping")
-    return Card(data=data or {}, sections=_sections(text[match.end() :] if match else text))
+    if match is None and _OPEN_HEADER.match(text):
+        why = "has no end" if whole else f"is longer than {MAX_CARD_CHARS:,} characters"
+        raise DynosaurError(Code.UNREADABLE_CARD, f"the header of its README {why}: no line is `---` after the first")
+    data = parse_header(text, match.start(1), match.end(1)) if match else {}
+    body = text[match.end() if match else 0 :][:MAX_BODY_CHARS]
+    return Card(data=data, sections={} if header_only else _sections(body))
+
+
+def parse_header(text: str, start: int, end: int, name: str = "the header of its README") -> dict[str, Any]:
+    """The mapping in `text[start:end]`: texts, lists and mappings, as written. Raises UnreadableCard with the line of
+    `text` at which it is not YAML."""
+    try:
+        data = read_yaml(text[start:end])
+    except BadYamlError as error:
+        line = f" at line {error.line + text.count(chr(10), 0, start)}" if error.line else ""
+        raise DynosaurError(Code.UNREADABLE_CARD, f"{name} cannot be read{line}: {error}") from error
+    if data is not None and not isinstance(data, dict):
+        raise DynosaurError(Code.UNREADABLE_CARD, f"{name} is not a mapping")
+    return data or {}
 
 
 def listing_fields(card: Card) -> dict[str, Any]:
@@ -86,14 +114,26 @@ def listing_fields(card: Card) -> dict[str, Any]:
 def citation(card: Card) -> str | None:
     """The BibTeX of the citation section, without its fence."""
     text = card.section("citation information", "citation", "citations", "bibtex")
-    match = re.search(r"@\w+\s*\{.*\}", text or "", re.DOTALL)
-    return match[0].strip()[:4_000] if match else None
+    begin = re.search(r"@\w+\s*\{", text or "")
+    end = (text or "").rfind("}")
+    return (text or "")[begin.start() : end + 1][:4_000] if begin and end >= begin.end() else None
+
+
+def web_address(value: object) -> str | None:
+    """A page that a card names, where it is one of the web: whoever reads the records may follow it."""
+    text = " ".join(str(value).split()) if isinstance(value, str) else ""
+    try:
+        parts = urlsplit(text)
+        plain = parts.scheme in ("http", "https") and parts.hostname and text.isprintable() and " " not in text
+    except ValueError:
+        return None
+    return text if plain and len(text) <= MAX_ADDRESS_CHARS else None
 
 
 def _sections(text: str) -> dict[str, str]:
     """Lower-case heading -> text up to the next heading, the first of equal headings; code fences hide headings."""
     lines = text.splitlines()
-    tokens = MarkdownIt().parse(text)
+    tokens = _BLOCKS.parse(text)
     heads = []
     for token, inline in itertools.pairwise(tokens):
         if token.type == "heading_open" and token.map:
@@ -107,6 +147,14 @@ def _sections(text: str) -> dict[str, str]:
 
 
 def _clean(text: str) -> str:
-    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
-    text = _PLACEHOLDER.sub("", text)
+    text = _PLACEHOLDER.sub("", _without_comments(text))
     return text.strip() if re.search(r"\w", text) else ""
+
+
+def _without_comments(text: str) -> str:
+    """`text` without what stands between `<!--` and the next `-->`; a comment without an end stays."""
+    parts, at = [], 0
+    while (start := text.find("<!--", at)) >= 0 and (end := text.find("-->", start + 4)) >= 0:
+        parts.append(text[at:start])
+        at = end + 3
+    return "".join((*parts, text[at:]))

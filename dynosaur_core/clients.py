@@ -175,7 +175,7 @@ def open_catalog(settings: Settings) -> Catalog:
     if "://" not in where:
         from dynosaur_core.catalog.folder import FolderCatalog
 
-        return FolderCatalog(Path(where).expanduser())
+        return FolderCatalog(Path(where).expanduser(), settings.reading, settings.sampling.deadline_s)
     raise DynosaurError(Code.BAD_CATALOG, f"{where!r} is no catalogue: give `hub`, a folder, or a .jsonl file or URL")
 
 

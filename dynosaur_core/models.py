@@ -45,6 +45,8 @@ class DatasetRef(Frozen):
     disabled: bool = False
     size_bytes: int | None = None
     """Size of the repository's files in bytes, where the listing tells."""
+    unreadable_card: bool = False
+    """The catalogue could not read what the card says of licence and languages; opening the dataset raises why."""
 
 
 class FieldKind(StrEnum):

@@ -57,7 +57,18 @@ class Sampling(Section):
     max_subsets: int = 400
     """Configs of one dataset."""
     deadline_s: float = 300.0
-    """Seconds for reading one dataset."""
+    """Seconds for reading one dataset; then the process that reads it is ended."""
+
+
+class Reading(Section):
+    """The child processes in which the files of datasets are parsed. Part of no key."""
+
+    processes: int = Field(default=8, ge=1)
+    """Processes at work at once, at most; they are started as they are needed."""
+    max_memory_bytes: int = Field(default=2_000_000_000, ge=100_000_000)
+    """Memory of one process beyond the interpreter's; a dataset that takes more fails as TooLarge or ReaderDied."""
+    datasets_per_process: int = Field(default=200, ge=1)
+    """Datasets after which a process is replaced, with all the memory that it may have lost."""
 
 
 class Hub(Section):
@@ -227,6 +238,7 @@ class Settings(BaseSettings):
 
     hub: Hub = Hub()
     sampling: Sampling = Sampling()
+    reading: Reading = Reading()
     policy: Policy = Policy()
     llm: Llm = Llm()
     designing: Designing = Designing()

@@ -6,10 +6,8 @@ Only formats that are plain data are read: a pickle or a loading script would ru
 from __future__ import annotations
 
 import logging
-import re
 import tempfile
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 from datasets import get_dataset_config_names, load_dataset_builder
-from datasets.config import REPOYAML_FILENAME
 from datasets.utils import disable_progress_bars, tqdm
 from datasets.utils.logging import set_verbosity
-from huggingface_hub import DatasetCard
 
+from dynosaur_core.card import MAX_CARD_BYTES, decode_card
 from dynosaur_core.catalog.formats import FORMATS, READ_ERRORS, check_pointers, first_line, module_of
 from dynosaur_core.catalog.header import (
     alone,
@@ -31,6 +28,7 @@ from dynosaur_core.catalog.header import (
     read_header,
     write_header,
 )
+from dynosaur_core.catalog.inside import check_folder, check_path
 from dynosaur_core.catalog.reader import sample_files
 from dynosaur_core.catalog.splits import split_role
 from dynosaur_core.digest import digest
@@ -48,13 +46,15 @@ tqdm.set_lock(tqdm.get_lock())
 
 
 class FolderSource:
-    """A `protocols.Source` over one local folder."""
+    """A `protocols.Source` over one local folder. `scratch`: an empty folder for files of its own, which go with it."""
 
-    def __init__(self, folder: Path, repo_id: str) -> None:
+    def __init__(self, folder: Path, repo_id: str, scratch: Path | None = None) -> None:
         self.folder = folder
         self.repo_id = repo_id
         self._builders: dict[str, Any] = {}
-        self._mirror: tempfile.TemporaryDirectory[str] | None = None
+        self._own_scratch = None if scratch else tempfile.TemporaryDirectory(prefix="dynosaur-")
+        self._scratch = scratch or Path(self._own_scratch.name)  # type: ignore[union-attr]
+        self._mirror: Path | None = None
         self._apart: dict[str, Any] | None = None
         """The card's header, where its configs are read one by one."""
 
@@ -62,7 +62,7 @@ class FolderSource:
         return read_card(self.folder)
 
     def subsets(self) -> list[SourceSubset]:
-        self._check_patterns()
+        check_folder(self.folder)
         found = [self._subset(name) for name in self._names()]
         problems = [subset.problem for subset in found if subset.problem is not None]
         if problems and len(problems) == len(found):
@@ -154,14 +154,15 @@ class FolderSource:
         """The folder that `datasets` reads: this one, or a mirror with the labels' names as the card writes them."""
         if self._mirror is None and has_odd_labels(self.folder):
             return self._mirrored(read_header(self.folder))
-        return self.folder if self._mirror is None else Path(self._mirror.name)
+        return self._mirror or self.folder
 
     def _mirrored(self, header: dict[str, Any]) -> Path:
         if self._mirror is None:
-            self._mirror = tempfile.TemporaryDirectory(prefix="dynosaur-")
-            link_files(self.folder, Path(self._mirror.name))
-        write_header(Path(self._mirror.name), header)
-        return Path(self._mirror.name)
+            self._mirror = self._scratch / "mirror"
+            self._mirror.mkdir(exist_ok=True)
+            link_files(self.folder, self._mirror)
+        write_header(self._mirror, header)
+        return self._mirror
 
     def _common(self, builder: Any) -> Together | None:
         """The features that parquet files have in common."""
@@ -187,32 +188,20 @@ class FolderSource:
         except READ_ERRORS as error:
             raise DynosaurError(Code.UNREADABLE_FILES, f"{Path(path).name}: {first_line(error)}") from error
 
-    def _check_patterns(self) -> None:
-        """A card may name data files; they must lie inside the dataset's own folder.
-
-        The folder's path becomes part of their patterns, where these signs would mean other folders.
-        """
-        if signs := re.search(r"[*?\[]|::", str(self.folder.resolve())):
-            message = f"the folder's path holds {signs[0]!r}, which file patterns use: rename it"
-            raise DynosaurError(Code.UNREADABLE_FILES, message)
-        for pattern in _data_file_patterns(self.folder):
-            if "://" in pattern or "::" in pattern or pattern.startswith(("/", "~")) or ".." in pattern.split("/"):
-                message = f"its card names files outside of the dataset: {pattern[:200]!r}"
-                raise DynosaurError(Code.UNREADABLE_FILES, message)
-
     def _check_files(self, builder: Any) -> None:
         root = self.folder.resolve()
         for paths in builder.config.data_files.values():
             for path in paths:
-                if not Path(str(path)).resolve().is_relative_to(root):
-                    raise DynosaurError(Code.UNREADABLE_FILES, "a data file is a link to outside of the dataset")
+                check_path(Path(str(path)), root)
 
-    def _listing_error(self, error: Exception) -> Exception:
+    def _listing_error(self, error: Exception) -> DynosaurError:
         scripts = [path.name for path in self.folder.glob("*.py")]
         if scripts:  # `datasets` says so with a RuntimeError, or finds nothing else to read
             return DynosaurError(Code.SCRIPT_DATASET, f"it has a loading script ({scripts[0]}) and no data files")
+        if isinstance(error, RecursionError):
+            return DynosaurError(Code.UNREADABLE_FILES, "its configs hold values that are nested too deeply")
         if isinstance(error, RuntimeError) and not isinstance(error, NotImplementedError):
-            return error
+            return DynosaurError(Code.UNEXPECTED, f"its configs cannot be read: {first_line(error)}")
         if isinstance(error, zipfile.BadZipFile):
             return DynosaurError(Code.NO_DATA_FILES, "its zip archives cannot be opened")
         if not any(path.is_file() and path.name != "README.md" for path in self.folder.rglob("*")):
@@ -221,29 +210,9 @@ class FolderSource:
 
 
 def read_card(folder: Path) -> str:
-    """Text of README.md, "" where there is none; a link to a file elsewhere is none."""
+    """Text of README.md, "" where there is none; a link to a file elsewhere is none. Raises UnreadableCard."""
     path = folder / "README.md"
     if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
         return ""
-    return path.read_text(encoding="utf-8", errors="replace")
-
-
-def _data_file_patterns(folder: Path) -> Iterator[str]:
-    """What the dataset itself names as its data files, read as `datasets` reads it."""
-    card, extra = folder / "README.md", folder / REPOYAML_FILENAME
-    try:
-        header = DatasetCard.load(card).data.to_dict() if card.is_file() else {}
-        header |= (yaml.safe_load(extra.read_text(encoding="utf-8")) or {}) if extra.is_file() else {}
-    except (ValueError, TypeError, yaml.YAMLError):
-        return  # `datasets` fails at it too
-    configs = header.get("configs")
-    entries = configs if isinstance(configs, list) else []
-    stack = [entry.get(key) for entry in entries if isinstance(entry, dict) for key in ("data_files", "data_dir")]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, dict):
-            stack.extend(part for key, part in value.items() if key != "split")
-        elif isinstance(value, list):
-            stack.extend(value)
+    with path.open("rb") as file:
+        return decode_card(file.read(MAX_CARD_BYTES))

@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dynosaur_core.card import listing_fields, parse_card
-from dynosaur_core.catalog.files import FolderSource, read_card
+from dynosaur_core.catalog.children import FolderChild
+from dynosaur_core.catalog.files import read_card
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import DatasetRef
 from dynosaur_core.protocols import Cursor
+from dynosaur_core.settings import Reading, Sampling
 from dynosaur_core.text import is_storable_id
 
 
@@ -21,12 +23,14 @@ class FolderCatalog:
 
     scope = ""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, reading: Reading | None = None, deadline_s: float | None = None) -> None:
         if not root.is_dir():
             raise DynosaurError(Code.BAD_CATALOG, f"{root} is not a folder")
         self.root = root
         self.place: str | None = _readable(root.resolve())
         self.name = f"folder {_readable(Path(os.path.abspath(root))).rpartition('/')[2]}"[:100]  # noqa: PTH100 - no link is followed
+        self.reading = reading or Reading()
+        self.deadline_s = Sampling().deadline_s if deadline_s is None else deadline_s
 
     def list(self, cursor: Cursor | None = None) -> Iterator[DatasetRef]:
         for folder in _dataset_folders(self.root):
@@ -40,8 +44,8 @@ class FolderCatalog:
     def ref(self, repo_id: str) -> DatasetRef:
         return self._ref(self._folder(repo_id))
 
-    def open(self, ref: DatasetRef) -> FolderSource:
-        return FolderSource(self._folder(ref.repo_id), ref.repo_id)
+    def open(self, ref: DatasetRef) -> FolderChild:
+        return FolderChild(self._folder(ref.repo_id), ref.repo_id, self.reading, self.deadline_s)
 
     def _folder(self, repo_id: str) -> Path:
         """The folder of an id, which is text from outside: what the listing would not show is not found."""
@@ -55,9 +59,9 @@ class FolderCatalog:
     def _ref(self, folder: Path) -> DatasetRef:
         revision, newest = _fingerprint(folder)
         try:
-            listing = listing_fields(parse_card(read_card(folder)))
+            listing = listing_fields(parse_card(read_card(folder), header_only=True))
         except DynosaurError:
-            listing = {}  # the metadata stage says what is wrong with the card
+            listing = {"unreadable_card": True}  # the metadata stage says what is wrong with the card
         return DatasetRef(
             repo_id=folder.relative_to(self.root).as_posix(), revision=revision, last_modified=newest, **listing
         )

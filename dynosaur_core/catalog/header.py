@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from datasets.config import REPOYAML_FILENAME
+from datasets.config import REPOCARD_FILENAME, REPOYAML_FILENAME
+from huggingface_hub.repocard import REGEX_YAML_BLOCK
+
+from dynosaur_core.catalog.inside import header_text
 
 _SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _WORDS: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
@@ -18,7 +21,7 @@ def read_header(folder: Path) -> dict[str, Any]:
     """The YAML header of a folder's card and its extra file together, with label names as they are written; {} where
     there is none. Raises yaml.YAMLError or ValueError for what does not parse."""
     header: dict[str, Any] = {}
-    for text in (_front(folder / "README.md"), _text(folder / REPOYAML_FILENAME)):
+    for text in _headers(folder):
         found = yaml.load(text, Loader=_SAFE)
         if isinstance(found, dict):
             if "class_label" in text:
@@ -29,8 +32,7 @@ def read_header(folder: Path) -> dict[str, Any]:
 
 def has_odd_labels(folder: Path) -> bool:
     """Whether YAML reads a label's name in the card as another thing than a word."""
-    texts = (_front(folder / "README.md"), _text(folder / REPOYAML_FILENAME))
-    return any("class_label" in text and _odd(yaml.load(text, Loader=_SAFE)) for text in texts)
+    return any("class_label" in text and _odd(yaml.load(text, Loader=_SAFE)) for text in _headers(folder))
 
 
 def config_names(header: Mapping[str, Any]) -> list[Any]:
@@ -56,7 +58,8 @@ def link_files(folder: Path, into: Path) -> None:
         hidden = any(part.startswith(".") for part in name.parts)
         if path.is_file() and not hidden and name.as_posix() != "README.md":
             (into / name).parent.mkdir(parents=True, exist_ok=True)
-            (into / name).symlink_to(path.absolute())
+            if not (into / name).is_symlink():
+                (into / name).symlink_to(path.absolute())
 
 
 def write_header(into: Path, header: Mapping[str, Any]) -> None:
@@ -65,17 +68,10 @@ def write_header(into: Path, header: Mapping[str, Any]) -> None:
     (into / "README.md").write_text(f"---\n{text}---\n", encoding="utf-8")
 
 
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-
-
-def _front(path: Path) -> str:
-    """What stands between the first two lines of dashes."""
-    lines = _text(path).removeprefix("\ufeff").lstrip().split("\n")
-    if lines[0].strip() != "---":
-        return ""
-    end = next((number for number, line in enumerate(lines[1:], 1) if line.rstrip() == "---"), 0)
-    return "\n".join(lines[1:end])
+def _headers(folder: Path) -> tuple[str, str]:
+    """The YAML of the card and of the extra file; `inside.check_folder` has found that both parse within limits."""
+    card = REGEX_YAML_BLOCK.match(header_text(folder / REPOCARD_FILENAME))
+    return card.group(2) if card else "", header_text(folder / REPOYAML_FILENAME)
 
 
 def _as_written(value: Any, words: Any) -> None:

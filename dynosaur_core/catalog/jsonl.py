@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +18,12 @@ import fsspec
 import pyarrow as pa
 import yaml
 
+from dynosaur_core.catalog.jsonl_lines import MAX_LINE_BYTES, beginning_of, facts_of, lines_of, open_file, unpack
 from dynosaur_core.catalog.sampling import spread
 from dynosaur_core.digest import digest, digest_bytes
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import ROW_COLUMN, DatasetRef, Split
+from dynosaur_core.plain_json import check_size, is_deep
 from dynosaur_core.policy import languages, licenses
 from dynosaur_core.protocols import Cursor, SourceSubset
 from dynosaur_core.reading.written import json_table, read_json
@@ -45,6 +45,7 @@ KEYS = (
 )
 """Keys of one line, in the order of 2023. `selected_data` is a list of rows."""
 _SPLIT = Split(name="train", role="train")
+_MAX_WORDS, _MAX_WORD_CHARS, _MAX_TEXT_CHARS = 1_000, 1_000, 100_000
 _MARKUP = re.compile(r"^ {0,3}(#{1,6}(?=\s|$)|(=+|-+)[ \t]*$|(`{3}|~{3}).*$)", re.MULTILINE)
 """What would begin or hide a section in a card: headings, underlines, fences."""
 
@@ -56,7 +57,9 @@ class _Line:
     config: str
     offset: int
     digest: str
-    licenses: tuple[str, ...]
+    licenses: tuple[str, ...] = ()
+    problem: DynosaurError | None = None
+    """Why the line cannot be read; its beginning told the name."""
 
 
 _Index = dict[str, list[_Line]]
@@ -72,16 +75,25 @@ class JsonlCatalog:
         self.place: str | None = _place(url)
         self.name = f"jsonl {url.rsplit('/', 1)[-1]}"
         self.rows_url = _beside(url)
-        self._unpacked = _unpack(self.rows_url)
+        self._unpacked = unpack(self.rows_url)
         self._index: _Index | None = None
+        self._nameless: list[str] = []
+        """What is wrong with lines that do not even tell their dataset."""
         self._open().close()
 
     def list(self, cursor: Cursor | None = None) -> Iterator[DatasetRef]:
+        """All datasets; then raises BadCatalog where there are lines that do not tell theirs."""
         for repo_id in self._lines():
             if is_storable_id(repo_id):
                 yield self.ref(repo_id)
             elif cursor:
                 cursor.malformed += 1
+        if cursor:
+            cursor.pages = 1 if self._index else 0
+            cursor.malformed = len(self._nameless)
+        if self._nameless:
+            more = f" ({len(self._nameless) - 1} more such lines)" if len(self._nameless) > 1 else ""
+            raise DynosaurError(Code.BAD_CATALOG, f"{self._nameless[0]}{more}")
         if cursor:
             cursor.finished = cursor.whole = True
 
@@ -89,10 +101,14 @@ class JsonlCatalog:
         lines = self._lines().get(repo_id)
         if not lines:
             raise DynosaurError(Code.NOT_FOUND, f"{repo_id} is not in {self.name}")
-        first = self._read(lines[0])
+        revision = digest(*(line.digest for line in lines))
+        good = next((line for line in lines if not line.problem), None)
+        if good is None:
+            return DatasetRef(repo_id=repo_id, revision=revision, unreadable_card=True)
+        first = self._read(good)
         return DatasetRef(
             repo_id=repo_id,
-            revision=digest(*(line.digest for line in lines)),
+            revision=revision,
             licenses=_licenses(lines),
             languages=tuple(tag for tag in map(languages.normalise, _strings(first.get("languages"))) if tag),
             task_categories=_strings(first.get("task_category")),
@@ -108,39 +124,38 @@ class JsonlCatalog:
     def _lines(self) -> _Index:
         if self._index is None:
             index: _Index = {}
-            for number, offset, line in self._lines_of_file():
-                facts = _facts(line, f"{self.rows_url}, line {number}")
-                name = facts["task_name"]
+            self._nameless = []
+            for number, offset, line, size in self._every_line():
+                place = f"{self.rows_url}, line {number}"
+                facts, problem = _facts_or_problem(line, size, place)
+                if problem and not facts:
+                    self._nameless.append(problem.message)
+                    continue
+                name = facts["task_name"].strip()[:_MAX_WORD_CHARS]
                 repo_id = _repo_id(name, _text(facts.get("website")) or "")
                 config = name[len(repo_id) + 1 :] if name.startswith(repo_id + "-") else "default"
-                same = [known for known in index.get(repo_id, []) if known.config == config]
-                if not same:
-                    index.setdefault(repo_id, []).append(
-                        _Line(config, offset, digest_bytes(line), _strings(facts.get("license")))
-                    )
+                if not any(known.config == config for known in index.get(repo_id, [])):
+                    stated = _strings(facts.get("license"))
+                    known = digest_bytes(line) if size == len(line) else digest(digest_bytes(line), size)
+                    index.setdefault(repo_id, []).append(_Line(config, offset, known, stated, problem))
             self._index = index
         return self._index
 
-    def _open(self) -> IO[bytes]:
-        try:
-            file: IO[bytes] = fsspec.open(self._unpacked.name if self._unpacked else self.rows_url, "rb").open()
-            return file
-        except (*STORAGE_ERRORS, ValueError, ImportError) as error:
-            raise DynosaurError(Code.BAD_CATALOG, f"{self.rows_url} cannot be read: {error}") from error
-
-    def _lines_of_file(self) -> Iterator[tuple[int, int, bytes]]:
-        """Number from 1, offset in bytes, and the line; blank ones are left out."""
+    def _every_line(self) -> Iterator[tuple[int, int, bytes, int]]:
         with self._open() as file:
-            offset = 0
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield number, offset, line
-                offset += len(line)
+            yield from lines_of(file)
+
+    def _open(self) -> IO[bytes]:
+        return open_file(self._unpacked.name if self._unpacked else self.rows_url)
 
     def _read(self, line: _Line) -> dict[str, Any]:
+        if line.problem:
+            raise line.problem
         with self._open() as file:
             file.seek(line.offset)
-            found: dict[str, Any] = read_json(file.readline().decode("utf-8", "surrogatepass"))
+            data = file.readline(MAX_LINE_BYTES)
+            check_size(data, MAX_LINE_BYTES)
+            found: dict[str, Any] = read_json(data.decode("utf-8", "surrogatepass"))
             return found
 
 
@@ -152,7 +167,8 @@ class JsonlSource:
 
     def card(self) -> str:
         """The line's facts as a card, so that they are read as everywhere else."""
-        line = self.catalog._read(next(iter(self.lines.values())))
+        known = list(self.lines.values())
+        line = self.catalog._read(next((line for line in known if not line.problem), known[0]))
         header = {
             "license": list(_licenses(self.lines.values())),
             "language": list(_strings(line.get("languages"))),
@@ -177,7 +193,11 @@ class JsonlSource:
             raise DynosaurError(Code.UNREADABLE_FILES, f"selected_data of {subset.config!r} is not a list of objects")
         chosen = spread(len(rows), sampling.rows_per_split, digest(subset.config, sampling.seed), sampling.first_rows)
         sampled = [rows[number] for number in chosen]
+        if is_deep(sampled):
+            raise DynosaurError(Code.UNREADABLE_FILES, f"rows of {subset.config!r} are nested too deeply")
         names = dict.fromkeys(name for row in sampled for name in row)
+        if len(names) > sampling.max_columns:
+            raise DynosaurError(Code.TOO_MANY_COLUMNS, f"config {subset.config!r} has {len(names)} columns")
         return json_table(sampled, names).append_column(ROW_COLUMN, pa.array(chosen, pa.int64()))
 
 
@@ -214,28 +234,11 @@ def _beside(url: str) -> str:
     return url
 
 
-def _unpack(url: str) -> IO[bytes] | None:
-    """A temporary copy of a compressed file, in which lines can be found by their offset; None for any other."""
-    if fsspec.utils.infer_compression(url) is None:
-        return None
-    copy: IO[bytes] = tempfile.NamedTemporaryFile(prefix="dynosaur-", suffix=".jsonl")  # noqa: SIM115 (lives as long as the catalogue)
+def _facts_or_problem(line: bytes, size: int, place: str) -> tuple[dict[str, Any], DynosaurError | None]:
     try:
-        with fsspec.open(url, "rb", compression="infer") as packed:
-            shutil.copyfileobj(packed, copy)
-    except (*STORAGE_ERRORS, EOFError, ValueError, ImportError) as error:
-        raise DynosaurError(Code.BAD_CATALOG, f"{url} cannot be read: {error}") from error
-    copy.flush()
-    return copy
-
-
-def _facts(line: bytes, place: str) -> dict[str, Any]:
-    try:
-        found = json.loads(line)
-    except ValueError as error:
-        raise DynosaurError(Code.BAD_CATALOG, f"{place} is not JSON: {error}") from error
-    if not isinstance(found, dict) or not _text(found.get("task_name")):
-        raise DynosaurError(Code.BAD_CATALOG, f"{place} has no task_name")
-    return found
+        return facts_of(line, size, place), None
+    except DynosaurError as error:
+        return beginning_of(line), error
 
 
 def _licenses(lines: Iterable[_Line]) -> tuple[str, ...]:
@@ -252,8 +255,9 @@ def _repo_id(task_name: str, website: str) -> str:
 
 def _strings(value: Any) -> tuple[str, ...]:
     values = value if isinstance(value, list) else [] if value is None else [value]
-    return tuple(str(item).strip() for item in values if str(item).strip())
+    plain = (str(item)[:_MAX_WORD_CHARS].strip() for item in values[:_MAX_WORDS] if not isinstance(item, dict | list))
+    return tuple(item for item in plain if item)
 
 
 def _text(value: Any) -> str | None:
-    return str(value).strip() or None if isinstance(value, str) else None
+    return value[:_MAX_TEXT_CHARS].strip() or None if isinstance(value, str) else None

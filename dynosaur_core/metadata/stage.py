@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pyarrow as pa
 from datasets import Features
 
-from dynosaur_core.card import Card, citation, listing_fields, parse_card
+from dynosaur_core.card import Card, citation, listing_fields, parse_card, web_address
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import ONE_CONFIG, Code, DynosaurError, Reason
 from dynosaur_core.metadata.features import field_specs
@@ -217,7 +217,7 @@ def _license_evidence(ref: DatasetRef, card: Card, policy: Policy) -> tuple[Lice
 
 def _website(card: Card, catalog: Catalog, ref: DatasetRef) -> str:
     """The page of the dataset; catalogues other than the Hub name it in the card's `website`."""
-    return _one_line(card.data.get("website")) or f"https://huggingface.co/datasets/{ref.repo_id}"
+    return web_address(card.data.get("website")) or f"https://huggingface.co/datasets/{ref.repo_id}"
 
 
 def _texts(table: pa.Table, specs: tuple[FieldSpec, ...]) -> list[str]:

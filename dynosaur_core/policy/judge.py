@@ -61,6 +61,8 @@ def _listing(ref: DatasetRef, policy: Policy, override: dict[str, Any]) -> tuple
         return Reason.MEDIA, media[0]
     if policy.max_size_bytes is not None and (ref.size_bytes or 0) > policy.max_size_bytes:
         return Reason.SIZE, f"{ref.size_bytes} bytes, at most {policy.max_size_bytes}"
+    if ref.unreadable_card:
+        return None  # its branch says why: that it states nothing would not be true
     named = [override["license"]] if override.get("license") else ref.licenses
     return licenses.judge(named, policy) or _language(override.get("languages", ref.languages), policy)
 

@@ -17,6 +17,7 @@ from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.export import config_lines
 from dynosaur_core.metadata.stage import read_metadata
 from dynosaur_core.models import ROW_COLUMN, SPLIT_COLUMN, DatasetMetadata, FieldKind
+from dynosaur_core.protocols import Cursor
 from dynosaur_core.settings import Policy, Sampling
 from dynosaur_core.store import Store
 from tests.support.datasets import REVIEW_FEATURES, questions, reviews, write_dataset
@@ -270,3 +271,64 @@ def test_by_s3(s3_server: S3Server, tmp_path: Path, store: Store, monkeypatch: p
     with pytest.raises(DynosaurError) as raised:
         JsonlCatalog("s3://dump-of-2023/nothing.jsonl")
     assert raised.value.code is Code.BAD_CATALOG
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b'{"task_name": "bad", "selected_data": [{]}', "line 2 is not JSON"),
+        (b'{"task_name": "bad", "selected_data": ' + b"[" * 100_000, "line 2 is not JSON: it is nested too deeply"),
+        (
+            b'{"task_name": "bad", "selected_data": [' + b"[]," * 2_000_000 + b"[]]}",
+            "line 2 is not JSON: it holds more",
+        ),
+        (b'{"task_name": "bad", "x": "' + b"0" * 100_000_000 + b'"}', "line 2 is longer than"),
+    ],
+)
+def test_lines_that_are_beyond_the_limits_harm_their_dataset_alone(
+    tmp_path: Path, store: Store, data: bytes, words: str
+) -> None:
+    path = tmp_path / "all.jsonl"
+    good = json.dumps(line("good", labelled(9))).encode()
+    path.write_bytes(good + b"\n" + data + b"\n" + good.replace(b"good", b"late") + b"\n")
+    catalog = JsonlCatalog(str(path))
+    refs = {ref.repo_id: ref for ref in catalog.list()}
+    assert list(refs) == ["good", "bad", "late"]
+    assert {name for name, ref in refs.items() if ref.unreadable_card} == {"bad"}
+    with pytest.raises(DynosaurError) as raised:
+        read(catalog, "bad", store)
+    assert words in raised.value.message and not raised.value.kind.transient
+    for name in ("good", "late"):
+        assert len(rows_of(read(catalog, name, store), store)) == 9
+
+
+def test_lines_without_a_name_are_said_after_all_others(tmp_path: Path) -> None:
+    path = tmp_path / "all.jsonl"
+    good = json.dumps(line("x", labelled(9))).encode()
+    path.write_bytes(b"{\n" + good + b"\n[1]\n")
+    found, cursor = [], Cursor()
+    with pytest.raises(DynosaurError, match=r"all.jsonl, line 1 is not JSON.*\(1 more such lines\)"):
+        for ref in JsonlCatalog(str(path)).list(cursor):
+            found.append(ref.repo_id)
+    assert found == ["x"] and cursor.pages == 1 and cursor.malformed == 2
+    assert not cursor.whole and not cursor.finished
+
+
+def test_packed_catalogue_that_swells_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "all.jsonl.gz"
+    path.write_bytes(gzip.compress(b"0" * 300_000_000, 1))
+    with pytest.raises(DynosaurError, match="unpacks to more than") as raised:
+        JsonlCatalog(str(path))
+    assert raised.value.code is Code.BAD_CATALOG
+
+
+def test_rows_that_are_nested_or_wide_fail_their_dataset(tmp_path: Path, store: Store) -> None:
+    deep: Any = "x"
+    for _ in range(200):
+        deep = [deep]
+    wide = [{f"{n}": "x" for n in range(1_000)}]
+    catalog = JsonlCatalog(write(tmp_path / "all.jsonl", [line("deep", [{"a": deep}]), line("wide", wide)]))
+    for name, code in (("deep", Code.UNREADABLE_FILES), ("wide", Code.TOO_MANY_COLUMNS)):
+        with pytest.raises(DynosaurError) as raised:
+            read(catalog, name, store)
+        assert raised.value.code is code

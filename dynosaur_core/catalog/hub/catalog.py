@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 from huggingface_hub import get_token
 
-from dynosaur_core.catalog.hub.files import RemoteRepo
+from dynosaur_core.catalog.hub.child import HubChild
 from dynosaur_core.catalog.hub.http import API, HubHttp, repo_path, shared_http, viewer_address
 from dynosaur_core.catalog.hub.listing import EXPAND, Query, census, entry_ref, listing
-from dynosaur_core.catalog.hub.reading import HubSource
 from dynosaur_core.catalog.hub.viewer import Viewer
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
@@ -39,7 +38,7 @@ class HubCatalog:
         self.query = Query(hub.since, hub.search, hub.author, hub.tags)
         self.scope = "" if self.query == Query() else digest(str(self.query))[:12]
         self.census_url = hub.census
-        self.deadline_s = settings.sampling.deadline_s
+        self.reading, self.deadline_s = settings.reading, settings.sampling.deadline_s
         self.token = token or get_token()
         self.http = http or shared_http(endpoint, self.token)
         url = settings.viewer_url or viewer_address(self.http.endpoint)
@@ -62,8 +61,6 @@ class HubCatalog:
             raise DynosaurError(Code.NOT_FOUND, f"{repo_id} has no revision")
         return ref
 
-    def open(self, ref: DatasetRef) -> HubSource:
+    def open(self, ref: DatasetRef) -> HubChild:
         """Pinned to `ref.revision`. Nothing is read before it is asked for."""
-        return HubSource(
-            RemoteRepo(self.http, ref.repo_id, ref.revision), self.viewer, self.token, ref, self.deadline_s
-        )
+        return HubChild(self.http, self.viewer.url, self.token, ref, self.reading, self.deadline_s)

@@ -12,7 +12,9 @@ from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from datasets.config import DATASETDICT_INFOS_FILENAME, REPOYAML_FILENAME
 
+from dynosaur_core.card import MAX_CARD_BYTES, decode_card
 from dynosaur_core.catalog.files import FolderSource
 from dynosaur_core.catalog.formats import first_line, module_of
 from dynosaur_core.catalog.hub.http import API, FILES, Answer, EntryMissingError, HubHttp, repo_path
@@ -74,7 +76,7 @@ class RemoteRepo:
 
         try:
             text: bytes = self.get(f"{self._resolve}README.md", FILES, checked)
-            return text.decode("utf-8", "replace")
+            return decode_card(text)
         except EntryMissingError:
             return ""
 
@@ -139,17 +141,23 @@ class SkeletonSource(FolderSource):
     """A FolderSource over a folder that holds the dataset's files by name only, until their content is asked for: so
     that configs and splits are found by the same rules, and for one request."""
 
-    def __init__(self, folder: Path, repo: RemoteRepo, card: str, small: int) -> None:
-        super().__init__(folder, repo.repo_id)
+    def __init__(self, scratch: Path, repo: RemoteRepo, card: str, small: int) -> None:
+        folder = scratch / "files"
+        folder.mkdir(exist_ok=True)
+        super().__init__(folder, repo.repo_id, scratch)
         self._repo, self._small = repo, small
         self._remote: dict[Path, RemoteFile] = {}
         for file in repo.files():
-            if _is_plain(file.path):
+            if _is_plain(file.path) and file.path != DATASETDICT_INFOS_FILENAME:  # which is no longer needed
                 path = folder / file.path
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.touch()
                 self._remote[path.resolve()] = file
         (folder / "README.md").write_text(card, encoding="utf-8")
+        if config := self._remote.get((folder / REPOYAML_FILENAME).resolve()):
+            if config.size > MAX_CARD_BYTES:
+                raise DynosaurError(Code.UNREADABLE_CARD, f"{config.path} is larger than {MAX_CARD_BYTES:,} bytes")
+            self._bring(folder / REPOYAML_FILENAME)
 
     def remote(self, config: str, split: str) -> list[RemoteFile]:
         """The split's files, in the order of its rows."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import random
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -18,6 +17,8 @@ from huggingface_hub import get_token
 
 from dynosaur_core.catalog.hub.quota import Quotas, retry_after
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.exchange import bounded, within
+from dynosaur_core.plain_json import read_json
 
 T = TypeVar("T")
 API, FILES, VIEWER, STORAGE = "api", "resolvers", "viewer", "storage"
@@ -71,24 +72,33 @@ class Answer:
 
     def json(self) -> Any:
         """The body's value; ValueError where it is not JSON."""
-        return json.loads(self.body)
+        return read_json(self.body)
 
 
 class HubHttp:
     """GET requests to one Hub. Safe to share between threads; see `shared_http`."""
 
     def __init__(
-        self, endpoint: str, token: str | None, *, timeout_s: float = 30.0, tries: int = 5, backoff_s: float = 0.5
+        self,
+        endpoint: str,
+        token: str | None,
+        *,
+        timeout_s: float = 30.0,
+        exchange_s: float = 120.0,
+        tries: int = 5,
+        backoff_s: float = 0.5,
     ) -> None:
         self.endpoint = endpoint.rstrip("/")
         self.tries, self.timeout_s, self.backoff_s = tries, timeout_s, backoff_s
+        self.exchange_s = exchange_s
+        """Seconds for one answer with its redirects and interim responses, from the first to the last byte."""
         self.quotas = Quotas()
-        self.unreachable: dict[str, float] = {}
+        self.unreachable: MutableMapping[str, float] = {}
         """Addresses beside the Hub that did not answer, and until when they are not asked (`time.monotonic()`)."""
         self._token = token
         limits = httpx.Limits(max_connections=64, max_keepalive_connections=32)
         hooks = {"response": [self._seen]}
-        self._client = httpx.Client(follow_redirects=True, limits=limits, event_hooks=hooks)
+        self._client = bounded(httpx.Client(follow_redirects=True, limits=limits, event_hooks=hooks))
 
     def get(
         self,
@@ -104,9 +114,8 @@ class HubHttp:
         """What `parse` makes of the answer. Transient faults, and bodies that `parse` refuses by ValueError, are tried
         again a few times. `deadline` is in seconds of `time.monotonic()`. Raises DynosaurError."""
         for attempt in range(self.tries):
-            self.quotas.take(resource, deadline)
             try:
-                return parse(self._fetch(url, params, headers, deadline, max_bytes))
+                return parse(self.once(url, resource, params, headers, deadline, max_bytes))
             except DynosaurError as error:
                 if not self._again(error, resource, attempt, deadline):
                     raise
@@ -122,7 +131,7 @@ class HubHttp:
         if wait is None:
             wait = self.backoff_s * 2**attempt * random.uniform(0.5, 1.5)
         if error.code is Code.RATE_LIMITED:
-            self.quotas.pause(resource, wait)  # holds back this thread and all others, when they next ask
+            self.pause(resource, wait)  # holds back this thread and all others, when they next ask
         if attempt == self.tries - 1 or error.code not in _PASSING:
             return False
         if error.code is not Code.RATE_LIMITED:
@@ -131,28 +140,37 @@ class HubHttp:
             time.sleep(wait)
         return True
 
-    def _fetch(
+    def pause(self, resource: str, seconds: float) -> None:
+        """Nobody asks for this resource in the next `seconds`."""
+        self.quotas.pause(resource, seconds)
+
+    def once(
         self,
         url: str,
+        resource: str,
         params: Mapping[str, Any] | None,
         headers: Mapping[str, str] | None,
         deadline: float,
         max_bytes: int,
     ) -> Answer:
+        """One try of `get`, when the quota allows it. Raises DynosaurError, and what the HTTP client raises."""
+        self.quotas.take(resource, deadline)
+        end = min(deadline, time.monotonic() + self.exchange_s)
         timeout = min(self.timeout_s, deadline - time.monotonic())
         if timeout <= 0:
             raise DynosaurError(Code.TIMED_OUT, "its time for reading was up")
         sent = {"User-Agent": "dynosaur", **(headers or {})}
         if self._token and url.startswith((self.endpoint + "/", self.endpoint.replace("://", "://datasets-server."))):
             sent["Authorization"] = f"Bearer {self._token}"
-        with self._client.stream("GET", url, params=params, headers=sent, timeout=timeout) as response:
+        asked = self._client.stream("GET", url, params=params, headers=sent, timeout=timeout)
+        with within(end), asked as response:
             parts, size = [], 0
             for part in response.iter_bytes():
                 parts.append(part)
                 size += len(part)
                 if size > max_bytes:
                     raise DynosaurError(Code.TOO_LARGE, f"{_name(url)} is beyond {max_bytes} bytes")
-                if time.monotonic() > deadline:
+                if time.monotonic() > end:
                     raise DynosaurError(Code.TIMED_OUT, f"{_name(url)} came too slowly")
             link = response.links.get("next", {}).get("url")
             hops = len(response.history) + 1

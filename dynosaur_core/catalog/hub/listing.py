@@ -6,7 +6,6 @@ here a cursor can. Memory does not grow with the Hub: one page is held, and the 
 
 from __future__ import annotations
 
-import json
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,6 +21,7 @@ from dynosaur_core.card import Card, listing_fields
 from dynosaur_core.catalog.hub.http import API, Answer, HubHttp, is_repo_id
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import DatasetRef
+from dynosaur_core.plain_json import read_json
 from dynosaur_core.protocols import Cursor
 from dynosaur_core.text import whole_number
 
@@ -202,7 +202,7 @@ def census(url: str, query: Query, cursor: Cursor) -> Iterator[DatasetRef]:
 def _parsed(entry: dict[str, Any]) -> dict[str, Any]:
     if isinstance(entry.get("cardData"), str):
         try:
-            entry["cardData"] = json.loads(entry["cardData"])
+            entry["cardData"] = read_json(entry["cardData"].encode("utf-8", "replace"))
         except ValueError:
             entry["cardData"] = None  # the tags tell most of it
     return entry

@@ -11,14 +11,14 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
+from dynosaur_core import exchange
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.exchange import LONGEST_WAIT_S, number_within
 
-_RATE_LIMIT = re.compile(r'"(\w+)"\s*;\s*r=(\d+)\s*;\s*t=(\d+)')
-_POLICY = re.compile(r"q=(\d+).*?w=(\d+)")
-_LONGEST_WAIT_S = 900.0
+_RATE_LIMIT = re.compile(r'"(\w{1,50})"\s{0,9};\s{0,9}r=(\d+)\s{0,9};\s{0,9}t=(\d+)')
+_POLICY = re.compile(r"q=(\d+)[^,]{0,100}?w=(\d+)")
+_LARGEST_QUOTA = 1_000_000
 
 
 @dataclass
@@ -69,8 +69,12 @@ class Quotas:
         if not match:
             return
         policy = _POLICY.search(headers.get("ratelimit-policy", ""))
-        left, reset = int(match[2]), time.monotonic() + int(match[3])
-        quota, seconds = (int(policy[1]), float(policy[2])) if policy else (max(left, 1), 300.0)
+        left = number_within(match[2], _LARGEST_QUOTA)
+        reset = time.monotonic() + number_within(match[3], int(LONGEST_WAIT_S))
+        quota, seconds = max(left, 1), 300.0
+        if policy:  # a quota of none, or a window without an end, would be no more than a wish
+            quota = max(number_within(policy[1], _LARGEST_QUOTA), 1)
+            seconds = float(number_within(policy[2], int(LONGEST_WAIT_S)))
         with self._lock:
             known = self._windows.get(match[1])
             if known and abs(known.reset - reset) < 2:  # the same window: what is on its way counts too
@@ -80,21 +84,13 @@ class Quotas:
     def pause(self, resource: str, seconds: float) -> None:
         """Nobody asks for this resource in the next `seconds`."""
         with self._lock:
-            until = time.monotonic() + min(seconds, _LONGEST_WAIT_S)
+            until = time.monotonic() + min(seconds, LONGEST_WAIT_S)
             self._paused[resource] = max(until, self._paused.get(resource, 0.0))
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait, as a 429 tells: by the quota's reset where it is spent, else by Retry-After."""
     match = _RATE_LIMIT.search(headers.get("ratelimit", ""))
-    if match and int(match[2]) == 0:
-        return float(match[3])
-    value = headers.get("retry-after", "").strip()
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass  # the other form is a date
-    try:
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return None
+    if match and not match[2].strip("0"):
+        return float(number_within(match[3], int(LONGEST_WAIT_S)))
+    return exchange.retry_after(headers)

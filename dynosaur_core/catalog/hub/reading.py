@@ -8,7 +8,6 @@ a few row groups of parquet files, the dataset's own or those of its converted b
 from __future__ import annotations
 
 import math
-import tempfile
 import time
 import zipfile
 from collections.abc import Callable
@@ -19,8 +18,8 @@ import pyarrow as pa
 from dynosaur_core.catalog.formats import first_line
 from dynosaur_core.catalog.hub.files import RemoteRepo, SkeletonSource
 from dynosaur_core.catalog.hub.ranges import sample_ranges
-from dynosaur_core.catalog.hub.stream import sample_streamed
 from dynosaur_core.catalog.hub.viewer import PAGE_ROWS, Viewer, as_written, window_table
+from dynosaur_core.catalog.inside import OutsideError
 from dynosaur_core.catalog.sampling import spread
 from dynosaur_core.catalog.splits import split_role
 from dynosaur_core.digest import digest
@@ -44,15 +43,20 @@ WINDOWS = (2, 4)
 _NEXT_WAY = {Code.UNREADABLE_FILES, Code.NO_DATA_FILES, Code.TRUNCATED_CELLS, Code.SCRIPT_DATASET}
 """What one way of reading may meet and another not."""
 
+Stream = Callable[[dict[str, str], Sampling, float], pa.Table]
+"""Reads a sample of a split (repo_id, revision, config, split) until the deadline, as `stream.sample_streamed`."""
+
 
 class HubSource:
-    """A `protocols.Source` of the Hub. Use it from one thread; its temporary files go when it does."""
+    """A `protocols.Source` of the Hub. Use it from one thread; `folder` is for the files that are brought here."""
 
-    def __init__(self, repo: RemoteRepo, viewer: Viewer, token: str | None, ref: DatasetRef, deadline_s: float) -> None:
+    def __init__(
+        self, repo: RemoteRepo, viewer: Viewer, stream: Stream, ref: DatasetRef, deadline_s: float, folder: Path
+    ) -> None:
         self.ref = ref
-        self._repo, self._viewer, self._token = repo, viewer, token
+        self._repo, self._viewer, self._stream = repo, viewer, stream
         self._deadline_s = deadline_s
-        self._folder = tempfile.TemporaryDirectory(prefix="dynosaur-")
+        self._folder = folder
         self._card: str | None = None
         self._files: SkeletonSource | None = None
         self._found: list[SourceSubset] | None = None
@@ -77,9 +81,11 @@ class HubSource:
         self._begin()
         if self._found is None:
             card = self.card()
-            self._files = SkeletonSource(Path(self._folder.name), self._repo, card, SMALL)
+            self._files = SkeletonSource(self._folder, self._repo, card, SMALL)
             try:
                 self._found = self._files.subsets()
+            except OutsideError:
+                raise  # what the viewer has of it is not the dataset's own, either
             except zipfile.BadZipFile:  # to know what an archive holds it would have to be here
                 self._found = self._converted_subsets(DynosaurError(Code.NO_DATA_FILES, "it holds zip archives only"))
             except DynosaurError as error:
@@ -223,7 +229,7 @@ class HubSource:
             "config": subset.config,
             "split": split.name,
         }
-        return sample_streamed(self._repo.http.endpoint, self._token, request, sampling, self._repo.deadline)
+        return self._stream(request, sampling, self._repo.deadline)
 
 
 WAYS: tuple[Callable[[HubSource, SourceSubset, Split, Sampling], pa.Table | None], ...] = (

@@ -21,11 +21,13 @@ from typing import Any
 import pyarrow as pa
 
 from dynosaur_core.catalog.formats import FORMATS, first_line, module_of
+from dynosaur_core.catalog.inside import check_addresses
 from dynosaur_core.catalog.reader import rows_of
 from dynosaur_core.catalog.sampling import spread
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import ROW_COLUMN
+from dynosaur_core.reader.limits import die_with_parent, environment
 from dynosaur_core.reading.plain import taken
 from dynosaur_core.settings import Sampling
 
@@ -40,23 +42,15 @@ def sample_streamed(
 ) -> pa.Table:
     """A sample of `request` (repo_id, revision, config, split), spread over the split's first rows. Raises TimedOut at
     the deadline (`time.monotonic()` seconds), and what the reading of the files says."""
-    environment = {
-        **os.environ,
-        "HF_ENDPOINT": endpoint,
-        "HF_UPDATE_DOWNLOAD_COUNTS": "0",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    }
-    if token:
-        environment["HF_TOKEN"] = token
+    known = environment(HF_ENDPOINT=endpoint, HF_UPDATE_DOWNLOAD_COUNTS="0", **({"HF_TOKEN": token} if token else {}))
     with tempfile.TemporaryDirectory() as folder:
-        job = {**request, "folder": folder, "sampling": sampling.model_dump(mode="json")}
+        job = {**request, "folder": folder, "sampling": sampling.model_dump(mode="json"), "parent": os.getpid()}
         child = subprocess.Popen(
             [sys.executable, "-m", __spec__.name if __spec__ else __name__],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            env=environment,
+            env=known,
             start_new_session=True,
         )
         try:
@@ -91,6 +85,7 @@ def main() -> None:
     """The child: one job on stdin, one file in its folder."""
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     job = json.loads(sys.stdin.buffer.read())
+    die_with_parent(job["parent"])
     folder = Path(job["folder"])
     try:
         table = _stream(job, Sampling.model_validate(job["sampling"]))
@@ -110,6 +105,7 @@ def _stream(job: dict[str, Any], sampling: Sampling) -> pa.Table:
     builder = load_dataset_builder(job["repo_id"], job["config"], revision=job["revision"])
     if module_of(builder) not in FORMATS:
         raise DynosaurError(Code.NO_DATA_FILES, f"its format {module_of(builder)!r} is not read")
+    check_addresses(builder, f"hf://datasets/{job['repo_id']}@{job['revision']}/")
     tables, typed = rows_of(builder, job["split"], sampling)
     ahead = sampling.rows_per_split * (1 if sampling.first_rows else READ_AHEAD)
     parts: list[pa.Table] = []

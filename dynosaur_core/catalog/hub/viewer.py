@@ -77,8 +77,8 @@ class Viewer:
             files = [ConvertedFile(f["config"], f["split"], f["url"], int(f["size"])) for f in answer["parquet_files"]]
         except (KeyError, TypeError, ValueError):
             return ()
-        ours = f"{repo.http.endpoint}/datasets/"
-        return tuple(file for file in files if file.url.startswith(ours))
+        ours = f"{repo.http.endpoint}/datasets/{repo.repo_id}/resolve/"
+        return tuple(file for file in files if file.url.startswith(ours) and not {".", ".."} & set(file.url.split("/")))
 
     def _ask(self, repo: RemoteRepo, endpoint: str, params: dict[str, Any], revision: str) -> dict[str, Any] | None:
         now = time.monotonic()

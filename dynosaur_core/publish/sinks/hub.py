@@ -25,6 +25,7 @@ from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
 
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.exchange import bounded, retry_after, within
 from dynosaur_core.models import Release
 from dynosaur_core.publish.sinks import MANIFEST, Stored, read_manifest, stale_files
 
@@ -33,6 +34,8 @@ TRIES = 5
 _CODES = {409: Code.RELEASE_CONFLICT, 412: Code.RELEASE_CONFLICT, 429: Code.RATE_LIMITED}
 _AGAIN = {Code.RATE_LIMITED, Code.SERVER_ERROR, Code.CONNECTION_FAILED}
 _TIMEOUT_S = 60.0
+_EXCHANGE_S = 1_800.0
+"""Seconds for all that one call sends and receives; a data file of a release goes up in one."""
 _HTTP_ERROR: type[Exception] = HfHubHTTPError.__mro__[1]
 """Base of all errors of the HTTP client that huggingface_hub uses, whichever that is."""
 T = TypeVar("T")
@@ -163,7 +166,9 @@ class HubSink:
         """
         for attempt in range(TRIES):
             try:
-                return request()
+                bounded(get_session())
+                with within(time.monotonic() + _EXCHANGE_S):
+                    return request()
             except absent:
                 raise
             except (_HTTP_ERROR, OSError, ValueError) as error:
@@ -178,8 +183,7 @@ class HubSink:
         if isinstance(error, HfHubHTTPError):
             status = error.response.status_code
             code = _CODES.get(status, Code.SERVER_ERROR if status >= 500 else Code.RELEASE_FAILED)
-            wait = error.response.headers.get("Retry-After", "")
-            return DynosaurError(code, message, retry_after=float(wait) if wait.isdigit() else None)
+            return DynosaurError(code, message, retry_after=retry_after(error.response.headers))
         # a ValueError is an answer that is damaged, or no JSON
         return DynosaurError(Code.SERVER_ERROR if isinstance(error, ValueError) else Code.CONNECTION_FAILED, message)
 

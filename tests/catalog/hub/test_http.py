@@ -19,6 +19,7 @@ from dynosaur_core.catalog.hub.http import (
     viewer_address,
 )
 from dynosaur_core.errors import Code, DynosaurError
+from tests.support.dripping import ANSWERS, dripping
 from tests.support.hub import Fault, LoopbackHub
 from tests.support.hub.content import card
 
@@ -186,3 +187,24 @@ def test_endpoint_and_token_of_the_moment(monkeypatch: pytest.MonkeyPatch) -> No
 )
 def test_viewer_address(endpoint: str, viewer: str) -> None:
     assert viewer_address(endpoint) == viewer
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_get_ends_an_answer_that_never_ends(kind: str) -> None:
+    with dripping(kind) as address:
+        http = HubHttp(address, None, timeout_s=5, exchange_s=0.3, tries=1)
+        with pytest.raises(DynosaurError) as caught:
+            http.get(f"{address}/{README}", FILES, whole)
+    assert caught.value.code is Code.TIMED_OUT
+
+
+@pytest.mark.parametrize("t", ["9" * 400, "9" * 5_000, "99999999"])
+@pytest.mark.parametrize("policy", ["", f'"fixed window";"api";q=0;w={"9" * 400}', f"q={'9' * 5_000};w=0"])
+def test_quotas_are_within_bounds_whatever_a_server_says(t: str, policy: str) -> None:
+    quotas = Quotas()
+    quotas.learn({"ratelimit": f'"api";r=0;t={t}', "ratelimit-policy": policy})
+    with pytest.raises(DynosaurError) as caught:
+        quotas.take(API, time.monotonic() + 1)
+    assert caught.value.retry_after is not None and caught.value.retry_after <= 900
+    error = answer_error(Answer(429, httpx.Headers({"RateLimit": f'"api";r=000;t={t}'}), b"", "http://hub/x"))
+    assert error.retry_after == 900
