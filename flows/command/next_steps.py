@@ -45,4 +45,4 @@ def after_release(errors: Mapping[str, str], settings: Settings) -> Iterator[str
 
 
 def _command(name: str, settings: Settings, *words: str) -> str:
-    return shlex.join(["dynosaur", name, "--store", settings.store, *words])
+    return shlex.join(["dynosaur", name, *words, "--store", settings.store])
