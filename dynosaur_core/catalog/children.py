@@ -53,7 +53,7 @@ class FolderChild(ChildSource):
     def __init__(self, folder: Path, repo_id: str, limits: Reading, deadline_s: float) -> None:
         self.folder = folder
         self._scratch = tempfile.TemporaryDirectory(prefix="dynosaur-")  # of this process: a child may end at once
-        opening = {"kind": "folder", "folder": str(folder), "repo_id": repo_id, "scratch": self._scratch.name}
+        opening = {"kind": "folder", "folder": str(folder.absolute()), "repo_id": repo_id, "scratch": self._scratch.name}
         super().__init__(opening, limits, deadline_s)
 
     def card(self) -> str:

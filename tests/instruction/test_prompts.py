@@ -22,7 +22,7 @@ from tests.instruction.data import dataset, settings, subset, text
 NESTED = FieldSpec(name="answers", kind=FieldKind.STRUCT, type="struct<text: list<string>, start: list<int32>>")
 LABEL = FieldSpec(name="side", kind=FieldKind.LABEL, type="class_label", label_names=("left", "right"))
 DIGESTS = [
-    ("attic/transport-survey", "e96573c157c4f8a2bfb2adfd20cafa6c"),
+    ("attic/transport-survey", "56fb23d26cfec9dc8008ba0242119cc8"),
     ("greenhouse/plant-reviews", "100aa2b05360f3ecb39a501c72139faf"),
     ("harbour/museum-questions", "91598dcb1e4b8ed467c33d7a23e515f2"),
     ("harbour/museum-questions", "e1a530205c48984578d31a8ce2161fb9"),
@@ -35,7 +35,7 @@ DIGESTS = [
     ("quizhall/school-quiz", "8ae2d1510176ed25b7c298567851c40c"),
     ("snakepit/small-functions", "952fbff901bbf171a0e63e6011050aa9"),
     ("switchboard/desk-dialogues", "851f492b3d9ecdd7d5302502011ff08f"),
-    ("tablewright/bistro-descriptions", "824799edfa1c6071a6544003d4b0ad03"),
+    ("tablewright/bistro-descriptions", "8d6c72ec2de747d8a1215a056d2cefb9"),
 ]
 
 
