@@ -191,6 +191,7 @@ class Reason(StrEnum):
     NO_TRAINING_SPLIT = "no_training_split"
     EMPTY = "empty"
     UNREADABLE = "unreadable"
+    COPY = "copy"
     # metadata: splits and fields
     UNKNOWN_SPLIT = "unknown_split"
     UNREADABLE_FIELD = "unreadable_field"
@@ -269,6 +270,7 @@ REASONS: dict[Reason, str] = {
     Reason.NO_TRAINING_SPLIT: "it has no training or validation split",
     Reason.EMPTY: "it has no rows",
     Reason.UNREADABLE: "its files cannot be read",
+    Reason.COPY: "another dataset that came first has the same rows",
     Reason.UNKNOWN_SPLIT: "the split's name does not say whether it is for training",
     Reason.UNREADABLE_FIELD: "the field has no plain form",
     Reason.ROW_TOO_LARGE: "the row is beyond the byte limit",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from dynosaur_core.digest import canonical_json, digest
@@ -12,8 +13,18 @@ from dynosaur_core.errors import ERRORS, REASONS, Code, DynosaurError, Reason
 from dynosaur_core.filter.stage import FILTER_VERSION
 from dynosaur_core.instruction.stage import INSTRUCTION_VERSION
 from dynosaur_core.ledger import Entry, Ledger, Outcome, after_failure, after_growth, begun, new_entry
+from dynosaur_core.ledger.claims import claim, has_settled, settle
 from dynosaur_core.metadata.stage import METADATA_VERSION
-from dynosaur_core.models import Contribution, DatasetMetadata, DatasetRef, FilterResult, Rejection, Removal, Withdrawal
+from dynosaur_core.models import (
+    Contribution,
+    DatasetMetadata,
+    DatasetRef,
+    FilterResult,
+    Rejection,
+    Removal,
+    Subset,
+    Withdrawal,
+)
 from dynosaur_core.policy.judge import rules_for
 from dynosaur_core.publish.stage import PUBLISH_VERSION
 from dynosaur_core.report import Failure, GrowthReport
@@ -64,6 +75,8 @@ class Growth:
         """Datasets whose answers a batch is to bring."""
         self._known: dict[str, Entry | None] = {}
         """Of datasets at work: their entries as they were before this attempt was counted."""
+        self._claimed: dict[str, set[str]] = {}
+        """Of datasets at work: the contents that they are to be grown with."""
         self.pipeline, self.policy = pipeline_digest(settings), settings.policy
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -83,6 +96,32 @@ class Growth:
         entry = self._entry(ref, Outcome.DEFERRED, stage="metadata", code=Code.INTERRUPTED, detail=message)
         self.ledger.record([begun(entry, known, self.clock())])
 
+    def claimed(self, metadata: DatasetMetadata) -> DatasetMetadata:
+        """The dataset without the subsets that are copies of another's, which came first; these are refused.
+
+        What was released at this revision before its content was ever claimed stays: it is nobody's copy.
+        """
+        ref, known = metadata.ref, self._before(metadata.ref)
+        contents = {subset.config: contents_of(subset) for subset in metadata.subsets}
+        holders = claim(self.ledger, ref.repo_id, set().union(*contents.values()))
+        others = {content: by for content, by in holders.items() if by != ref.repo_id}
+        from_before = (
+            known is not None and known.contribution is not None and known.contribution_revision == ref.revision
+        )
+        if others and from_before and not has_settled(self.ledger, ref.repo_id):
+            others = {}
+        of = {config: others[name] for config, names in contents.items() for name in sorted(names) if name in others}
+        self._claimed[ref.repo_id] = {n for config, names in contents.items() if config not in of for n in names}
+        if not of:
+            return metadata
+        why = {"repo_id": ref.repo_id, "level": "subset", "stage": "metadata", "reason": Reason.COPY}
+        refused = [
+            Rejection(**why, config=config, detail=f"its rows are those of {by}, which came first")
+            for config, by in of.items()
+        ]
+        subsets = tuple(subset for subset in metadata.subsets if subset.config not in of)
+        return metadata.model_copy(update={"subsets": subsets, "rejections": (*metadata.rejections, *refused)})
+
     def set_back(self, ref: DatasetRef, error: DynosaurError) -> None:
         """The branch waits, or its growth is ended from outside: the attempt was none, and the dataset is due."""
         entry = self._entry(ref, Outcome.DEFERRED, stage="instruction", code=error.code, detail=error.message)
@@ -98,7 +137,9 @@ class Growth:
         """The dataset's records become part of what the next release holds."""
         name = contribution.digest
         self.store.write_json(contribution_name(name), contribution)
-        self.ledger.record([after_growth(self._entry(ref, Outcome.GROWN), contribution, name)])
+        entry = after_growth(self._entry(ref, Outcome.GROWN), contribution, name)
+        contents = self._claimed.pop(ref.repo_id, set())
+        self.ledger.record([entry], partial(settle, repo_id=ref.repo_id, contents=contents))
         self._known.pop(ref.repo_id, None)
         self.report.grown += 1
 
@@ -149,6 +190,13 @@ class Growth:
         return new_entry(ref, self.catalog, rules, self.growth_id, self.clock(), outcome, **values)
 
 
+def contents_of(subset: Subset) -> set[str]:
+    """What names a subset's rows, whoever has them: the sample, and the files of which it was drawn. Datasets draw
+    their samples apart, so that of a large split the files alone tell, and of one in another format the sample."""
+    names = {digest("rows", subset.rows.digest)} if subset.rows else set()
+    return names | ({subset.content} if subset.content else set())
+
+
 def refusal_of(metadata: DatasetMetadata) -> tuple[Reason, str] | None:
     """Why a dataset ends after the metadata stage: refused as a whole, or no subset is left."""
     whole = next((item for item in metadata.rejections if item.level == "dataset"), None)
@@ -156,6 +204,9 @@ def refusal_of(metadata: DatasetMetadata) -> tuple[Reason, str] | None:
         return Reason(whole.reason), whole.detail
     if metadata.subsets:
         return None
+    copied = next((item for item in metadata.rejections if item.reason == Reason.COPY), None)
+    if copied:
+        return Reason.COPY, copied.detail
     return _commonest(metadata.rejections, "subset", Reason.EMPTY)
 
 

@@ -116,6 +116,9 @@ class Subset(Frozen):
     shown: tuple[Values, ...] = ()
     """The (at most two) sampled rows that a prompt may show, as JSON values."""
     rows: RowsHandle | None = None
+    content: Name | None = None
+    """Digest of the fields and of the files of the sampled splits, whatever was sampled of them; None where the source
+    does not tell, and in results of earlier versions."""
 
     @property
     def field_names(self) -> tuple[str, ...]:

@@ -27,6 +27,9 @@ class SourceSubset:
     """The declared features, or those that all files have in common; None when only the rows tell."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Columns of the files that are not among the features because they have no plain form, and why."""
+    content: Mapping[str, str] = field(default_factory=dict)
+    """By split: a digest of its files and of how they are read; splits of which the source does not know it are left
+    out."""
     problem: DynosaurError | None = None
     """Why the config cannot be read, although others may be; it has no splits then."""
 

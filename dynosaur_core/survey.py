@@ -10,6 +10,7 @@ from typing import Any
 
 from dynosaur_core.errors import Code, DynosaurError, Reason
 from dynosaur_core.ledger import Entry, Ledger, Outcome, after_failure, listing_digest, new_entry
+from dynosaur_core.ledger.claims import copies, heirs
 from dynosaur_core.models import DatasetRef, GrowthPlan, Rejection
 from dynosaur_core.policy.caps import Places
 from dynosaur_core.policy.judge import judge_ref, overrides, rules_for
@@ -56,6 +57,9 @@ class Survey:
         self.leaving = Leaving(ledger, catalog.name, settings, now)
         self.listed: set[str] = set()
         """Ids that the listing showed, of those that the ledger or the plan knows."""
+        self.copies = copies(ledger, catalog.name)
+        self.set_aside: list[DatasetRef] = []
+        """Unchanged copies: whether their owners stay is known at the end."""
         self.newest: datetime | None = None
         self.cut_off: DynosaurError | None = None
         """Why the listing broke off."""
@@ -90,6 +94,7 @@ class Survey:
         if done:
             self._missing(None if everything else self.settings.hub.verify_per_growth)
         held_back = self.leaving.carry_out(write=self.write, confirmed=self.withdraw_many)
+        self._inherit(everything)
         if cursor.malformed:
             self.counts["surveyed"] += cursor.malformed
             self.refused[Reason.BAD_ENTRY] += cursor.malformed
@@ -177,7 +182,7 @@ class Survey:
     def _sort(self, ref: DatasetRef, entry: Entry | None, entries: list[Entry], same: list[str]) -> bool:
         """Puts one dataset into the plan, or notes why not; gives False where there is no room for it."""
         kind, refused = self._judge(ref, entry)
-        if kind in self.kinds and self.limit is not None and self._branches() >= self.limit:
+        if kind in self.kinds and not self._has_room():
             return False
         self.counts["surveyed"] += 1
         if ref.last_modified and (self.newest is None or ref.last_modified > self.newest):
@@ -199,12 +204,15 @@ class Survey:
             else:
                 entries.append(refusal)
         else:
-            self.counts[kind] += 1
+            if kind == "unchanged" and ref.repo_id in self.copies:
+                self.set_aside.append(ref)
+            else:
+                self.counts[kind] += 1
             same.append(ref.repo_id)
         return True
 
-    def _branches(self) -> int:
-        return sum(len(refs) for refs in self.kinds.values())
+    def _has_room(self) -> bool:
+        return self.limit is None or sum(len(refs) for refs in self.kinds.values()) < self.limit
 
     def _planned(self, ref: DatasetRef, entry: Entry | None) -> Entry:
         """The entry of a dataset that is due now, also where its listing is not seen again."""
@@ -274,6 +282,19 @@ class Survey:
         for entry in list(known):
             if entry.repo_id not in self.listed and (ref := self._ask(entry)):
                 self._chunk([ref])
+
+    def _inherit(self, everything: bool) -> None:
+        """Plans the copies whose owners have left; a partial listing does not show those that are unchanged."""
+        left = heirs(self.ledger, self.catalog.name) if self.copies else {}
+        for ref in self.set_aside:
+            if ref.repo_id in left and self._has_room():
+                self.kinds["retried"].append(ref)
+            else:
+                self.counts["unchanged"] += 1
+        for entry in left.values():
+            if not everything and entry.repo_id not in self.listed and self._has_room():
+                self.counts["surveyed"] += 1
+                self.kinds["retried"].append(entry.dataset_ref())
 
     def _ask(self, known: Entry) -> DatasetRef | None:
         """One dataset as it is now; withdrawn where it is gone, left as it is where there is no answer."""

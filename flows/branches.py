@@ -73,6 +73,9 @@ class Branches:
         self.ended: SimpleQueue[tuple[_Branch, PrefectFuture[Any]]] = SimpleQueue()
         self.stopped: DynosaurError | None = None
         self.at_work: dict[str, DatasetRef] = {}
+        self.turns: deque[_Branch] = deque()
+        """Branches that have not claimed their content yet, in the order of the plan: of copies the first is grown,
+        whichever was read first."""
 
     def run(self, refs: Sequence[DatasetRef]) -> None:
         """Returns when every branch has ended and is written down, or waits for a batch (`Growth.pending`)."""
@@ -87,13 +90,18 @@ class Branches:
 
     def _run(self, waiting: deque[DatasetRef], most: int) -> None:
         while waiting or self.at_work:
-            while waiting and len(self.at_work) < most:
+            read = sum(branch.metadata is not None for branch in self.turns)  # they wait, and others work meanwhile
+            while waiting and len(self.at_work) < most + min(read, most):
                 branch = _Branch(waiting.popleft())
                 self.at_work[branch.ref.repo_id] = branch.ref
                 self._step(branch, partial(self._begin, branch))
             if self.at_work:
                 branch, future = self.ended.get()
                 self._step(branch, partial(self._advance, branch, future))
+            while self.turns and (self.turns[0].metadata or self.turns[0].ref.repo_id not in self.at_work):
+                branch = self.turns.popleft()
+                if branch.ref.repo_id in self.at_work:
+                    self._step(branch, partial(self._claim, branch))
 
     def _step(self, branch: _Branch, step: Callable[[], bool]) -> None:
         """One step of a branch's bookkeeping, which returns whether the branch goes on. Whatever the step raises ends
@@ -120,6 +128,7 @@ class Branches:
         if self.stopped:
             return self._fail(branch, "instruction", self.stopped)
         self.growth.begin(branch.ref)
+        self.turns.append(branch)
         return self._submit(branch, "metadata")
 
     def _submit(self, branch: _Branch, stage: Stage, **inputs: Any) -> bool:
@@ -138,6 +147,12 @@ class Branches:
 
     def _after_metadata(self, branch: _Branch, result: Any) -> bool:
         branch.metadata = DatasetMetadata.model_validate(result)
+        return True
+
+    def _claim(self, branch: _Branch) -> bool:
+        assert branch.metadata is not None
+        branch.metadata = self.growth.claimed(branch.metadata)
+        branch.trace["metadata"] = branch.metadata.model_dump(mode="json")
         if refusal := refusal_of(branch.metadata):
             return self._refuse(branch, *refusal)
         return self._submit(branch, "instruction", metadata=branch.metadata, growth_id=self.growth.growth_id)

@@ -12,6 +12,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from dynosaur_core import stopping
 from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.growth import Growth, new_growth_id, pipeline_digest
+from dynosaur_core.ledger.claims import drop_unsettled
 from dynosaur_core.models import DatasetRef, GrowthPlan
 from dynosaur_core.report import GrowthReport
 from dynosaur_core.settings import Settings
@@ -94,6 +95,7 @@ def begin(clients: Clients, options: Options) -> str:
     now, ledger, catalog = datetime.now(UTC), clients.ledger, clients.name_catalog(write=True)
     growth_id = ledger.unfinished_growth(catalog, now - _RESUMABLE) or new_growth_id(now)
     ledger.start_growth(growth_id, catalog, now)
+    drop_unsettled(ledger)
     return growth_id
 
 

@@ -66,6 +66,7 @@ def _subset(item: dict[str, Any]) -> SourceSubset:
         tuple(Split.model_validate(split) for split in item["splits"]),
         None if item["features"] is None else Features.from_dict(item["features"]),
         item["left_out"],
+        item["content"],
         None if item["problem"] is None else error_of(item["problem"]),
     )
 
@@ -78,6 +79,7 @@ def said_subset(subset: SourceSubset) -> dict[str, Any]:
         "splits": [split.model_dump() for split in subset.splits],
         "features": features,
         "left_out": dict(subset.left_out),
+        "content": dict(subset.content),
         "problem": None if subset.problem is None else said_of(subset.problem),
     }
 

@@ -5,6 +5,7 @@ Only formats that are plain data are read: a pickle or a loading script would ru
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import tempfile
 import zipfile
@@ -43,6 +44,9 @@ disable_progress_bars()
 set_verbosity(logging.CRITICAL)  # what it cannot read is an error of ours, with its cause
 # threads that find no lock each make one and delete it after use, under the feet of the others
 tqdm.set_lock(tqdm.get_lock())
+
+_NAMING = {"name", "version", "description", "data_dir", "data_files", "features"}
+"""Options of a config that say nothing of how its files are read, or that its fields show."""
 
 
 class FolderSource:
@@ -102,7 +106,26 @@ class FolderSource:
         for split in builder.config.data_files:
             rows = counts.get(str(split)) or None
             splits.append(Split(name=str(split), role=split_role(str(split)), rows=rows))
-        return SourceSubset(config=name, splits=tuple(splits), features=features, left_out=left_out)
+        content = self._content(builder)
+        return SourceSubset(name, tuple(splits), features, left_out, content)
+
+    def _content(self, builder: Any) -> dict[str, str]:
+        """What tells a split's rows from others without reading them: its files, and the options they are read with."""
+        options = {key: repr(value) for key, value in vars(builder.config).items() if key not in _NAMING}
+        files = {
+            str(split): [self._checksum(Path(str(path))) for path in paths]
+            for split, paths in builder.config.data_files.items()
+        }
+        read_by = (module_of(builder), options)
+        return {split: digest(read_by, known) for split, known in files.items() if all(known)}
+
+    def _checksum(self, path: Path) -> str | None:
+        """Digest of a file's content; None where it is not known, of which the reading of its rows says more."""
+        try:
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            return None
 
     def _builder(self, config: str) -> Any:
         if config not in self._builders:

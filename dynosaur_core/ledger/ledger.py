@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select, update
+from sqlalchemy import Connection, Select, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from dynosaur_core.ledger import tables
@@ -74,8 +74,8 @@ class Ledger:
                 found[entry.repo_id] = entry
         return found
 
-    def record(self, entries: Iterable[Entry]) -> None:
-        """Writes entries, the newer over the older."""
+    def record(self, entries: Iterable[Entry], also: Callable[[Connection], None] = lambda _: None) -> None:
+        """Writes entries, the newer over the older; `also` belongs to the transaction that writes them."""
         rows = list(
             {entry.repo_id: entry.model_dump() for entry in entries}.values()
         )  # a statement may not name one twice
@@ -85,6 +85,7 @@ class Ledger:
             new = {name: statement.excluded[name] for name in _MUTABLE}
             with self.writing() as connection:
                 connection.execute(statement.on_conflict_do_update(index_elements=["repo_id"], set_=new))
+                also(connection)
 
     def touch(self, repo_ids: Sequence[str], now: datetime) -> None:
         """Notes that datasets were seen unchanged."""
@@ -152,7 +153,7 @@ class Ledger:
                 yield row.repo_id, row.contribution
 
     def withdraw(self, entries: Sequence[Entry], removals: Sequence[Removal]) -> None:
-        """Takes datasets out of the release and logs why, in one transaction per call."""
+        """Takes datasets out of the release and logs why, in one transaction per call; what they held is free."""
         with self.writing() as connection:
             for entry, removal in zip(entries, removals, strict=True):
                 values = entry.model_dump() | {"contribution": None, "contribution_revision": None, "records": 0}
@@ -161,6 +162,8 @@ class Ledger:
                     .where(tables.datasets.c.repo_id == entry.repo_id)
                     .values({name: values[name] for name in _MUTABLE})
                 )
+                mine = tables.claims.c.repo_id == entry.repo_id
+                connection.execute(delete(tables.claims).where(mine & tables.claims.c.holds.is_(True)))
                 line = removal.model_dump(exclude={"when"}) | {"removed": removal.when}
                 connection.execute(tables.removals.insert().values(line))
 

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    UniqueConstraint,
 )
 from sqlalchemy.engine import Dialect
 
@@ -107,4 +108,15 @@ catalogs = Table(
     metadata,
     Column("name", String(255), primary_key=True),
     Column("place", Text),  # resolved path or URL; none where it is not known yet, or where the catalogue has left it
+)
+
+claims = Table(
+    "claims",
+    metadata,
+    Column("content", String(32), primary_key=True),  # digest of a subset's rows
+    Column("repo_id", String(255), primary_key=True),
+    Column("holds", Boolean),  # true for the dataset that came first; null for its copies, of which there may be many
+    Column("settled", Boolean, nullable=False),  # whether the holder has been grown with it
+    UniqueConstraint("content", "holds", name="claims_one_holder"),
+    Index("claims_by_repo", "repo_id"),
 )

@@ -149,8 +149,17 @@ def _read_subset(
             return None, (*notes, refuse(Reason.NOT_ENGLISH, f"no language tag, and its texts read as {language!r}"))
     name, size = store.write_table("rows", table)
     handle = RowsHandle(digest=name, rows=len(table), size_bytes=size)
-    subset = Subset(config=candidate.config, splits=splits, fields=specs, shown=choose_shown(table), rows=handle)
+    content = _content(candidate, splits, specs)
+    shown = choose_shown(table)
+    subset = Subset(config=candidate.config, splits=splits, fields=specs, shown=shown, rows=handle, content=content)
     return subset, tuple(notes)
+
+
+def _content(candidate: SourceSubset, splits: tuple[Split, ...], specs: tuple[FieldSpec, ...]) -> str | None:
+    names = [split.name for split in splits]
+    if any(name not in candidate.content for name in names):
+        return None
+    return digest(specs, {name: candidate.content[name] for name in names})
 
 
 def _refusal(ref: DatasetRef, candidate: SourceSubset) -> Refuse:

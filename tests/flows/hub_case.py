@@ -23,9 +23,11 @@ GROWN = "me/grown"
 RELEASE = f"hf://datasets/{GROWN}"
 
 
-def add_reviews(hub: LoopbackHub, repo_id: str, start: int = 0, **header: Any) -> Repo:
-    """A sentiment dataset of 40 rows with a licence, a language and label names."""
-    rows = reviews(start=start)
+def add_reviews(
+    hub: LoopbackHub, repo_id: str, start: int = 0, rows: Sequence[Row] | None = None, **header: Any
+) -> Repo:
+    """A sentiment dataset, of 40 rows where none are given, with a licence, a language and label names."""
+    rows = reviews(start=start) if rows is None else rows
     return add_dataset(hub, repo_id, {"train": rows}, **{"features": REVIEW_FEATURES, **header})
 
 

@@ -180,6 +180,9 @@ class SkeletonSource(FolderSource):
                 _check_groups(path, sampling)
         return self.sample(subset, split, sampling)
 
+    def _checksum(self, path: Path) -> str | None:
+        return self._remote[path.resolve()].checksum or None
+
     def _bring(self, path: Path) -> None:
         if path.stat().st_size == 0:
             path.write_bytes(self._repo.whole(self._remote[path.resolve()]))
