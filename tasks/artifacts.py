@@ -94,5 +94,5 @@ def _table(head: str, counts: Counter[str]) -> str:
     lines = [f"| {head} | count | |", "|---|---:|---|"]
     for name, count in shown:
         meaning = f" ({REASONS[Reason(name)]})" if name in set(Reason) else ""
-        lines.append(f"| {name}{meaning} | {count:,} | {'█' * max(1, round(_BAR * count / most))} |")
+        lines.append(f"| {markdown_text(name)}{meaning} | {count:,} | {'█' * max(1, round(_BAR * count / most))} |")
     return "\n".join(lines)

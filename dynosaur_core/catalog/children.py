@@ -53,7 +53,8 @@ class FolderChild(ChildSource):
     def __init__(self, folder: Path, repo_id: str, limits: Reading, deadline_s: float) -> None:
         self.folder = folder
         self._scratch = tempfile.TemporaryDirectory(prefix="dynosaur-")  # of this process: a child may end at once
-        opening = {"kind": "folder", "folder": str(folder.absolute()), "repo_id": repo_id, "scratch": self._scratch.name}
+        place = {"folder": str(folder.absolute()), "scratch": self._scratch.name}  # the child may be in another folder
+        opening = {"kind": "folder", "repo_id": repo_id, **place}
         super().__init__(opening, limits, deadline_s)
 
     def card(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -152,6 +153,7 @@ def test_the_last_lines_say_what_to_type_next(
         rows = {"train": reviews(40, number * 100)}
         write_dataset(tmp_path / "shops", f"shop/r{number}", rows, features=REVIEW_FEATURES)
     where = ["--store", "my store"]
+    where_to, release_to = ["--catalog", "shops"], ["--release", "out", "--withdraw-many"]
     done = run("grow", "--catalog", "shops", *where)
     assert done.status == 0
     [step] = [line for line in done.err.splitlines() if "--release FOLDER" in line]
@@ -162,11 +164,10 @@ def test_the_last_lines_say_what_to_type_next(
     done = run("grow", "--catalog", "shops", *where, "--release", "out")
     assert done.status == 1 and "not withdrawn: WithdrawsMany: 4 of the 5 datasets" in done.err
     last = " ".join(done.err.splitlines()[-2:]).partition("next: ")[2].partition("    ")[0]
-    assert last.split("'my store'")[0].split() == ["dynosaur", "grow", "--store"]
-    assert last.split("'my store'")[1].split() == ["--catalog", "shops", "--release", "out", "--withdraw-many"]
+    assert shlex.split(last) == ["dynosaur", "grow", *where_to, "--store", "my store", *release_to]
     assert run("grow", "--catalog", "shops", *where, "--withdraw-many").status == 0
     done = run("release", *where, "--release", "out")
-    assert done.status == 1 and "next: dynosaur release --store 'my store' --release out --withdraw-many" in done.err
+    assert done.status == 1 and "next: dynosaur release --release out --withdraw-many --store 'my store'" in done.err
     assert run("release", *where, "--release", "out", "--withdraw-many").status == 0
 
 
