@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dynosaur_core.catalog.formats import parsing
 from dynosaur_core.catalog.sampling import BATCH, row_numbers, spread
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
@@ -21,7 +22,8 @@ from dynosaur_core.settings import Sampling
 def sample_parquet(files: list[str], keep: list[str] | None, sampling: Sampling, name: str) -> pa.Table:
     """Reads just the chosen rows, row group by row group; memory is bounded by one batch. Without media columns, and
     of the others those in `keep`; the files' rows have the features that they have in common."""
-    counts = [pq.read_metadata(path).num_rows for path in files]
+    with parsing():
+        counts = [pq.read_metadata(path).num_rows for path in files]
     total = sum(counts)
     chosen = np.array(
         spread(total, sampling.rows_per_split, digest(name, sampling.seed), sampling.first_rows), dtype=np.int64
