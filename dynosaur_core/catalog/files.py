@@ -237,7 +237,7 @@ class FolderSource:
         if not any(path.is_file() and path.name != "README.md" for path in self.folder.rglob("*")):
             return DynosaurError(Code.NO_DATA_FILES, "the folder holds no data file")
         if isinstance(error, _ODD_FORM):  # their words are of Python, not of the card
-            what = "what its card says in `dataset_info` or `configs` is not of the form that `datasets` reads"
+            what = "its card's `dataset_info` or `configs`, or dataset_infos.json, is of no form that `datasets` reads"
             return DynosaurError(Code.UNREADABLE_FILES, f"{what}: {first_line(error)}")
         return DynosaurError(Code.UNREADABLE_FILES, f"its configs cannot be read: {first_line(error)}")
 

@@ -58,6 +58,8 @@ def _take_groups(
     file: pq.ParquetFile, keep: list[str] | None, wanted: np.ndarray, start: int, most_columns: int
 ) -> pa.Table:
     columns = readable(file.schema_arrow, keep)
+    if not columns:  # its batches would not know how many rows they have
+        raise DynosaurError(Code.UNREADABLE_FILES, _none_left(file.schema_arrow.names))
     if len(columns) > most_columns:
         raise DynosaurError(Code.TOO_MANY_COLUMNS, f"{len(columns)} columns, at most {most_columns} are read")
     parts: list[pa.Table] = []
@@ -70,6 +72,11 @@ def _take_groups(
     if not parts:
         return file.schema_arrow.empty_table().select(columns).append_column(ROW_COLUMN, row_numbers([]))
     return pa.concat_tables(parts)
+
+
+def _none_left(names: list[str]) -> str:
+    twice = next((name for name in names if names.count(name) > 1), None)
+    return "it has no column that is read" if twice is None else f"two of its columns are named {twice!r}"
 
 
 def _take(batches: Iterator[pa.RecordBatch], wanted: np.ndarray, start: int) -> pa.Table:

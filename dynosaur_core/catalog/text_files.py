@@ -34,7 +34,7 @@ def csv_tables(builder: Any, split: str, most: int) -> Iterator[pa.Table]:
     """
     options = builder.config.pd_read_csv_kwargs
     given = options["na_values"]
-    missing = ["", *([given] if isinstance(given, str) else given or ())]
+    missing = ["", *(given if isinstance(given, list | dict) else () if given is None else (given,))]
     options |= {"dtype": str, "keep_default_na": False, "na_values": missing, "chunksize": BATCH}
     if options["engine"] == "pyarrow":  # it reads no text in parts
         options["engine"] = None
@@ -129,6 +129,9 @@ def _named(file: str) -> Iterator[None]:
         yield
     except ValueError as error:
         raise ValueError(f"{file.rsplit('/', 1)[-1]}: {error}") from None
+    except (TypeError, KeyError) as error:  # their words are of Python, not of the card
+        said = "an option of its config is not of the form that its parser takes"
+        raise ValueError(f"{file.rsplit('/', 1)[-1]}: {said}: {error}") from None
 
 
 def _files(builder: Any, split: str) -> Iterator[str]:

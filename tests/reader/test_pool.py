@@ -75,7 +75,7 @@ def test_session_does_not_count_the_start_of_its_child(monkeypatch: pytest.Monke
     monkeypatch.syspath_prepend(str(tmp_path))
     pool = Pool("slow_children")
     try:
-        assert number(pool, session(pool, deadline_s=0.5)) > 0
+        assert number(pool, session(pool, deadline_s=1.0)) > 0
     finally:
         pool.close()
 
