@@ -89,10 +89,8 @@ ERRORS: dict[Code, Kind] = {
     Code.UNREADABLE_FILES: Kind(False, "Its files do not parse; tell its owner, or override its config."),
     Code.UNREADABLE_CARD: Kind(False, "The YAML header of its README does not parse; tell its owner."),
     Code.LFS_POINTER: Kind(False, "Run `git lfs pull` in its folder: Git LFS has not brought its files yet."),
-    Code.READER_DIED: Kind(False, "Its files crash the parser, or take too much memory for it; tell its owner."),
-    Code.TOO_LARGE: Kind(
-        False, "One row is beyond sampling.max_row_bytes, or its files take more than reading.max_memory_bytes."
-    ),
+    Code.READER_DIED: Kind(False, "Its files crash the parser or take more than reading.max_memory_bytes."),
+    Code.TOO_LARGE: Kind(False, "Its rows or files are larger than sampling.max_row_bytes and max_bytes allow."),
     Code.TOO_MANY_COLUMNS: Kind(False, "It has more columns than sampling.max_columns."),
     Code.TOO_MANY_SUBSETS: Kind(False, "It has more configs than sampling.max_subsets."),
     Code.TRUNCATED_CELLS: Kind(False, "The viewer cut its cells and the files could not be read."),

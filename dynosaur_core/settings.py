@@ -63,10 +63,11 @@ class Sampling(Section):
 class Reading(Section):
     """The child processes in which the files of datasets are parsed. Part of no key."""
 
-    processes: int = Field(default=8, ge=1)
-    """Processes at work at once, at most; they are started as they are needed."""
+    processes: int = Field(default_factory=lambda: min((os.cpu_count() or 1) + 1, 8), ge=1)
+    """Processes at work at once, at most; they are started as they are needed. By default one more than this machine
+    has cores, and 8 at most: each may take max_memory_bytes."""
     max_memory_bytes: int = Field(default=2_000_000_000, ge=100_000_000)
-    """Memory of one process beyond the interpreter's; a dataset that takes more fails as TooLarge or ReaderDied."""
+    """Memory of one process beyond the interpreter's; a dataset that takes more fails as ReaderDied."""
     datasets_per_process: int = Field(default=200, ge=1)
     """Datasets after which a process is replaced, with all the memory that it may have lost."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import tempfile
 import zipfile
 from pathlib import Path
@@ -16,11 +17,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 from datasets import get_dataset_config_names, load_dataset_builder
+from datasets.config import DATASETDICT_INFOS_FILENAME
 from datasets.utils import disable_progress_bars, tqdm
 from datasets.utils.logging import set_verbosity
 
 from dynosaur_core.card import MAX_CARD_BYTES, decode_card
-from dynosaur_core.catalog.formats import FORMATS, READ_ERRORS, check_pointers, first_line, module_of
+from dynosaur_core.catalog.formats import (
+    FORMATS,
+    READ_ERRORS,
+    UnparsableError,
+    check_pointers,
+    first_line,
+    is_memory,
+    module_of,
+    parsing,
+)
 from dynosaur_core.catalog.header import (
     alone,
     config_names,
@@ -47,6 +58,9 @@ tqdm.set_lock(tqdm.get_lock())
 
 _NAMING = {"name", "version", "description", "data_dir", "data_files", "features"}
 """Options of a config that say nothing of how its files are read, or that its fields show."""
+_ODD_FORM = (TypeError, KeyError, UnparsableError)
+_MOST_ROWS = 1 << 63
+_CONTROL = re.compile(r"[\x00-\x1f]")
 
 
 class FolderSource:
@@ -59,6 +73,7 @@ class FolderSource:
         self._own_scratch = None if scratch else tempfile.TemporaryDirectory(prefix="dynosaur-")
         self._scratch = scratch or Path(self._own_scratch.name)  # type: ignore[union-attr]
         self._mirror: Path | None = None
+        self._checked = False
         self._apart: dict[str, Any] | None = None
         """The card's header, where its configs are read one by one."""
 
@@ -66,7 +81,6 @@ class FolderSource:
         return read_card(self.folder)
 
     def subsets(self) -> list[SourceSubset]:
-        check_folder(self.folder)
         found = [self._subset(name) for name in self._names()]
         problems = [subset.problem for subset in found if subset.problem is not None]
         if problems and len(problems) == len(found):
@@ -91,21 +105,20 @@ class FolderSource:
                 raise DynosaurError(Code.UNREADABLE_FILES, message)
             return self._described(name)
         except DynosaurError as error:
-            if error.code not in ONE_CONFIG:
+            if error.code not in ONE_CONFIG or is_memory(error):
                 raise
             return SourceSubset(config=str(name), splits=(), problem=error)
 
     def _described(self, name: str) -> SourceSubset:
         builder = self._builder(name)
-        counts = {key: info.num_examples for key, info in (builder.info.splits or {}).items()}
+        counts = _row_counts(builder.info.splits)
         features, left_out = builder.info.features, {}
         if features is None and module_of(builder) == "parquet":
             seen = self._common(builder)
             features, left_out = (seen.features, seen.left_out) if seen else (None, {})
         splits = []
         for split in builder.config.data_files:
-            rows = counts.get(str(split)) or None
-            splits.append(Split(name=str(split), role=split_role(str(split)), rows=rows))
+            splits.append(Split(name=str(split), role=split_role(str(split)), rows=counts.get(str(split)) or None))
         content = self._content(builder)
         return SourceSubset(name, tuple(splits), features, left_out, content)
 
@@ -140,23 +153,29 @@ class FolderSource:
     def _loaded(self, config: str) -> Any:
         if self._apart is None:
             try:
-                return load_dataset_builder(str(self._root()), config)
-            except (*READ_ERRORS, RuntimeError) as error:
+                root = str(self._root())
+                with parsing():
+                    return load_dataset_builder(root, config)
+            except (*READ_ERRORS, RecursionError) as error:
                 self._names_apart(error)
         header = self._apart or {}
         if config not in config_names(header):
             raise DynosaurError(Code.NO_DATA_FILES, f"there is no config {config!r}")
         try:
-            return load_dataset_builder(str(self._mirrored(alone(header, config))), config)
-        except (*READ_ERRORS, RuntimeError) as error:
+            root = str(self._mirrored(alone(header, config)))
+            with parsing():
+                return load_dataset_builder(root, config)
+        except (*READ_ERRORS, RecursionError) as error:
             raise self._listing_error(error) from error
 
     def _names(self) -> list[Any]:
         if self._apart is not None:
             return config_names(self._apart)
         try:
-            return list(get_dataset_config_names(str(self._root())))
-        except (*READ_ERRORS, RuntimeError) as error:
+            root = str(self._root())
+            with parsing():
+                return list(get_dataset_config_names(root))
+        except (*READ_ERRORS, RecursionError) as error:
             return self._names_apart(error)
 
     def _names_apart(self, error: Exception) -> list[Any]:
@@ -171,10 +190,15 @@ class FolderSource:
         if len(names) < 2 and not odd:
             raise self._listing_error(error) from error
         self._apart = header
+        if self._mirror is not None:
+            (self._mirror / DATASETDICT_INFOS_FILENAME).unlink(missing_ok=True)
         return names
 
     def _root(self) -> Path:
         """The folder that `datasets` reads: this one, or a mirror with the labels' names as the card writes them."""
+        if not self._checked:  # before anything of it is parsed, whatever is asked first
+            check_folder(self.folder)
+            self._checked = True
         if self._mirror is None and has_odd_labels(self.folder):
             return self._mirrored(read_header(self.folder))
         return self._mirror or self.folder
@@ -184,6 +208,8 @@ class FolderSource:
             self._mirror = self._scratch / "mirror"
             self._mirror.mkdir(exist_ok=True)
             link_files(self.folder, self._mirror)
+            if self._apart is not None:  # it describes all configs together
+                (self._mirror / DATASETDICT_INFOS_FILENAME).unlink(missing_ok=True)
         write_header(self._mirror, header)
         return self._mirror
 
@@ -204,7 +230,8 @@ class FolderSource:
         schemas: list[pa.Schema] = []
         try:
             for path in files:
-                schema = pq.read_schema(path)
+                with parsing():
+                    schema = pq.read_schema(path)
                 if not any(schema.equals(other, check_metadata=True) for other in schemas):
                     schemas.append(schema)
             return together([schema.empty_table() for schema in schemas], None)
@@ -213,7 +240,11 @@ class FolderSource:
 
     def _check_files(self, builder: Any) -> None:
         root = self.folder.resolve()
-        for paths in builder.config.data_files.values():
+        for split, paths in builder.config.data_files.items():
+            odd = () if paths else (path for path in self.folder.rglob("*") if _CONTROL.search(path.name))
+            for path in odd:  # `datasets` drops them without a word
+                message = f"split {str(split)!r} has no file: the name {path.name[:200]!r} holds a control character"
+                raise DynosaurError(Code.UNREADABLE_FILES, message)
             for path in paths:
                 check_path(Path(str(path)), root)
 
@@ -223,13 +254,21 @@ class FolderSource:
             return DynosaurError(Code.SCRIPT_DATASET, f"it has a loading script ({scripts[0]}) and no data files")
         if isinstance(error, RecursionError):
             return DynosaurError(Code.UNREADABLE_FILES, "its configs hold values that are nested too deeply")
-        if isinstance(error, RuntimeError) and not isinstance(error, NotImplementedError):
-            return DynosaurError(Code.UNEXPECTED, f"its configs cannot be read: {first_line(error)}")
         if isinstance(error, zipfile.BadZipFile):
             return DynosaurError(Code.NO_DATA_FILES, "its zip archives cannot be opened")
         if not any(path.is_file() and path.name != "README.md" for path in self.folder.rglob("*")):
             return DynosaurError(Code.NO_DATA_FILES, "the folder holds no data file")
+        if isinstance(error, _ODD_FORM):  # their words are of Python, not of the card
+            what = "its card's `dataset_info` or `configs`, or dataset_infos.json, is of no form that `datasets` reads"
+            return DynosaurError(Code.UNREADABLE_FILES, f"{what}: {first_line(error)}")
         return DynosaurError(Code.UNREADABLE_FILES, f"its configs cannot be read: {first_line(error)}")
+
+
+def _row_counts(splits: Any) -> dict[str, int]:
+    """Rows of each split as far as the card counts them; it may say anything there."""
+    said = splits.items() if isinstance(splits, dict) else ()
+    counts = {str(name): getattr(info, "num_examples", None) for name, info in said}
+    return {name: count for name, count in counts.items() if type(count) is int and 0 <= count < _MOST_ROWS}
 
 
 def read_card(folder: Path) -> str:

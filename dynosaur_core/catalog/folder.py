@@ -52,7 +52,8 @@ class FolderCatalog:
         names = repo_id.split("/")
         plain = len(names) <= 2 and all(name and not name.startswith(".") for name in names)
         folder = self.root.joinpath(*names) if plain else None
-        if folder and folder.is_dir() and _is_dataset(self.root / names[0]) is (len(names) == 1):
+        shown = folder is not None and _is_shown(self.root / names[0]) and _is_shown(folder)
+        if folder and shown and _is_dataset(self.root / names[0]) is (len(names) == 1):
             return folder
         raise DynosaurError(Code.NOT_FOUND, f"{repo_id} is not in {self.name}")
 
@@ -82,7 +83,8 @@ def _dataset_folders(root: Path) -> Iterator[Path]:
 
 
 def _is_shown(path: Path) -> bool:
-    return path.is_dir() and not path.name.startswith(".")
+    """Whether the listing shows a folder. A link to one is not followed: it would show other datasets twice."""
+    return path.is_dir() and not path.is_symlink() and not path.name.startswith(".")
 
 
 def _is_dataset(folder: Path) -> bool:

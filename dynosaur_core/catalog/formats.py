@@ -7,7 +7,8 @@ import lzma
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,26 @@ READ_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
 )
-"""What `datasets` and its parsers raise for files and cards that they cannot read; anything else is a bug."""
+"""What `datasets` and its parsers are known to raise for files and cards that they cannot read."""
+
+
+class UnparsableError(ValueError):
+    """What a parser raised that is not among `READ_ERRORS`, in one line."""
+
+
+@contextmanager
+def parsing() -> Iterator[None]:
+    """The wall around calls into `datasets`, pandas and pyarrow that read a stranger's card or files.
+
+    Whatever they raise there is the fault of what they read, and becomes one of `READ_ERRORS`. Only their calls
+    belong inside: what our own code raises is a bug.
+    """
+    try:
+        yield
+    except (DynosaurError, MemoryError, RecursionError, *READ_ERRORS):
+        raise
+    except Exception as error:  # parsers raise what they like
+        raise UnparsableError(first_line(error)) from error
 
 
 def module_of(builder: Any) -> str:
@@ -56,6 +76,17 @@ def check_pointers(files: Iterable[Any]) -> None:
             with path.open("rb") as file:
                 if file.read(len(_POINTER)) == _POINTER:
                     raise DynosaurError(Code.LFS_POINTER, f"{path.name} is a pointer of Git LFS, not the file itself")
+
+
+def is_memory(error: BaseException | None) -> bool:
+    """Whether memory was what it lacked, whatever the parser made of it."""
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        if isinstance(error, MemoryError | pa.ArrowMemoryError) or "out of memory" in str(error).lower():
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def first_line(error: BaseException) -> str:

@@ -45,10 +45,11 @@ def config_names(header: Mapping[str, Any]) -> list[Any]:
 def alone(header: Mapping[str, Any], config: str) -> dict[str, Any]:
     """The header as if it had this config only."""
     infos = header.get("dataset_info")
-    if isinstance(infos, list):
-        infos = [i for i in infos if isinstance(i, dict) and i.get("config_name", "default") == config]
+    listed = infos if isinstance(infos, list) else [infos]
+    infos = [i for i in listed if isinstance(i, dict) and i.get("config_name", "default") == config]
     entries = [e for e in header["configs"] if isinstance(e, dict) and e.get("config_name", "default") == config]
-    return {**header, "configs": entries, **({"dataset_info": infos} if infos else {})}
+    rest = {key: value for key, value in header.items() if key != "dataset_info"}
+    return {**rest, "configs": entries, **({"dataset_info": infos} if infos else {})}
 
 
 def link_files(folder: Path, into: Path) -> None:

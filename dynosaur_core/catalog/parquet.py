@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dynosaur_core.catalog.formats import parsing
 from dynosaur_core.catalog.sampling import BATCH, row_numbers, spread
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
@@ -21,7 +22,8 @@ from dynosaur_core.settings import Sampling
 def sample_parquet(files: list[str], keep: list[str] | None, sampling: Sampling, name: str) -> pa.Table:
     """Reads just the chosen rows, row group by row group; memory is bounded by one batch. Without media columns, and
     of the others those in `keep`; the files' rows have the features that they have in common."""
-    counts = [pq.read_metadata(path).num_rows for path in files]
+    with parsing():
+        counts = [pq.read_metadata(path).num_rows for path in files]
     total = sum(counts)
     chosen = np.array(
         spread(total, sampling.rows_per_split, digest(name, sampling.seed), sampling.first_rows), dtype=np.int64
@@ -56,6 +58,8 @@ def _take_groups(
     file: pq.ParquetFile, keep: list[str] | None, wanted: np.ndarray, start: int, most_columns: int
 ) -> pa.Table:
     columns = readable(file.schema_arrow, keep)
+    if not columns:  # its batches would not know how many rows they have
+        raise DynosaurError(Code.UNREADABLE_FILES, _none_left(file.schema_arrow.names))
     if len(columns) > most_columns:
         raise DynosaurError(Code.TOO_MANY_COLUMNS, f"{len(columns)} columns, at most {most_columns} are read")
     parts: list[pa.Table] = []
@@ -68,6 +72,11 @@ def _take_groups(
     if not parts:
         return file.schema_arrow.empty_table().select(columns).append_column(ROW_COLUMN, row_numbers([]))
     return pa.concat_tables(parts)
+
+
+def _none_left(names: list[str]) -> str:
+    twice = next((name for name in names if names.count(name) > 1), None)
+    return "it has no column that is read" if twice is None else f"two of its columns are named {twice!r}"
 
 
 def _take(batches: Iterator[pa.RecordBatch], wanted: np.ndarray, start: int) -> pa.Table:

@@ -31,7 +31,7 @@ def rows_of(builder: Any, split: str, sampling: Sampling) -> tuple[Iterator[pa.T
     """A split's rows in tables, one after the other, and what makes columns of those that are chosen."""
     module = module_of(builder)
     if module == "csv":
-        return csv_tables(builder, split), csv_typed
+        return csv_tables(builder, split, sampling.max_columns), csv_typed
     if module == "json":
         names: dict[str, None] = {}
         tables = json_tables(builder, split, names, sampling.max_columns)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from dynosaur_core.catalog.formats import parsing
 from dynosaur_core.digest import digest
 from dynosaur_core.models import ROW_COLUMN
 from dynosaur_core.reading.media import is_media
@@ -29,13 +30,15 @@ def spread(n_rows: int, n: int, seed: str, first: bool = False) -> list[int]:
 
 def stream_of(builder: Any, split: str) -> Iterator[pa.Table]:
     """A split's rows as `datasets` streams them, without media columns."""
-    stream = builder.as_streaming_dataset(split)
+    with parsing():
+        stream = builder.as_streaming_dataset(split)
     features = stream.features or {}
     keep = [name for name, feature in features.items() if not is_media(feature)]
-    if len(keep) < len(features):
-        stream = stream.select_columns(keep)
-    for batch in stream.with_format("arrow").iter(batch_size=BATCH):
-        yield batch if isinstance(batch, pa.Table) else pa.table(batch)
+    with parsing():
+        if len(keep) < len(features):
+            stream = stream.select_columns(keep)
+        for batch in stream.with_format("arrow").iter(batch_size=BATCH):
+            yield batch if isinstance(batch, pa.Table) else pa.table(batch)
 
 
 def sample_stream(tables: Iterable[pa.Table], sampling: Sampling, name: str) -> pa.Table:

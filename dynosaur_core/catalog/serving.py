@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from dynosaur_core.catalog.children import said_subset, table_bytes
 from dynosaur_core.catalog.files import FolderSource
+from dynosaur_core.catalog.formats import is_memory
 from dynosaur_core.catalog.hub.serving import open_hub
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Split
@@ -19,6 +20,7 @@ from dynosaur_core.protocols import Source, SourceSubset
 from dynosaur_core.reader.limits import data_bytes, limit_memory
 from dynosaur_core.reader.session import said_of
 from dynosaur_core.reader.wire import Message, receive, send
+from dynosaur_core.reading.valid import valid_texts
 from dynosaur_core.settings import Sampling
 
 _THREADS = 2
@@ -69,7 +71,7 @@ def serve(connection: socket.socket) -> None:
         except EOFError:
             return
         except Exception as error:  # noqa: BLE001, every cause goes to the parent by its code
-            last = _is_memory(error)
+            last = is_memory(error)
             head, body = {"error": said_of(_too_large(opening["memory"]) if last else _as_error(error))}, b""
         if opened is not None:
             head["requests"] = getattr(opened.source, "requests", 0)
@@ -78,19 +80,9 @@ def serve(connection: socket.socket) -> None:
             os._exit(0)
 
 
-def _is_memory(error: BaseException | None) -> bool:
-    """Whether memory was what it lacked, whatever the parser made of it."""
-    seen: list[BaseException] = []
-    while error is not None and error not in seen:
-        seen.append(error)
-        if isinstance(error, MemoryError | pa.ArrowMemoryError) or "out of memory" in str(error).lower():
-            return True
-        error = error.__cause__ or error.__context__
-    return False
-
-
 def _too_large(max_bytes: int) -> DynosaurError:
-    return DynosaurError(Code.TOO_LARGE, f"reading its files takes more than {max_bytes:,} bytes of memory")
+    # this process ends with it, and so does the dataset: TooLarge would be one config's alone
+    return DynosaurError(Code.READER_DIED, f"reading its files takes more than {max_bytes:,} bytes of memory")
 
 
 def _as_error(error: Exception) -> DynosaurError:
@@ -113,7 +105,7 @@ def _subsets(opened: _Opened, _asked: dict[str, Any]) -> Message:
 
 def _sample(opened: _Opened, asked: dict[str, Any]) -> Message:
     sampling, split = Sampling.model_validate(asked["sampling"]), Split.model_validate(asked["split"])
-    table = opened.source.sample(opened.subsets()[asked["config"]], split, sampling)
+    table = valid_texts(opened.source.sample(opened.subsets()[asked["config"]], split, sampling))
     if table.nbytes > _BLOW_UP * sampling.max_bytes:
         raise DynosaurError(Code.TOO_LARGE, f"{len(table)} sampled rows take {table.nbytes:,} bytes")
     try:

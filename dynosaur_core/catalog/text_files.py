@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from collections.abc import Iterable, Iterator
@@ -14,28 +15,71 @@ from datasets import DownloadConfig, Features
 from datasets.download.streaming_download_manager import StreamingDownloadManager
 from datasets.utils.file_utils import xopen
 
+from dynosaur_core.catalog.formats import parsing
 from dynosaur_core.catalog.sampling import BATCH
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import ROW_COLUMN
 from dynosaur_core.reading.written import csv_column, json_table, json_text, read_json, read_json_values, written_table
 
 _LINE = "line"
+_HEAD_CHARS, _HEAD_ROWS = 1_000_000, 10
+"""Of a CSV file, where its columns are counted."""
 _DECODER = json.JSONDecoder(strict=False)
 
 
-def csv_tables(builder: Any, split: str) -> Iterator[pa.Table]:
-    """A split of CSV files in tables of texts; each cell is what stands in its file, an empty one is null."""
+def csv_tables(builder: Any, split: str, most: int) -> Iterator[pa.Table]:
+    """A split of CSV files in tables of texts; each cell is what stands in its file, an empty one is null.
+
+    Raises TooManyColumns where a file has more than `most`, and ValueError where its cells have no one column.
+    """
     options = builder.config.pd_read_csv_kwargs
     given = options["na_values"]
-    missing = ["", *([given] if isinstance(given, str) else given or ())]
+    missing = ["", *(given if isinstance(given, list | dict) else () if given is None else (given,))]
     options |= {"dtype": str, "keep_default_na": False, "na_values": missing, "chunksize": BATCH}
     if options["engine"] == "pyarrow":  # it reads no text in parts
         options["engine"] = None
     for file in _files(builder, split):
-        with _named(file), xopen(file, "rb") as opened, pd.read_csv(opened, **options) as reader:
-            for frame in reader:
+        with _named(file), xopen(file, "rb") as head:
+            _check_width(head, options, most)
+        for frame in _frames(file, options):
+            if len(frame.columns) > most:
+                raise DynosaurError(Code.TOO_MANY_COLUMNS, f"{len(frame.columns)} columns, at most {most} are read")
+            with _named(file):
+                _check_frame(frame, options)
+            with _named(file), parsing():
                 table = pa.Table.from_pandas(frame)
-                yield pa.table({str(name): table.column(name).cast(pa.string()) for name in table.column_names})
+                columns = [column.cast(pa.string()) for column in table.itercolumns()]
+            yield pa.table(dict(zip(map(str, table.column_names), columns, strict=True)))
+
+
+def _frames(file: str, options: dict[str, Any]) -> Iterator[pd.DataFrame]:
+    with _named(file), parsing(), xopen(file, "rb") as opened, pd.read_csv(opened, **options) as reader:
+        yield from reader
+
+
+def _check_width(opened: Any, options: dict[str, Any], most: int) -> None:
+    """Raises TooManyColumns before pandas names every column, which takes minutes for a million of them."""
+    separator, quote = options.get("delimiter") or options.get("sep"), options.get("quotechar")
+    if not isinstance(separator, str) or not isinstance(quote, str) or len(separator) != 1 or len(quote) != 1:
+        return
+    with parsing():
+        head = io.TextIOWrapper(opened, options.get("encoding") or "utf-8", "replace", "").read(_HEAD_CHARS)
+    records = csv.reader(io.StringIO(head, ""), delimiter=separator, quotechar=quote)
+    try:
+        widest = max((len(cells) for cells, _ in zip(records, range(_HEAD_ROWS), strict=False)), default=0)
+    except (csv.Error, ValueError):
+        return  # pandas says what is wrong
+    if widest > most:
+        raise DynosaurError(Code.TOO_MANY_COLUMNS, f"{widest} columns, at most {most} are read")
+
+
+def _check_frame(frame: pd.DataFrame, options: dict[str, Any]) -> None:
+    if isinstance(frame.columns, pd.MultiIndex):
+        raise ValueError("its card names several header lines (`header`), of which only one is read")
+    if len(frame) and options.get("index_col") is None and not isinstance(frame.index, pd.RangeIndex):
+        # pandas takes the first columns for an index, and shifts all others under wrong names
+        surplus = frame.index.nlevels
+        raise ValueError(f"its first line names {len(frame.columns)} columns, and its rows have {surplus} cells more")
 
 
 def csv_typed(sample: pa.Table) -> pa.Table:
@@ -52,7 +96,7 @@ def json_tables(builder: Any, split: str, names: dict[str, None], most: int) -> 
     """
     batch: list[str] = []
     for file in _files(builder, split):
-        with _named(file), xopen(file, "rb") as opened:
+        with _named(file), _opened(file) as opened:
             for text, members in _objects(opened, builder.config):
                 names.update(dict.fromkeys(members))
                 if len(names) > most:
@@ -71,12 +115,23 @@ def json_typed(sample: pa.Table, names: Iterable[str], declared: Features | None
 
 
 @contextmanager
+def _opened(file: str) -> Iterator[Any]:
+    with parsing():
+        opened = xopen(file, "rb")
+    with opened:
+        yield opened
+
+
+@contextmanager
 def _named(file: str) -> Iterator[None]:
     """What is wrong with a file, with its name."""
     try:
         yield
     except ValueError as error:
         raise ValueError(f"{file.rsplit('/', 1)[-1]}: {error}") from None
+    except (TypeError, KeyError) as error:  # their words are of Python, not of the card
+        said = "an option of its config is not of the form that its parser takes"
+        raise ValueError(f"{file.rsplit('/', 1)[-1]}: {said}: {error}") from None
 
 
 def _files(builder: Any, split: str) -> Iterator[str]:
@@ -88,27 +143,29 @@ def _files(builder: Any, split: str) -> Iterator[str]:
 
 def _objects(opened: Any, config: Any) -> Iterator[tuple[str, Iterable[str]]]:
     """(JSON text, names of its members) of each row: lines, a list, objects over several lines, or one `field`."""
-    encoding = "utf-8-sig" if config.encoding.lower().replace("_", "-") == "utf-8" else config.encoding
-    text = io.TextIOWrapper(opened, encoding=encoding, errors=config.encoding_errors, newline="\n")
+    given = str(config.encoding)
+    encoding = "utf-8-sig" if given.lower().replace("_", "-") == "utf-8" else given
+    with parsing():
+        text = io.TextIOWrapper(opened, encoding=encoding, errors=config.encoding_errors, newline="\n")
     if config.field is not None:
-        whole = read_json(text.read())
+        whole = read_json(_rest(text))
         if not isinstance(whole, dict) or config.field not in whole:
             raise ValueError(f"a file has no field {config.field!r}")
         yield from _rows(whole[config.field])
         return
     begun = False
-    for number, line in enumerate(text, start=1):
+    for number, line in enumerate(_lines(text), start=1):
         if not line.strip():
             continue
         if not begun and line.lstrip().startswith("["):
-            yield from _rows(read_json(line + text.read()))
+            yield from _rows(read_json(line + _rest(text)))
             return
         try:
             value = _DECODER.decode(line)
         except ValueError as error:
             if begun:
                 raise ValueError(f"line {number} is no JSON: {error}") from None
-            yield from _several(line + text.read())
+            yield from _several(line + _rest(text))
             return
         except RecursionError:
             raise ValueError(f"line {number} is nested too deeply") from None
@@ -116,6 +173,16 @@ def _objects(opened: Any, config: Any) -> Iterator[tuple[str, Iterable[str]]]:
             raise ValueError(f"line {number} is no object but begins with {line[:40]!r}")
         begun = True
         yield line, value
+
+
+def _lines(text: io.TextIOWrapper) -> Iterator[str]:
+    with parsing():
+        yield from text
+
+
+def _rest(text: io.TextIOWrapper) -> str:
+    with parsing():
+        return text.read()
 
 
 def _several(text: str) -> Iterator[tuple[str, Iterable[str]]]:

@@ -37,9 +37,9 @@ class Session:
         """The child's answer. What the child asks for meanwhile, `serve` answers. Raises DynosaurError."""
         if self._over:
             raise self._over
-        if self._deadline is None:
-            self._deadline = time.monotonic() + self._deadline_s
         child = self._pool.take(self._lease, self._limits.processes)
+        if self._deadline is None:  # the start of the child is not the dataset's time, nor the wait for one
+            self._deadline = time.monotonic() + self._deadline_s
         try:
             send(child.connection, {"opening": self._opening, "method": method, **given})
             while True:

@@ -17,8 +17,10 @@ from dynosaur_core.catalog.hub.catalog import HubCatalog
 from dynosaur_core.catalog.hub.http import HubHttp
 from dynosaur_core.catalog.inside import check_addresses, check_pattern
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.metadata.stage import read_metadata
 from dynosaur_core.protocols import Catalog
-from dynosaur_core.settings import Reading, Sampling, Settings
+from dynosaur_core.settings import Policy, Reading, Sampling, Settings
+from dynosaur_core.store import Store
 from tests.support.hub import LoopbackHub
 
 CARD = "---\nlicense: mit\n---\n"
@@ -71,6 +73,18 @@ def test_packed_file_that_swells_is_ended(tmp_path: Path, suffix: str) -> None:
     add(tmp_path, "x/bad", {f"train.{suffix}.gz": gzip.compress(text, 1)})
     error = refusal(FolderCatalog(tmp_path, Reading(max_memory_bytes=200_000_000)))
     assert error.code in (Code.TOO_LARGE, Code.READER_DIED)
+
+
+def test_config_that_ends_the_reader_ends_its_dataset(tmp_path: Path) -> None:
+    rows = "".join(f'{{"a": "b{n}", "c": "d"}}\n' for n in range(20))
+    swelling = gzip.compress(b'{"a": "q", "b": "' + b"0" * 300_000_000 + b'"}\n', 1)
+    configs = "".join(f"- config_name: {n}\n  data_files: {n}.jsonl*\n" for n in "abc")
+    card = f"---\nlicense: mit\nlanguage: en\nconfigs:\n{configs}---\n"
+    add(tmp_path, "x/bad", {"a.jsonl": rows, "b.jsonl.gz": swelling, "c.jsonl": rows}, card)
+    catalog = FolderCatalog(tmp_path, Reading(max_memory_bytes=200_000_000))
+    with pytest.raises(DynosaurError) as caught:
+        read_metadata(catalog.ref("x/bad"), catalog, Store(str(tmp_path / "store")), Sampling(), Policy())
+    assert caught.value.code is Code.READER_DIED
 
 
 def test_parquet_that_swells_is_ended(tmp_path: Path) -> None:

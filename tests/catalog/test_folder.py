@@ -65,6 +65,17 @@ def test_owners_bare_names_and_what_is_hidden(tmp_path: Path) -> None:
             catalog.open(DatasetRef(repo_id=odd, revision=""))
 
 
+def test_links_of_folders_are_not_followed(tmp_path: Path) -> None:
+    write_dataset(tmp_path, "shop/reviews", {"train": reviews(9)})
+    (tmp_path / "twin").symlink_to("shop")
+    (tmp_path / "shop" / "copy").symlink_to("reviews")
+    assert ids(tmp_path) == ["shop/reviews"]
+    for linked in ("twin/reviews", "shop/copy"):
+        with pytest.raises(DynosaurError) as raised:
+            FolderCatalog(tmp_path).ref(linked)
+        assert raised.value.code is Code.NOT_FOUND
+
+
 def test_a_catalogue_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(DynosaurError) as raised:
         FolderCatalog(tmp_path / "nowhere")

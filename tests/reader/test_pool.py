@@ -68,6 +68,18 @@ def test_session_keeps_its_child_and_leaves_it_to_the_next(pool: Pool) -> None:
     assert number(pool, session(pool)) == child
 
 
+def test_session_does_not_count_the_start_of_its_child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "slow_children.py").write_text(
+        "import time\ntime.sleep(4)\nfrom tests.reader.children import serve\n", encoding="utf-8"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    pool = Pool("slow_children")
+    try:
+        assert number(pool, session(pool, deadline_s=1.0)) > 0
+    finally:
+        pool.close()
+
+
 @pytest.mark.parametrize(
     ("method", "words"),
     [("crash", "SIGSEGV"), ("kill", "SIGKILL"), ("leave", "status 3"), ("abort", "SIGABRT")],
