@@ -114,7 +114,7 @@ _PYTHON_BLOCK = re.compile(r"^\s*(async def|def|class) \w+.*:", re.MULTILINE)
 _QUESTION = re.compile(r"\W*(who|what|when|where|which|why|how|is|are|was|do|does|did|can)\b", re.IGNORECASE)
 _QUESTION_BACKWARDS = re.compile(r"\W*\?")
 """The end of a text, read from there: a search would begin at every sign of the text."""
-_ATTRIBUTE = re.compile(r"\w+\[[^\]]+\]")
+_ATTRIBUTE = re.compile(r"\w\[[^\]]{1,300}\]")
 
 
 def _size(column: Column) -> float:
