@@ -12,17 +12,23 @@ import json
 import logging
 import os
 import re
+import string
 import time
 import traceback
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus, unquote
 
 STRUCK = "[secret]"
 """Stands where a secret was."""
 _MIN_CHARS = 8
 """A shorter value is not struck out: it may be a word of any text."""
+_TAIL_CHARS = 20
+"""Of a secret's end, which say as much as the whole."""
+_MASKS = ("*", "..", "\u2026")
+"""What stands for the rest of a secret after its beginning. One full stop may end a sentence."""
+_ASCII_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _TELLING = re.compile(
     r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|AUTH_STRING|CONNECTION_STRING)$", re.I
 )
@@ -35,6 +41,16 @@ _remembered: set[str] = set()
 _cached: tuple[float, frozenset[str]] = (-_CACHED_S, frozenset())
 
 
+class _Form(NamedTuple):
+    """A spelling of a secret."""
+
+    text: str
+    low: str
+    head: str
+    """The beginning and the end that are looked for, in lower case."""
+    tail: str
+
+
 def remember(*secrets: str | None) -> None:
     """Strikes these out from now on too: a token from a file, an address with a password from the settings."""
     global _cached
@@ -44,26 +60,54 @@ def remember(*secrets: str | None) -> None:
 
 
 def strike(text: str) -> str:
-    """`text` with every known secret replaced by STRUCK, also where it is quoted, in base64, or cut short."""
+    """`text` with every known secret replaced by STRUCK, also where it is quoted, in base64, or shown in part."""
     forms = _forms(_known())
     for form in forms:
-        text = text.replace(form, STRUCK)
+        text = text.replace(form.text, STRUCK)
+    low = _lower(text)
     for form in forms:
-        text = _strike_beginnings(text, form)
+        if form.head in low or form.tail in low:
+            text = _without(text, _parts(low, form))
+            low = _lower(text)
     return _PASSWORD.sub(rf"\1{STRUCK}", text) if "://" in text else text
 
 
-def _strike_beginnings(text: str, form: str) -> str:
-    """Half of a secret and more is struck out as well: messages are quoted up to a length."""
-    head = form[: max(_MIN_CHARS, (len(form) + 1) // 2)]
-    start = text.find(head)
-    while start >= 0:
-        end = start + len(head)
-        while end < len(text) and end - start < len(form) and text[end] == form[end - start]:
-            end += 1
-        text = text[:start] + STRUCK + text[end:]
-        start = text.find(head, start + len(STRUCK))
-    return text
+def _parts(low: str, form: _Form) -> Iterator[tuple[int, int]]:
+    """Where a text in lower case shows enough of a secret: half of it from its beginning (messages are quoted up to a
+    length), less where a mask follows, or its end."""
+    whole, done = form.low, 0
+    half = max(_MIN_CHARS, (len(whole) + 1) // 2)
+    for found in re.finditer(f"{re.escape(form.head)}|{re.escape(form.tail)}", low):
+        start, end = found.span()
+        if start < done:
+            continue
+        size = len(form.head)
+        while size < len(whole) and low.startswith(whole[size], start + size):
+            size += 1
+        if found[0] == form.head and (size >= half or low.startswith(_MASKS, start + size)):
+            end = start + size
+        elif low.startswith(form.tail, start):
+            end, size = start + len(form.tail), len(form.tail)
+            while size < len(whole) and start > done and low[start - 1] == whole[-size - 1]:
+                start, size = start - 1, size + 1
+        else:
+            continue
+        yield start, end
+        done = end
+
+
+def _without(text: str, parts: Iterator[tuple[int, int]]) -> str:
+    kept, at = [], 0
+    for start, end in parts:
+        kept += [text[at:start], STRUCK]
+        at = end
+    return "".join((*kept, text[at:]))
+
+
+def _lower(text: str) -> str:
+    """In lower case, each character at its place."""
+    low = text.lower()
+    return low if len(low) == len(text) else text.translate(_ASCII_LOWER)
 
 
 def strike_logs() -> None:
@@ -106,14 +150,20 @@ def _passwords(address: str) -> list[str]:
 
 
 @lru_cache(maxsize=16)
-def _forms(secrets: frozenset[str]) -> tuple[str, ...]:
+def _forms(secrets: frozenset[str]) -> tuple[_Form, ...]:
     """The spellings under which they are looked for, the longest first."""
     forms: set[str] = set()
     for secret in secrets:
         for text in {secret, unquote(secret)}:
             quoted = (quote(text, safe="", errors="replace"), quote_plus(text, errors="replace"))
             forms |= {text, *quoted, json.dumps(text)[1:-1], *_base64(text.encode("utf-8", "replace"))}
-    return tuple(sorted((form for form in forms if len(form) >= _MIN_CHARS), key=lambda form: (-len(form), form)))
+    long_enough = (form for form in forms if len(form) >= _MIN_CHARS)
+    return tuple(map(_form, sorted(long_enough, key=lambda form: (-len(form), form))))
+
+
+def _form(text: str) -> _Form:
+    low = _lower(text)
+    return _Form(text, low, low[:_MIN_CHARS], low[-max(_MIN_CHARS, min(_TAIL_CHARS, (len(low) + 1) // 2)) :])
 
 
 def _base64(secret: bytes) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import pkgutil
+import random
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from dynosaur_core.card import Card, citation, listing_fields, parse_card
 from dynosaur_core.catalog.splits import split_role
 from dynosaur_core.instruction.parse import parse_answer
 from dynosaur_core.llm.literals import find_literals
+from dynosaur_core.llm.prices import MAX_COUNTED_CHARS, count_tokens
 from dynosaur_core.plain_yaml import BadYamlError, read_yaml
 from dynosaur_core.policy import licenses
 
@@ -158,6 +160,23 @@ READERS: dict[str, Callable[[str], Any]] = {
 def test_readers_are_linear(name: str) -> None:
     for unit in TEXTS:
         assert_linear(READERS[name], unit, 4_000)
+
+
+@pytest.mark.parametrize("unit", ["abcdefghij", "日本語学校東京駅前", "[]{}()<>!?", "e\u0301a\u0300", "ABab", "\n/\r"])
+def test_count_tokens_is_linear_over_unbroken_runs(unit: str) -> None:
+    order = random.Random(1)
+    # other letters each time: the tokenizer knows a word that it has seen
+    assert_linear(lambda text: count_tokens("".join(order.sample(text, len(text)))), unit, 1_000)
+
+
+def test_count_tokens_reads_a_bounded_text() -> None:
+    assert seconds(count_tokens, "a b. " * MAX_COUNTED_CHARS, 3) < 60 * seconds(count_tokens, "a b. " * 10_000, 3)
+
+
+@pytest.mark.parametrize("before", ["", "<|channel|>final<|message|>"])
+def test_parse_answer_is_bounded_over_many_beginnings(before: str) -> None:
+    for unit in ("[", "<|channel|>analysis<|message|>x"):
+        assert_linear(READERS["parse_answer"], unit, 60_000, before, '{"tasks": []}')
 
 
 def patterns() -> Iterator[tuple[str, re.Pattern[str]]]:

@@ -97,6 +97,26 @@ def test_strike_finds_a_key_as_it_is_quoted_encoded_and_cut(form: str) -> None:
         assert part not in struck
 
 
+@pytest.mark.parametrize(
+    ("shown", "left"),
+    [
+        (f"{KEY[:10]}...{KEY[-4:]}", f"[secret]...{KEY[-4:]}"),
+        (f"{KEY[:8]}****", "[secret]****"),
+        (f"{KEY[:12]}\u2026", "[secret]\u2026"),
+        (f"{KEY[:10].upper()}**", "[secret]**"),
+        (KEY.lower(), "[secret]"),
+        (KEY.swapcase(), "[secret]"),
+        (KEY[-20:], "[secret]"),
+        (KEY[-24:].upper(), "[secret]"),
+        (f"\u0130 {KEY[:9]}... \u0130", "\u0130 [secret]... \u0130"),
+        (f"{KEY[:7]}... {KEY[:8]} {KEY[:8]}. {KEY[-7:]}", f"{KEY[:7]}... {KEY[:8]} {KEY[:8]}. {KEY[-7:]}"),
+    ],
+)
+def test_strike_finds_a_key_that_is_masked_or_in_another_case(shown: str, left: str) -> None:
+    secrets.remember(KEY)
+    assert secrets.strike(f"sent {shown} {shown}") == f"sent {left} {left}"
+
+
 def test_strike_knows_the_environment_and_passwords_in_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     given = {
         "HF_TOKEN": "hf_aaaabbbbccccdddd",

@@ -55,6 +55,8 @@ _SAID_BEFORE = re.compile(
     r"|\byou are (?:now|no longer) (?:dan|jailbroken|unrestricted|free of|bound|in developer mode|an? unrestricted)\b"
     r"|\b(?:enter|enable|activate) (?:developer|dan|god) mode\b"
 )
+_BREAKS = "\n\t\r\x85\u2028\u2029"
+"""White space that stands between lines and words, whoever wrote it."""
 _JOINERS = "\u200c\u200d"
 """They belong into words of some scripts, and into emoji; between plain letters they hide something."""
 
@@ -76,7 +78,7 @@ def odd_characters(case: Case) -> Finding | None:
 
 
 def _odd(char: str) -> bool:
-    if char in "\n\t\r" or char in _JOINERS:
+    if char in _BREAKS or char in _JOINERS:
         return False
     hidden = unicodedata.category(char) in ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")
     return hidden or char == "\ufffd" or "\U000e0100" <= char <= "\U000e01ef"

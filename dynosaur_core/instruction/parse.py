@@ -10,6 +10,7 @@ from typing import Any
 from dynosaur_core.errors import Reason
 from dynosaur_core.instruction.schema import FROM_DATA, FROM_DESCRIPTION, TASKS
 from dynosaur_core.llm.literals import find_literals
+from dynosaur_core.llm.responses import refusal_words
 from dynosaur_core.llm.thoughts import after_thoughts
 from dynosaur_core.models import TaskDesign
 from dynosaur_core.text import storable
@@ -52,8 +53,8 @@ class Parsed:
 
 def parse_answer(text: str, fields: Sequence[str], *, refusal: str | None = None) -> Parsed:
     """Reads an answer for a subset with these fields (they tell a list in one text from one name with commas)."""
-    if refusal and refusal.strip():
-        return Parsed(problem=Reason.MODEL_REFUSAL, detail=refusal.strip()[:300])
+    if refused := refusal_words(refusal):
+        return Parsed(problem=Reason.MODEL_REFUSAL, detail=refused[:300])
     text = after_thoughts(storable(text))
     values = _last_said(find_literals(text))
     items = [item for value in values for item in _items(value, "")][:MAX_DESIGNS]

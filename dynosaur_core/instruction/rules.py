@@ -111,8 +111,10 @@ KINDS: dict[RoleKind, Callable[[Column], bool]] = {
 
 _PYTHON = re.compile(r"^\s*(async def|def|class|import|from|@\w|\w+\s*=[^=])", re.MULTILINE)
 _PYTHON_BLOCK = re.compile(r"^\s*(async def|def|class) \w+.*:", re.MULTILINE)
-_QUESTION = re.compile(r"\?\W*$|^\W*(who|what|when|where|which|why|how|is|are|was|do|does|did|can)\b", re.IGNORECASE)
-_ATTRIBUTE = re.compile(r"\w+\[[^\]]+\]")
+_QUESTION = re.compile(r"\W*(who|what|when|where|which|why|how|is|are|was|do|does|did|can)\b", re.IGNORECASE)
+_QUESTION_BACKWARDS = re.compile(r"\W*\?")
+"""The end of a text, read from there: a search would begin at every sign of the text."""
+_ATTRIBUTE = re.compile(r"\w\[[^\]]{1,300}\]")
 
 
 def _size(column: Column) -> float:
@@ -140,6 +142,11 @@ def _python(column: Column) -> bool:
     return share(column.texts, lambda text: _PYTHON_BLOCK.search(text) and _PYTHON.match(text)) > 0.8
 
 
+def _asks(text: str) -> bool:
+    """Whether a text begins or ends as a question."""
+    return bool(_QUESTION.match(text) or _QUESTION_BACKWARDS.match(text[::-1]))
+
+
 CHECKS: dict[str, Callable[[list[Column], Column], bool]] = {
     "symbols": lambda inputs, output: all(map(_symbols, output.labels)),
     "snake_case": lambda inputs, output: share(list(output.labels), _snake_case) > 0.8,
@@ -148,8 +155,8 @@ CHECKS: dict[str, Callable[[list[Column], Column], bool]] = {
     "one_of_choices": _one_of_choices,
     "shorter": lambda inputs, output: _size(output) < _size(inputs[0]),
     "much_shorter": lambda inputs, output: _size(output) < 0.6 * _size(inputs[0]),
-    "asks": lambda inputs, output: share(output.texts, _QUESTION.search) > 0.8,
-    "asks_input": lambda inputs, output: share(inputs[0].texts, _QUESTION.search) > 0.8,
+    "asks": lambda inputs, output: share(output.texts, _asks) > 0.8,
+    "asks_input": lambda inputs, output: share(inputs[0].texts, _asks) > 0.8,
     "bracketed": lambda inputs, output: share(output.texts, _ATTRIBUTE.search) > 0.9,
     "python": lambda inputs, output: _python(output),
     "python_input": lambda inputs, output: _python(inputs[0]),

@@ -72,9 +72,19 @@ def failure(status: int, text: str, retry_after: float | None = None) -> Dynosau
 def failure_in_body(error: Any) -> DynosaurError | RefusedError:
     """The error that a response of status 200 holds in its body: `{"message": ..., "code": 429}`, or a bare text."""
     said = error if isinstance(error, dict) else {"message": error}
-    facts = [said.get(name) for name in ("code", "status", "status_code", "type", "message")]
+    facts = [said.get(name) for name in ("code", "status", "status_code", "type")] + [_said(said)]
     words = " ".join(storable(str(fact), MAX_MESSAGE_CHARS) for fact in (facts[-1], facts[0], facts[3]) if fact)
     return failure(_status_of(facts), f"the endpoint answers 200 with an error: {words or 'it says no more'}")
+
+
+def says_failure(body: Mapping[str, Any]) -> bool:
+    """Whether a body that holds no answer tells of a failure: in words, or by a status such as 429."""
+    return bool(_said(body)) or any(_is_status(body.get(name)) for name in ("code", "status", "status_code"))
+
+
+def _said(body: Mapping[str, Any]) -> Any:
+    """The words of an error body: what they are called differs between servers and the gateways before them."""
+    return next((body[name] for name in ("message", "detail", "title") if body.get(name)), None)
 
 
 def error_words(body: Any) -> str:
@@ -90,9 +100,13 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return None if asked is None else min(asked, MAX_PAUSE_S)
 
 
+def _is_status(fact: Any) -> bool:
+    return isinstance(fact, int | str) and bool(re.fullmatch(r"[45]\d\d", str(fact)))
+
+
 def _status_of(facts: list[Any]) -> int:
     for fact in facts[:3]:
-        if isinstance(fact, int | str) and re.fullmatch(r"[45]\d\d", str(fact)):
+        if _is_status(fact):
             return int(fact)
     for fact in facts:
         for pattern, status in _WORDS:

@@ -38,11 +38,14 @@ class _NotOneError(Exception):
 def find_literals(text: str) -> list[Any]:
     """Every outermost whole object or list in `text`, in order; of one that is cut off, its whole parts.
 
-    Texts in them are storable: half an emoji, or a NUL, that an escape hides is replaced.
+    Texts in them are storable: half an emoji, or a NUL, that an escape hides is replaced. A text that is a JSON text as
+    a whole is read as what it says: some endpoints encode an answer twice.
     """
     text = text[:MAX_CHARS]
     try:
         value = json.loads(text)
+        if isinstance(value, str):
+            return find_literals(value)
         return [_storable(value, 0)] if isinstance(value, dict | list) else []
     except (ValueError, RecursionError, _NotOneError):
         pass

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -29,6 +31,12 @@ _SCHEMA_SHARE = 0.8
 """Tokens that a schema costs, as a share of those of its JSON text."""
 _LEAST_SHARE, _MOST_TIMES, _MOST_MORE = 0.5, 4, 1_000
 """A told count is believed from this share of our own to so many times the most, and a little, that it can be."""
+MAX_COUNTED_CHARS = 100_000
+"""Characters of a text whose tokens are counted; those of a longer one are in proportion."""
+_MAX_RUN = 200
+"""Characters that the tokenizer may take as one word: its work grows with the square of them."""
+_LONG_RUN = re.compile(rf"[\r\n/]{{{_MAX_RUN},}}|(?<!\S)\S{{{_MAX_RUN},}}|(?<!\s)\s{{{_MAX_RUN},}}")
+"""Where a longer word can be: no ordinary text in a script with spaces has one."""
 _loading = Lock()
 
 
@@ -94,10 +102,33 @@ def _believed(told: int | None, own: int, least: int, most: int) -> int:
 
 
 def count_tokens(text: str) -> int:
-    """Tokens of a text as current OpenAI models count them; within a few per cent for others."""
+    """Tokens of a text as current OpenAI models count them; within a few per cent for others.
+
+    The time grows with the length at most. Words of more than `_MAX_RUN` characters are counted in parts, texts of more
+    than `MAX_COUNTED_CHARS` by their beginning: an estimate.
+    """
     with _loading:
         encoding = _encoding()
-    return len(encoding.encode_ordinary(text))
+    counted = text[:MAX_COUNTED_CHARS]
+    tokens, at = 0, 0
+    for cut in (*_cuts(counted), len(counted)):
+        tokens += len(encoding.encode_ordinary(counted[at:cut]))
+        at = cut
+    return tokens if len(text) == len(counted) else -(-tokens * len(text) // len(counted))
+
+
+def _cuts(text: str) -> Iterator[int]:
+    """Positions inside over-long words. A word has letters or signs alone; marks belong to either, digits to none."""
+    for run in _LONG_RUN.finditer(text):
+        kind, start = "", run.start()
+        for at in range(run.start(), run.end()):
+            category = unicodedata.category(text[at])[0]
+            found = kind if category == "M" else category if category in "LN" else "other"
+            if found != kind or found == "N":
+                kind, start = found, at
+            elif at - start >= _MAX_RUN:
+                yield at
+                start = at
 
 
 def prompt_tokens(messages: Sequence[dict[str, str]], schema: dict[str, Any] | None = None) -> int:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from dynosaur_core.errors import Code
-from dynosaur_core.llm.failures import LostError, RefusedError, UnansweredError, failure_in_body
-from dynosaur_core.llm.literals import closing_literal
+from dynosaur_core.llm.failures import LostError, RefusedError, UnansweredError, failure_in_body, says_failure
+from dynosaur_core.llm.literals import closing_literal, find_literals
 from dynosaur_core.text import storable
 
 MAX_TEXT_CHARS = 1_000_000
@@ -28,6 +28,9 @@ _FINISHES = {
     "insufficient_system_resource server_error internal_error upstream_error timeout unavailable engine_overloaded "
     "preempted malformed_function_call queued in_progress",
 }
+_NO_WORDS = frozenset({"none", "null", "nil", "undefined", "false", "n/a", "na", "-"})
+"""How endpoints write into the place of a refusal that there is none."""
+_ANSWERS = ("choices", "output", "output_text")
 _FINISH = {word: finish for finish, words in _FINISHES.items() for word in words.split()}
 
 
@@ -68,6 +71,8 @@ def read_answer(data: bytes, api: str) -> Answer:
     """
     try:
         payload = json.loads(data.decode(json.detect_encoding(data), "replace"), parse_int=_int)
+        if isinstance(payload, list) and len(payload) == 1:
+            payload = payload[0]
         if said := _error_in(payload):
             raise _failed(said, payload, api)
         answer = _read_chat(payload) if api == "chat" else _read_responses(payload)
@@ -85,8 +90,8 @@ def _error_in(payload: dict[str, Any]) -> Any:
     """What stands in the place of an answer: an error of the response, or of its first choice."""
     if payload.get("error"):
         return payload["error"]
-    if "choices" not in payload and "output" not in payload:
-        return payload if payload.get("message") and payload.get("code", payload.get("type")) else None
+    if not any(name in payload for name in _ANSWERS):
+        return payload if says_failure(payload) else None
     choices = payload.get("choices")
     return choices[0].get("error") if isinstance(choices, list) and choices else None
 
@@ -104,32 +109,35 @@ def _read_chat(payload: dict[str, Any]) -> Answer:
     choice = payload["choices"][0]
     message = choice["message"]
     finish = finish_of(choice.get("finish_reason"))
-    text = _text(message.get("content")) or "\n".join(_arguments(message))
+    text = _with_answer(_text(message.get("content")), _arguments(message))
     if not text.strip() and finish == STOP:
         thoughts = next((message[n] for n in ("reasoning_content", "reasoning") if isinstance(message.get(n), str)), "")
         text = closing_literal(storable(thoughts, MAX_TEXT_CHARS))
     return Answer(
         text=storable(text, MAX_TEXT_CHARS),
         finish_reason=finish,
-        refusal=_refusal(message.get("refusal")),
+        refusal=refusal_words(message.get("refusal")),
         model=_name(payload.get("model")),
         **_usage(payload.get("usage"), "prompt_tokens", "completion_tokens"),
     )
 
 
 def _read_responses(payload: dict[str, Any]) -> Answer:
-    items = [item for item in payload["output"] if item.get("type") in ("message", "function_call", "reasoning")]
-    parts = [part for item in items if item["type"] == "message" for part in item["content"]]
+    whole = _written(payload.get("output_text"))
+    output = payload["output"] or () if not whole else payload.get("output") or ()
+    items = [item for item in output if item is not None]
+    items = [item for item in items if item.get("type") in ("message", "function_call", "reasoning")]
+    parts = [part for item in items if item["type"] == "message" for part in _parts(item.get("content"))]
     refusals = [part.get("refusal") for part in parts if part.get("type") == "refusal"]
     finish = finish_of((payload.get("incomplete_details") or {}).get("reason") or payload.get("status"))
-    text = _text(parts) or "\n".join(_written(item.get("arguments")) for item in items)
+    text = _with_answer(_text(parts) or whole, (_written(item.get("arguments")) for item in items))
     if not text.strip() and finish == STOP:
-        thoughts = [part for item in items if item["type"] == "reasoning" for part in item.get("content") or ()]
+        thoughts = [part for item in items if item["type"] == "reasoning" for part in _parts(item.get("content"))]
         text = closing_literal(storable(_text(thoughts), MAX_TEXT_CHARS))
     return Answer(
         text=storable(text, MAX_TEXT_CHARS),
         finish_reason=finish,
-        refusal=next(filter(None, map(_refusal, refusals)), None),
+        refusal=next(filter(None, map(refusal_words, refusals)), None),
         model=_name(payload.get("model")),
         **_usage(payload.get("usage"), "input_tokens", "output_tokens"),
     )
@@ -138,16 +146,32 @@ def _read_responses(payload: dict[str, Any]) -> Answer:
 def _text(content: Any) -> str:
     """A message's text; some endpoints send it in parts, or as the JSON value that it writes."""
     if isinstance(content, list):
-        texts = [part.get("text") for part in content if part.get("type") in ("text", "output_text", "reasoning_text")]
-        return "".join(text for text in texts if isinstance(text, str))
+        parts = [part for part in _parts(content) if part.get("type") in ("text", "output_text", "reasoning_text")]
+        return "".join(part["text"] for part in parts if isinstance(part.get("text"), str))
     if content is not None and not isinstance(content, str | dict):
         raise TypeError("the content is no text")
     return _written(content)
 
 
+def _parts(content: Any) -> list[dict[str, Any]]:
+    """The parts of a content; a bare text is its only part."""
+    if isinstance(content, str):
+        return [{"type": "output_text", "text": content}]
+    return [part for part in content or () if part is not None]
+
+
+def _with_answer(text: str, handed: Iterable[str]) -> str:
+    """`text`, or what is handed over beside it where only that holds an answer: the text may announce a call."""
+    other = "\n".join(filter(None, handed))
+    if not text.strip() or (other and any(find_literals(other)) and not find_literals(text)):
+        return other or text
+    return text
+
+
 def _arguments(message: dict[str, Any]) -> Iterator[str]:
-    """What a message hands to tools: some endpoints enforce a schema by a tool call."""
-    calls = [call.get("function") for call in message.get("tool_calls") or ()]
+    """What a message hands to tools, or as a value: some endpoints enforce a schema by a tool call."""
+    yield _written(message.get("parsed"))
+    calls = [call.get("function") for call in message.get("tool_calls") or () if call is not None]
     for function in (*calls, message.get("function_call")):
         if isinstance(function, dict):
             yield _written(function.get("arguments"))
@@ -159,9 +183,10 @@ def _written(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) and value else ""
 
 
-def _refusal(value: Any) -> str | None:
-    """A refusal's words; an empty text, false, or any other value that says nothing is no refusal."""
-    return storable(_written(value).strip(), MAX_REFUSAL_CHARS) or None
+def refusal_words(value: Any) -> str | None:
+    """A refusal's words; an empty text, false, "None", or any other value that says nothing is no refusal."""
+    words = storable(_written(value).strip(), MAX_REFUSAL_CHARS)
+    return None if words.lower().rstrip(".") in _NO_WORDS else words or None
 
 
 def _name(value: Any) -> str:

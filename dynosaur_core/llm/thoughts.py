@@ -37,10 +37,12 @@ def after_thoughts(text: str) -> str:
             kept = kept if thinking else []
             thinking = False
         elif mark["channel"]:
-            kept = [*kept, before] if final else []
             thinking = mark["channel"].lower() != "final"
-            if not thinking:
-                kept, final = [], True
+            if not final or not thinking:
+                kept = []
+            else:
+                kept.append(before)
+            final = final or not thinking
         else:
             kept.append(before)
             thinking = True

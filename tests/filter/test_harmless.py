@@ -53,7 +53,6 @@ def reasons(instruction: str, recipe: str = "default") -> set[Reason]:
         ("\ufeff", Reason.ODD_CHARACTERS),
         (" \U000e0068\U000e0069", Reason.ODD_CHARACTERS),
         (" \ufffd", Reason.ODD_CHARACTERS),
-        ("\u2028", Reason.ODD_CHARACTERS),
     ],
 )
 def test_harmless_turns_away(more: str, reason: Reason, recipe: str) -> None:
@@ -76,6 +75,7 @@ def test_harmless_turns_away(more: str, reason: Reason, recipe: str) -> None:
         " Think of e.g./i.e. and and/or as words.",
         " It is from IMDb.com.",
         "\nAnswer in one word.",
+        "\u2028Answer in one\u2029word.\x85",
         " Say it with \U0001f468\u200d\U0001f469\u200d\U0001f467 in mind: na\u00efve, \u00abbien\u00bb.",
     ],
 )

@@ -168,3 +168,11 @@ def test_json_and_python_are_read_back_inside_other_text(value: dict[str, Any], 
 def test_any_text_gives_designs_or_a_problem(text: str) -> None:
     parsed = parse_answer(text, FIELDS)
     assert bool(parsed.designs) != (parsed.problem is not None)
+
+
+def test_parse_answer_reads_an_answer_that_is_encoded_twice() -> None:
+    text = json.dumps({"tasks": [{"instruction": "Do it.", "input_fields": ["a"], "output_field": "b"}]})
+    once, twice = parse_answer(text, ["a", "b"]), parse_answer(json.dumps(text), ["a", "b"])
+    assert once.designs == twice.designs != ()
+    assert parse_answer(text, ["a", "b"], refusal="None").designs == once.designs
+    assert parse_answer(text, ["a", "b"], refusal="I won't.").problem is Reason.MODEL_REFUSAL

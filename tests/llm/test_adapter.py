@@ -243,3 +243,47 @@ def test_read_answer_of_any_json_is_an_answer_or_an_error_of_ours(payload: Any, 
 @given(_json)
 def test_failure_in_body_names_any_error(error: Any) -> None:
     assert failure_in_body(error).message
+
+
+TASKS = '{"tasks": [1]}'
+
+
+def test_read_answer_finds_what_is_handed_over_beside_words() -> None:
+    call = {"function": {"name": "answer", "arguments": TASKS}}
+    said_too = {"tool_calls": [None, call]}
+    assert read_answer(chat("I will call the tool.", message=said_too), "chat").text == TASKS
+    assert read_answer(chat('{"tasks": []}', message=said_too), "chat").text == '{"tasks": []}'
+    empty = {"tool_calls": [{"function": {"arguments": "{}"}}]}
+    assert read_answer(chat("I cannot help.", message=empty), "chat").text == "I cannot help."
+    handed = responses(None, said("I call."), {"type": "function_call", "arguments": TASKS})  # type: ignore[arg-type]
+    assert read_answer(handed, "responses").text == TASKS
+    assert read_answer(chat(None, message={"parsed": json.loads(TASKS)}), "chat").text == TASKS
+
+
+def test_read_answer_reads_other_forms_of_the_responses_api() -> None:
+    assert read_answer(responses({"type": "message", "content": "a"}), "responses").text == "a"
+    assert read_answer(b'{"output_text": "a", "status": "completed"}', "responses").text == "a"
+    assert read_answer(responses(output_text="a"), "responses").text == "a"
+    assert read_answer(responses(said("a"), output_text="a"), "responses").text == "a"
+
+
+@pytest.mark.parametrize("refusal", ["None", "null", "N/A", " none. ", "undefined", "False"])
+def test_read_answer_takes_a_word_for_nothing_for_no_refusal(refusal: str) -> None:
+    assert read_answer(chat("x", message={"refusal": refusal}), "chat").refusal is None
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"detail": "Too many requests"}, Code.MODEL_RATE_LIMITED),
+        ({"status": 429, "title": "Slow down"}, Code.MODEL_RATE_LIMITED),
+        ({"status": 503}, Code.MODEL_SERVER_ERROR),
+        ([{"error": {"code": 429, "message": "Quota", "status": "RESOURCE_EXHAUSTED"}}], Code.MODEL_RATE_LIMITED),
+        ({"message": "Unauthorized"}, Code.MODEL_KEY_REFUSED),
+    ],
+)
+@pytest.mark.parametrize("api", ["chat", "responses"])
+def test_read_answer_maps_error_bodies_of_gateways(body: Any, code: Code, api: str) -> None:
+    with pytest.raises(DynosaurError) as raised:
+        read_answer(json.dumps(body).encode(), api)
+    assert raised.value.code is code

