@@ -8,6 +8,7 @@ from typing import Any
 
 from prefect import flow, get_run_logger
 from prefect.states import Completed, State
+from pydantic import ValidationError
 
 from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.errors import Code, DynosaurError
@@ -145,9 +146,13 @@ class Contributions:
 
 
 def read_contribution(clients: Clients, repo_id: str, name: str) -> Contribution:
-    """The contribution that the ledger names; raises StoreFailed where the store has lost it."""
+    """The contribution that the ledger names; raises StoreFailed where the store has lost or damaged it."""
     data = clients.store.read_bytes(contribution_name(name))
+    remedy = f"run `dynosaur backfill {repo_id}`"
     if data is None:
-        message = f"the contribution of {repo_id} is missing from the store; run `dynosaur backfill {repo_id}`"
-        raise DynosaurError(Code.STORE_FAILED, message)
-    return Contribution.model_validate_json(data)
+        raise DynosaurError(Code.STORE_FAILED, f"the contribution of {repo_id} is missing from the store; {remedy}")
+    try:
+        return Contribution.model_validate_json(data)
+    except ValidationError as error:
+        message = f"the contribution of {repo_id}, {contribution_name(name)} of the store, is damaged; {remedy}"
+        raise DynosaurError(Code.STORE_FAILED, message) from error

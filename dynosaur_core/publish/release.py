@@ -212,7 +212,7 @@ def _row_groups(group: Sequence[Entry], store: Store, shard_records: int) -> Ite
     waiting: list[pa.RecordBatch] = []
     rows = 0
     for entry in group:
-        with store.open_table(RECORDS, entry.contribution.shard.digest) as file:
+        with store.open_table(RECORDS, entry.contribution.shard.digest, entry.contribution.repo_id) as file:
             for batch in file.iter_batches(batch_size=size):
                 if rows + batch.num_rows > size:
                     yield pa.Table.from_batches(waiting, SCHEMA)
