@@ -189,11 +189,15 @@ def table_name(kind: str, name: str) -> str:
 def written_whole(url: str) -> Iterator[IO[bytes]]:
     """A file of any fsspec URL, open for writing, that appears when the block ends well; `.gz` and such compress.
 
-    Raises BadSetting where it cannot be written.
+    Raises BadSetting where it cannot be written, or is a folder.
     """
     try:
         fs, path = fsspec.core.url_to_fs(url)
+        if not url.strip() or url.endswith("/"):
+            raise IsADirectoryError("it names a folder; give a file in it")
         if isinstance(fs, fsspec.implementations.local.LocalFileSystem):
+            if Path(path).is_dir():
+                raise IsADirectoryError("it is a folder; give a file in it")
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         raw = fs.open(path, "wb", autocommit=False)
     except (*STORAGE_ERRORS, ValueError, ImportError) as error:

@@ -104,7 +104,7 @@ def test_a_table_that_is_damaged_says_what_to_do_and_is_mended(url: str, data: b
 
 def test_a_table_whose_pages_are_damaged_says_what_to_do(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
-    name, size = store.write_table("rows", pa.table({"a": [f"text {number}" for number in range(1000)]}))
+    name, _ = store.write_table("rows", pa.table({"a": [f"text {number}" for number in range(1000)]}))
     whole = store.read_bytes(table_name("rows", name)) or b""
     store.write_bytes(table_name("rows", name), whole[:20] + b"\xff" * 60 + whole[80:])
     error = failure(lambda: store.read_table("rows", name))
