@@ -85,11 +85,20 @@ class Clients:
                 set_catalog_place(self.ledger, name, place)
         return self.catalog.name
 
+    @property
+    def has_ledger(self) -> bool:
+        """Whether there is a ledger, which opening would make."""
+        where = ledger_address(ledger_url(self.settings, self.store))
+        return where.get_backend_name() != "sqlite" or Path(where.database or "").exists()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether there is no store yet: nothing lies at its place."""
+        return not self.store.names("")
+
     def _exists(self) -> None:
         """Whether there are a store and its ledger: opening makes what is not there."""
-        where = ledger_address(ledger_url(self.settings, self.store))
-        has_ledger = where.get_backend_name() != "sqlite" or Path(where.database or "").exists()
-        if has_ledger and self.store.fs.exists(self.store.root):
+        if self.has_ledger and self.store.fs.exists(self.store.root):
             return
         if self.store.id or self.store.names("contributions"):
             message = (

@@ -119,7 +119,8 @@ def backfill(
 ) -> None:
     """Run chosen datasets again."""
     options = Options.of(locals())
-    from flows.backfill import Choice, chosen_forecast
+    from dynosaur_core.clients import open_clients
+    from flows.backfill import Choice, check_choice, chosen_forecast
     from flows.backfill import backfill as backfill_flow
 
     choice = _checked(
@@ -135,6 +136,7 @@ def backfill(
     if dry_run:
         _show_forecast(chosen_forecast(choice, options), as_json)
         return
+    check_choice(open_clients(options.settings()), choice)
     _run_growth(lambda: backfill_flow(choice=choice, **_growth_options(options), return_state=True), options, as_json)
 
 
