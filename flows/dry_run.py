@@ -14,6 +14,7 @@ from dynosaur_core.growth import new_growth_id
 from dynosaur_core.instruction.estimate import estimate
 from dynosaur_core.metadata.stage import read_metadata
 from dynosaur_core.models import GrowthPlan, Usage
+from dynosaur_core.scratch import scratch_folder
 from flows.grow import make_plan
 from flows.options import Options
 
@@ -38,7 +39,7 @@ def looking(options: Options) -> Iterator[Clients]:
     with ExitStack() as ending:
         clients = open_clients(options.settings())
         if clients.is_new:
-            folder = ending.enter_context(tempfile.TemporaryDirectory(prefix="dynosaur-dry-"))
+            folder = ending.enter_context(tempfile.TemporaryDirectory(prefix="dry-", dir=scratch_folder()))
             update = {"store": folder} | ({} if clients.settings.ledger and clients.has_ledger else {"ledger": None})
             clients = Clients(clients.settings.model_copy(update=update))
             ending.callback(lambda: clients.ledger.engine.dispose())

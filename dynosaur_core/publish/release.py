@@ -21,6 +21,7 @@ from dynosaur_core.publish.records import RECORDS, SCHEMA
 from dynosaur_core.publish.sinks import REMOVALS, Sink, data_name
 from dynosaur_core.publish.standing import Maker, Standing, standing
 from dynosaur_core.publish.tables import same_table, sources_table, tasks_table
+from dynosaur_core.scratch import scratch_folder
 from dynosaur_core.settings import ReleaseSettings
 from dynosaur_core.store import Store
 
@@ -174,7 +175,7 @@ def _log(plan: ReleasePlan, previous: Release | None, job: _Job) -> bytes:
 def _write(plan: ReleasePlan, version: int, sink: Sink, store: Store, shard_records: int) -> Iterator[ReleaseFile]:
     """Writes the new data files to the sink; none of them is the release's before the manifest says so."""
     number = 0
-    with tempfile.TemporaryDirectory(prefix="dynosaur-release-") as folder:
+    with tempfile.TemporaryDirectory(prefix="release-", dir=scratch_folder()) as folder:
         for group in plan.groups:
             held = {entry.contribution.repo_id: entry.digest for entry in group}
             for file, records in _write_group(group, Path(folder), store, shard_records):

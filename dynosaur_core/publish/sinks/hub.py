@@ -28,6 +28,7 @@ from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.exchange import bounded, retry_after, within
 from dynosaur_core.models import Release
 from dynosaur_core.publish.sinks import MANIFEST, Stored, read_manifest, stale_files
+from dynosaur_core.scratch import scratch_folder
 
 TRIES = 5
 """Of one request; the client itself does not repeat those that change or describe a repository."""
@@ -64,7 +65,7 @@ class HubSink:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """No lock: the Hub refuses a commit on another parent. Keeps the data files until the commit."""
-        with tempfile.TemporaryDirectory(prefix="dynosaur-hub-") as folder:
+        with tempfile.TemporaryDirectory(prefix="hub-", dir=scratch_folder()) as folder:
             self._folder, self._data = Path(folder), []
             yield
 
