@@ -8,12 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import make_url
-
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.identity import HUB, Pair, catalog_name, shared_id
 from dynosaur_core.ledger import Ledger
 from dynosaur_core.ledger.budget import Budget
+from dynosaur_core.ledger.engine import ledger_address
 from dynosaur_core.ledger.identities import catalog_places, claim_store_id, set_catalog_place, store_id
 from dynosaur_core.models import Usage
 from dynosaur_core.policy.judge import forget_overrides
@@ -86,11 +85,20 @@ class Clients:
                 set_catalog_place(self.ledger, name, place)
         return self.catalog.name
 
+    @property
+    def has_ledger(self) -> bool:
+        """Whether there is a ledger, which opening would make."""
+        where = ledger_address(ledger_url(self.settings, self.store))
+        return where.get_backend_name() != "sqlite" or Path(where.database or "").exists()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether there is no store yet: nothing lies at its place."""
+        return not self.store.names("")
+
     def _exists(self) -> None:
         """Whether there are a store and its ledger: opening makes what is not there."""
-        where = make_url(ledger_url(self.settings, self.store))
-        has_ledger = where.get_backend_name() != "sqlite" or Path(where.database or "").exists()
-        if has_ledger and self.store.fs.exists(self.store.root):
+        if self.has_ledger and self.store.fs.exists(self.store.root):
             return
         if self.store.id or self.store.names("contributions"):
             message = (

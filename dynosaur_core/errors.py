@@ -107,7 +107,9 @@ ERRORS: dict[Code, Kind] = {
     Code.PRICE_UNKNOWN: Kind(False, "Set llm.price_input and llm.price_output, or drop the cap.", deferred=True),
     Code.BATCH_PENDING: Kind(True, "The batch is still running: the next growth collects it.", _NIGHTS, deferred=True),
     Code.BATCH_FAILED: Kind(True, "The batch failed or expired; its requests are sent again.", _NIGHTS),
-    Code.STORE_FAILED: Kind(True, "Check that the store can be written and has room.", _NIGHTS),
+    Code.STORE_FAILED: Kind(
+        True, "Do what the message says, or check that the store can be read and written and has room.", _NIGHTS
+    ),
     Code.GROWTH_RUNNING: Kind(
         True, "Wait until it has ended; it takes what this one would have.", _NIGHTS, deferred=True
     ),

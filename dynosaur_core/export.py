@@ -39,7 +39,7 @@ FORMATS: dict[str, Callable[[Record], Record]] = {"alpaca": alpaca, "messages": 
 def records(contributions: Iterable[Contribution], store: Store) -> Iterator[Record]:
     """All records of the contributions, in their order; memory holds one batch."""
     for contribution in contributions:
-        with store.open_table("records", contribution.shard.digest) as file:
+        with store.open_table("records", contribution.shard.digest, contribution.repo_id) as file:
             for batch in file.iter_batches(2_000):
                 yield from batch.to_pylist()
 

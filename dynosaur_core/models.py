@@ -413,7 +413,8 @@ class Release(Frozen):
     """The manifest: the one file that says which files are the release."""
 
     format: Literal["dynosaur/1"] = "dynosaur/1"
-    version: int
+    version: int = Field(ge=0, le=10**9)
+    """Counts up from 1; 0 where nothing is known of what stands at a place."""
     store: Name | None = None
     """Id of the store that the release was made from; None in releases of earlier versions."""
     growth: int | None = None

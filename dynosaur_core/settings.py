@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -27,6 +28,8 @@ from dynosaur_core.setting_names import check_variables
 
 
 def _parts(value: Any) -> Any:
+    if isinstance(value, str) and re.match(r'\s*\[\s*"', value):
+        raise ValueError('a JSON list that does not end; write a,b or ["a", "b"]')
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
@@ -34,8 +37,18 @@ Strings = Annotated[tuple[str, ...], BeforeValidator(_parts)]
 """A list; in a variable it is written `a,b` or as a JSON list."""
 
 
+Seconds = Annotated[float, Field(gt=0, le=10**7)]
+Wait = Annotated[float, Field(ge=0, le=10**7)]
+"""Seconds, or none."""
+Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
+Some = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=0)]
+Money = Annotated[float, Field(ge=0)]
+"""US dollars."""
+
+
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Sampling(Section):
@@ -49,14 +62,14 @@ class Sampling(Section):
     """Chooses which rows; the same seed and revision give the same rows."""
     first_rows: bool = False
     """Take the first rows of each split instead of rows spread over it, as the 2023 system did."""
-    max_row_bytes: int = 1_000_000
+    max_row_bytes: Some = 1_000_000
     """A row beyond this (Arrow size in bytes) is left out."""
-    max_bytes: int = 32_000_000
+    max_bytes: Some = 32_000_000
     """Bytes of one subset's sample; rows beyond are left out."""
-    max_columns: int = 256
-    max_subsets: int = 400
+    max_columns: Some = 256
+    max_subsets: Some = 400
     """Configs of one dataset."""
-    deadline_s: float = 300.0
+    deadline_s: Seconds = 300.0
     """Seconds for reading one dataset; then the process that reads it is ended."""
 
 
@@ -84,7 +97,7 @@ class Hub(Section):
     """Tags that a dataset must have, such as `language:en`."""
     census: str | None = None
     """Parquet file with the Hub's metadata (any fsspec URL), read instead of the listing."""
-    verify_per_growth: int = 500
+    verify_per_growth: Count = 500
     """Released datasets that the listing did not show are looked up, one request each, so many in a growth: a deletion
     shows in no listing."""
 
@@ -106,10 +119,10 @@ class Policy(Section):
     """Patterns (fnmatch) of repo ids that are never grown."""
     overrides: str | None = None
     """TOML file with a table per dataset: license, languages, refuse."""
-    max_size_bytes: int | None = None
-    max_per_owner: int | None = None
+    max_size_bytes: Count | None = None
+    max_per_owner: Count | None = None
     """Datasets of one owner that take part at once, at most. Decided when a dataset is new or changed."""
-    max_per_source: int | None = None
+    max_per_source: Count | None = None
     """Datasets that say that they are drawn from the same source (`source_datasets` of their cards), at most."""
 
 
@@ -119,25 +132,25 @@ class Llm(Section):
     api: Literal["chat", "responses"] = "chat"
     structured: Literal["auto", "schema", "json", "text"] = "auto"
     """How answers are kept in form; auto finds out once per endpoint and model."""
-    temperature: float | None = 0.0
+    temperature: Annotated[float, Field(ge=0)] | None = 0.0
     seed: int | None = None
     reasoning_effort: str | None = None
-    max_output_tokens: int = 1_000
-    timeout_s: float = 60.0
-    retry_s: float = 300.0
+    max_output_tokens: Some = 1_000
+    timeout_s: Seconds = 60.0
+    retry_s: Wait = 300.0
     """Seconds in which a transient error is tried again before the dataset fails with its code."""
     max_in_flight: int = Field(default=16, ge=1)
-    requests_per_minute: int | None = None
-    tokens_per_minute: int | None = None
-    price_input: float | None = None
+    requests_per_minute: Some | None = None
+    tokens_per_minute: Some | None = None
+    price_input: Money | None = None
     """US dollars per million prompt tokens; overrides the price table, with price_output."""
-    price_cached: float | None = None
-    price_output: float | None = None
+    price_cached: Money | None = None
+    price_output: Money | None = None
     batch: bool = False
     """Send requests through the Batch API: half the price, answers within 24 hours."""
-    batch_wait_s: float = 3_600.0
+    batch_wait_s: Wait = 3_600.0
     """Seconds that a growth waits for its batches; what comes later is collected by the next one."""
-    batch_poll_s: float = 30.0
+    batch_poll_s: Wait = 30.0
     """Seconds between two looks at a batch."""
     one_call: bool = True
     """Ask for both modes in one request."""
@@ -153,9 +166,9 @@ class Designing(Section):
     """No in-context examples: for small local models, which copy them."""
     share_configs: bool = True
     """Configs of one dataset with the same features share one design."""
-    max_value_chars: int = 400
+    max_value_chars: Some = 400
     """Characters of one shown value."""
-    max_row_chars: int = 2_000
+    max_row_chars: Some = 2_000
     """Characters of one shown row."""
 
     @property
@@ -168,12 +181,12 @@ class Filtering(Section):
     """What counts as a valid task. Part of the filter stage's key."""
 
     recipe: Literal["default", "reference"] = "default"
-    max_tasks: int = 3
-    min_rows: int = 8
+    max_tasks: Some = 3
+    min_rows: Count = 8
     """Rows with inputs and output that a task must have."""
-    max_labels: int = 10
+    max_labels: Count = 10
     """With at most this many distinct outputs an output is a closed set (10 in the reference)."""
-    max_label_chars: int = 15
+    max_label_chars: Count = 15
     """Longest label that is listed in the instruction (15 in the reference)."""
 
 
@@ -181,16 +194,16 @@ class Publishing(Section):
     """How rows become records. Part of the publish stage's key."""
 
     recipe: Literal["default", "reference"] = "default"
-    max_input_chars: int = 2_000
-    max_output_chars: int = 2_000
-    max_labels: int = 10
-    max_label_chars: int = 15
+    max_input_chars: Some = 2_000
+    max_output_chars: Some = 2_000
+    max_labels: Count = 10
+    max_label_chars: Count = 15
 
 
 class ReleaseSettings(Section):
     """How a release is laid out."""
 
-    shard_records: int = 200_000
+    shard_records: Some = 200_000
     """Records of one file, at most."""
     title: str = "Dynosaur instruction data"
     private: bool = True
@@ -206,26 +219,27 @@ class Settings(BaseSettings):
         toml_file="dynosaur.toml",
         extra="forbid",
         frozen=True,
+        allow_inf_nan=False,
     )
 
-    catalog: str = "hub"
+    catalog: Text = "hub"
     """`hub` (or `hf://datasets`), a folder in the Hub's layout, or a .jsonl export (local or any fsspec URL)."""
     catalog_name: Annotated[str | None, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")] = None
     """What a folder or export is known by in the ledger, wherever it lies; default: by its place."""
-    store: str = ".dynosaur"
+    store: Text = ".dynosaur"
     """Folder or fsspec URL of everything that is kept between growths."""
     release: Strings = ()
     """Where releases go: folders, s3://bucket/path, hf://datasets/<repo>."""
     ledger: str | None = None
     """SQLAlchemy URL; default: an SQLite file in the store."""
-    model: str = "gpt-5.6-luna"
+    model: Text = "gpt-5.6-luna"
     viewer_url: str | None = None
     """The dataset viewer's address; derived from HF_ENDPOINT when not set."""
     local_model: str | None = None
     """GGUF file for the embedded model: a path, or hf://owner/repo/file."""
-    max_cost_usd: float | None = None
+    max_cost_usd: Money | None = None
     """Cap of one growth in US dollars."""
-    max_cost_usd_month: float | None = None
+    max_cost_usd_month: Money | None = None
     max_failure_ratio: float = Field(default=0.2, ge=0, le=1)
     """A growth with more failed branches than this share ends Failed."""
     max_withdrawn_ratio: float = Field(default=0.2, ge=0, le=1)

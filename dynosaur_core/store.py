@@ -16,17 +16,19 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from botocore.exceptions import BotoCoreError  # type: ignore[import-untyped]
+from pydantic import BaseModel, ValidationError
 
 from dynosaur_core.digest import canonical_json, digest_bytes
 from dynosaur_core.errors import Code, DynosaurError
 
 IDENTITY = "store.json"
+M = TypeVar("M", bound=BaseModel)
 STORAGE_ERRORS = (OSError, BotoCoreError)
 """What fsspec's file systems raise where storage fails; those of S3 let some of botocore's own through."""
 
@@ -56,9 +58,8 @@ class Store:
         try:
             found = self.read_json(IDENTITY)
             return None if found is None else str(found["id"])
-        except (ValueError, TypeError, KeyError) as error:
-            message = f"{IDENTITY} of {self.url} is damaged: remove it, and run `dynosaur grow`"
-            raise DynosaurError(Code.STORE_FAILED, message) from error
+        except (TypeError, KeyError) as error:
+            raise self.damaged(IDENTITY) from error
 
     @id.setter
     def id(self, value: str) -> None:
@@ -113,8 +114,24 @@ class Store:
             raise DynosaurError(Code.STORE_FAILED, f"cannot {action} {name} in {self.url}: {error}") from error
 
     def read_json(self, name: str) -> Any | None:
+        """The file's value, or None where there is none; raises StoreFailed where it is no JSON."""
         data = self.read_bytes(name)
-        return None if data is None else json.loads(data)
+        try:
+            return None if data is None else json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise self.damaged(name) from error
+
+    def read_model(self, name: str, model: type[M]) -> M | None:
+        """The file's value as a `model`, or None where there is no file; raises StoreFailed where it is another one."""
+        data = self.read_bytes(name)
+        try:
+            return None if data is None else model.model_validate_json(data)
+        except ValidationError as error:
+            raise self.damaged(name) from error
+
+    def damaged(self, name: str) -> DynosaurError:
+        """What is raised for a file that is not what was written: another program or a failing disk was at it."""
+        return DynosaurError(Code.STORE_FAILED, f"{name} of {self.url} is damaged: remove it, and run `dynosaur grow`")
 
     def write_json(self, name: str, value: Any) -> None:
         self.write_bytes(name, canonical_json(value).encode())
@@ -128,12 +145,12 @@ class Store:
         data = sink.getvalue().to_pybytes()
         name = digest_bytes(data)
         path = table_name(kind, name)
-        if not self.exists(path):
+        if self.read_bytes(path) != data:  # what is damaged is mended so
             self.write_bytes(path, data)
         return name, len(data)
 
     def read_table(self, kind: str, name: str, columns: list[str] | None = None) -> pa.Table:
-        """The table written under this digest; raises StoreFailed where it is missing."""
+        """The table written under this digest; raises StoreFailed where it is missing or damaged."""
         with self.open_table(kind, name) as file:
             return file.read(columns=columns)
 
@@ -142,17 +159,25 @@ class Store:
         return pa.OSFile(self.path(name)) if self.local else self.fs.open(self.path(name), "rb")
 
     @contextmanager
-    def open_table(self, kind: str, name: str) -> Iterator[pq.ParquetFile]:
-        """The parquet file itself, for reading it in batches."""
+    def open_table(self, kind: str, name: str, of: str | None = None) -> Iterator[pq.ParquetFile]:
+        """The parquet file itself, for reading it in batches. `of` is the dataset that errors name.
+
+        Raises StoreFailed where the file is missing or damaged, also while it is read.
+        """
         path = table_name(kind, name)
+        remedy = f"run `dynosaur backfill {of} --force`" if of else "run a backfill of its dataset with --force"
         try:
-            raw = self._open(path)
+            # gathering the reads of a file pays only where each is a request
+            with self._open(path) as raw, pq.ParquetFile(raw, pre_buffer=not self.local) as file:
+                yield file
         except FileNotFoundError as error:
-            message = f"{path} is missing from {self.url}: run a backfill of its dataset with --force"
+            message = f"{path} is missing from {self.url}: {remedy}"
             raise DynosaurError(Code.STORE_FAILED, message) from error
-        # gathering the reads of a file pays only where each is a request
-        with self._telling("read", path), raw, pq.ParquetFile(raw, pre_buffer=not self.local) as file:
-            yield file
+        except pa.ArrowException as error:
+            raise DynosaurError(Code.STORE_FAILED, f"{path} of {self.url} is damaged: {remedy}") from error
+        except STORAGE_ERRORS as error:  # of a page that does not decompress Arrow says the same
+            message = f"cannot read {path} in {self.url}: {error}; if it is damaged, {remedy}"
+            raise DynosaurError(Code.STORE_FAILED, message) from error
 
 
 def table_name(kind: str, name: str) -> str:
@@ -164,11 +189,15 @@ def table_name(kind: str, name: str) -> str:
 def written_whole(url: str) -> Iterator[IO[bytes]]:
     """A file of any fsspec URL, open for writing, that appears when the block ends well; `.gz` and such compress.
 
-    Raises BadSetting where it cannot be written.
+    Raises BadSetting where it cannot be written, or is a folder.
     """
     try:
         fs, path = fsspec.core.url_to_fs(url)
+        if not url.strip() or url.endswith("/"):
+            raise IsADirectoryError("it names a folder; give a file in it")
         if isinstance(fs, fsspec.implementations.local.LocalFileSystem):
+            if Path(path).is_dir():
+                raise IsADirectoryError("it is a folder; give a file in it")
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         raw = fs.open(path, "wb", autocommit=False)
     except (*STORAGE_ERRORS, ValueError, ImportError) as error:

@@ -17,7 +17,7 @@ from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.ledger import Outcome
 from dynosaur_core.models import DatasetRef, GrowthPlan
 from flows.branches import Stage
-from flows.dry_run import estimate_plan
+from flows.dry_run import estimate_plan, looking
 from flows.grow import begin, run_plan
 from flows.options import Options
 
@@ -78,6 +78,7 @@ def backfill(
     if dry_run:
         return chosen_forecast(choice, options)
     clients = open_clients(options.settings())
+    check_choice(clients, choice)
     with clients.ledger.growing():
         growth_id = begin(clients, options)
         plan = choose(clients, choice)
@@ -88,10 +89,20 @@ def backfill(
 
 def chosen_forecast(choice: Choice, options: Options) -> dict[str, Any]:
     """The plan of a backfill and its estimated cost; nothing is spent."""
-    clients = open_clients(options.settings())
-    clients.join(create=True, adopt=options.adopt)
-    clients.name_catalog()
-    return estimate_plan(clients, choose(clients, choice), anew=choice.anew)
+    with looking(options) as clients:
+        return estimate_plan(clients, choose(clients, choice), anew=choice.anew)
+
+
+def check_choice(clients: Clients, choice: Choice) -> None:
+    """Before a store is made: raises what `choose` would raise, or BadSetting where nothing is chosen."""
+    _check_conditions(choice)
+    if not clients.is_new:
+        return
+    if choice.errors or choice.licenses:  # which the ledger would know
+        clients.join()
+    if next(_found(clients, choice), None) is None:
+        message = f"the catalogue has no such dataset, and there is no store at {clients.store.url}"
+        raise DynosaurError(Code.BAD_SETTING, message)
 
 
 def ask_anew(clients: Clients, growth_id: str) -> None:
@@ -108,9 +119,7 @@ def ask_anew(clients: Clients, growth_id: str) -> None:
 
 def choose(clients: Clients, choice: Choice) -> GrowthPlan:
     """The chosen datasets at their current revisions. Raises NotFound for an id that the catalogue does not have."""
-    conditions = choice.model_dump(exclude={"from_stage", "force"})
-    if not any(conditions.values()):
-        raise DynosaurError(Code.BAD_SETTING, "choose datasets: by id, pattern, date, error code or licence")
+    _check_conditions(choice)
     refs = {ref.repo_id: ref for ref in _found(clients, choice)}
     others = _of_other_catalogs(clients, refs)
     if named := others.keys() & set(choice.datasets):
@@ -119,6 +128,11 @@ def choose(clients: Clients, choice: Choice) -> GrowthPlan:
         raise DynosaurError(Code.BAD_SETTING, message)
     refs = {repo_id: ref for repo_id, ref in refs.items() if repo_id not in others}
     return GrowthPlan(surveyed=len(refs), changed=tuple(refs[repo_id] for repo_id in sorted(refs)))
+
+
+def _check_conditions(choice: Choice) -> None:
+    if not any(choice.model_dump(exclude={"from_stage", "force"}).values()):
+        raise DynosaurError(Code.BAD_SETTING, "choose datasets: by id, pattern, date, error code or licence")
 
 
 def _of_other_catalogs(clients: Clients, refs: Collection[str]) -> dict[str, str]:

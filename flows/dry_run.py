@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +14,7 @@ from dynosaur_core.growth import new_growth_id
 from dynosaur_core.instruction.estimate import estimate
 from dynosaur_core.metadata.stage import read_metadata
 from dynosaur_core.models import GrowthPlan, Usage
+from dynosaur_core.scratch import scratch_folder
 from flows.grow import make_plan
 from flows.options import Options
 
@@ -20,12 +24,28 @@ SAMPLE = 40
 
 def forecast(options: Options, limit: int | None = None) -> dict[str, Any]:
     """The plan of a growth and its estimated cost."""
-    clients = open_clients(options.settings())
-    clients.join(create=True, adopt=options.adopt)
-    clients.name_catalog()
-    growth_id, withdraw_many = new_growth_id(datetime.now(UTC)), options.withdraw_many
-    plan = make_plan(clients, growth_id, limit, write=False, withdraw_many=withdraw_many)
-    return estimate_plan(clients, plan)
+    with looking(options) as clients:
+        growth_id, withdraw_many = new_growth_id(datetime.now(UTC)), options.withdraw_many
+        plan = make_plan(clients, growth_id, limit, write=False, withdraw_many=withdraw_many)
+        return estimate_plan(clients, plan)
+
+
+@contextmanager
+def looking(options: Options) -> Iterator[Clients]:
+    """The clients of a dry run. Where there is no store yet, none is made: one of its own serves, and goes afterwards.
+
+    Raises ForeignStore or BadCatalog where store, ledger and catalogue are not each other's.
+    """
+    with ExitStack() as ending:
+        clients = open_clients(options.settings())
+        if clients.is_new:
+            folder = ending.enter_context(tempfile.TemporaryDirectory(prefix="dry-", dir=scratch_folder()))
+            update = {"store": folder} | ({} if clients.settings.ledger and clients.has_ledger else {"ledger": None})
+            clients = Clients(clients.settings.model_copy(update=update))
+            ending.callback(lambda: clients.ledger.engine.dispose())
+        clients.join(create=True, adopt=options.adopt)
+        clients.name_catalog()
+        yield clients
 
 
 def estimate_plan(clients: Clients, plan: GrowthPlan, *, anew: bool = False) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from prefect import flow, get_run_logger
 from prefect.states import Completed, State
+from pydantic import ValidationError
 
 from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.errors import Code, DynosaurError
@@ -15,8 +16,8 @@ from dynosaur_core.growth import contribution_name
 from dynosaur_core.models import Contribution, Removal
 from dynosaur_core.publish.plan import Entry
 from dynosaur_core.publish.release import make_release
-from dynosaur_core.publish.sinks import open_sink
-from dynosaur_core.publish.standing import Maker
+from dynosaur_core.publish.sinks import Sink, open_sink
+from dynosaur_core.publish.standing import Maker, standing
 from dynosaur_core.report import GrowthReport
 from dynosaur_core.withdrawals import check_withdrawals, reasons
 from flows.ending import failed
@@ -58,20 +59,27 @@ def release_everywhere(clients: Clients, options: Options, report: GrowthReport)
 
 
 def check_releases(clients: Clients, options: Options) -> None:
-    """For a store that has grown nothing yet: raises ForeignStore where a release of another one stands already.
+    """For a store that has grown nothing yet: raises ForeignStore where a release of another one, or
+    somebody's own files, stand already.
 
     A mistyped store would else be grown, and paid for, before its release is refused.
     """
     if next(iter(clients.ledger.contributions()), None):
         return
     for url in clients.settings.release:
+        maker, sink = _maker(clients, options), sink_of(clients, url)
         try:
-            found, _ = open_sink(url, clients.settings.releasing).manifest()
-        except DynosaurError as error:  # the release itself will say so, and it may do by then
+            standing(sink, maker, datetime.now(UTC), verify=False)
+        except DynosaurError as error:
+            if error.code in (Code.FOREIGN_STORE, Code.GROWTH_RUNNING):
+                raise
+            # the release itself will say so, and it may do by then
             get_run_logger().warning("release to %s: %s", url, error)
-            continue
-        if found:
-            _maker(clients, options).check(found, url)
+
+
+def sink_of(clients: Clients, url: str) -> Sink:
+    """The sink of one of the settings' addresses; raises BadSetting for an address that is none."""
+    return open_sink(url, clients.settings.releasing, clients.settings.store)
 
 
 def _maker(clients: Clients, options: Options) -> Maker:
@@ -100,7 +108,7 @@ def release_to_sinks(
     for url in clients.settings.release:
         tell("release", url)
         try:
-            sink = open_sink(url, clients.settings.releasing)
+            sink = sink_of(clients, url)
             outcome = make_release(
                 Entries(clients),
                 sink,
@@ -145,9 +153,13 @@ class Contributions:
 
 
 def read_contribution(clients: Clients, repo_id: str, name: str) -> Contribution:
-    """The contribution that the ledger names; raises StoreFailed where the store has lost it."""
+    """The contribution that the ledger names; raises StoreFailed where the store has lost or damaged it."""
     data = clients.store.read_bytes(contribution_name(name))
+    remedy = f"run `dynosaur backfill {repo_id}`"
     if data is None:
-        message = f"the contribution of {repo_id} is missing from the store; run `dynosaur backfill {repo_id}`"
-        raise DynosaurError(Code.STORE_FAILED, message)
-    return Contribution.model_validate_json(data)
+        raise DynosaurError(Code.STORE_FAILED, f"the contribution of {repo_id} is missing from the store; {remedy}")
+    try:
+        return Contribution.model_validate_json(data)
+    except ValidationError as error:
+        message = f"the contribution of {repo_id}, {contribution_name(name)} of the store, is damaged; {remedy}"
+        raise DynosaurError(Code.STORE_FAILED, message) from error

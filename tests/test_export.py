@@ -79,6 +79,14 @@ def test_a_compressed_file(grown: list[Contribution], store: Store, tmp_path: Pa
 
 
 def test_what_cannot_be_written(grown: list[Contribution], store: Store, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir(mode=0o700)
+    for folder in (tmp_path / "folder", f"{tmp_path}/folder/", f"{tmp_path}/new/", ""):
+        with pytest.raises(DynosaurError, match="folder; give a file in it") as raised:
+            write_records(grown, store, "alpaca", str(folder))
+        assert raised.value.code is Code.BAD_SETTING
+    left = (tmp_path / "folder").stat()
+    assert left.st_mode & 0o777 == 0o700 and list((tmp_path / "folder").iterdir()) == []
+    assert not (tmp_path / "new").exists()
     (tmp_path / "taken").touch()
     with pytest.raises(DynosaurError) as raised:
         write_records(grown, store, "alpaca", str(tmp_path / "taken" / "x.jsonl"))

@@ -79,6 +79,36 @@ def test_a_wrong_variable_is_named_without_its_value(
 
 
 @pytest.mark.parametrize(
+    ("variable", "value", "named"),
+    [
+        ("DYNOSAUR_SAMPLING__DEADLINE_S", "-1", "sampling.deadline_s: "),
+        ("DYNOSAUR_SAMPLING__MAX_BYTES", "0", "sampling.max_bytes: "),
+        ("DYNOSAUR_LLM__TIMEOUT_S", "nan", "llm.timeout_s: "),
+        ("DYNOSAUR_LLM__TIMEOUT_S", "1e300", "llm.timeout_s: "),
+        ("DYNOSAUR_LLM__RETRY_S", "inf", "llm.retry_s: "),
+        ("DYNOSAUR_LLM__PRICE_INPUT", "-1", "llm.price_input: "),
+        ("DYNOSAUR_STORE", "", "store: "),
+        ("DYNOSAUR_STORE", " ", "store: "),
+        ("DYNOSAUR_CATALOG", "", "catalog: "),
+        ("DYNOSAUR_RELEASE", '["a"', "release: "),
+        ("DYNOSAUR_POLICY__LANGUAGES", ' [ "a",', "policy.languages: "),
+        ("DYNOSAUR_MAX_WITHDRAWN_RATIO", "nan", "max_withdrawn_ratio: "),
+        ("DYNOSAUR_MAX_COST_USD", "nan", "max_cost_usd: "),
+        ("DYNOSAUR_MAX_COST_USD_MONTH", "-1", "max_cost_usd_month: "),
+        ("DYNOSAUR_RELEASING__SHARD_RECORDS", "0", "releasing.shard_records: "),
+    ],
+)
+def test_a_value_out_of_bounds_is_named(variable: str, value: str, named: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, value)
+    assert refused().startswith(named)
+
+
+def test_a_pattern_in_brackets_is_no_broken_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DYNOSAUR_POLICY__BLOCKLIST", "[ab]*/x,y/*")
+    assert Options().settings().policy.blocklist == ("[ab]*/x", "y/*")
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         (b"nope = 1", "nope: "),

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.models import ShardHandle
 from dynosaur_core.store import Store, table_name, written_whole
 from tests.support.s3 import S3Server
 
@@ -82,6 +83,41 @@ def test_a_table_that_is_missing_says_what_to_do(url: str) -> None:
     error = failure(lambda: Store(url).read_table("rows", "ab" * 16))
     assert error.code is Code.STORE_FAILED
     assert "is missing" in error.message and "--force" in error.message
+
+
+@pytest.mark.parametrize("data", [b"", b"PAR1", b"\x00\xff" * 500])
+def test_a_table_that_is_damaged_says_what_to_do_and_is_mended(url: str, data: bytes) -> None:
+    store = Store(url)
+    table = pa.table({"a": ["x"] * 1000})
+    name, _ = store.write_table("rows", table)
+    store.write_bytes(table_name("rows", name), data)
+    with (
+        pytest.raises(DynosaurError, match="dynosaur backfill a/b --force") as raised,
+        store.open_table("rows", name, "a/b"),
+    ):
+        pass
+    assert raised.value.code is Code.STORE_FAILED and table_name("rows", name) in raised.value.message
+    assert failure(lambda: store.read_table("rows", name)).code is Code.STORE_FAILED
+    store.write_table("rows", table)
+    assert store.read_table("rows", name).equals(table)
+
+
+def test_a_table_whose_pages_are_damaged_says_what_to_do(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    name, _ = store.write_table("rows", pa.table({"a": [f"text {number}" for number in range(1000)]}))
+    whole = store.read_bytes(table_name("rows", name)) or b""
+    store.write_bytes(table_name("rows", name), whole[:20] + b"\xff" * 60 + whole[80:])
+    error = failure(lambda: store.read_table("rows", name))
+    assert error.code is Code.STORE_FAILED and "--force" in error.message
+
+
+@pytest.mark.parametrize("data", [b"{", b"", b"\xff", b"[" * 100_000])
+def test_json_that_is_damaged_names_its_file(tmp_path: Path, data: bytes) -> None:
+    store = Store(str(tmp_path))
+    store.write_bytes("a/b.json", data)
+    for call in (store.read_json, partial(store.read_model, model=ShardHandle)):
+        error = failure(partial(call, "a/b.json"))
+        assert error.code is Code.STORE_FAILED and "a/b.json" in error.message and "remove it" in error.message
 
 
 def test_a_store_has_an_id(url: str) -> None:

@@ -17,6 +17,7 @@ from dynosaur_core.protocols import SourceSubset
 from dynosaur_core.reader.pool import shared_pool
 from dynosaur_core.reader.session import Session, error_of, said_of
 from dynosaur_core.reader.wire import Message
+from dynosaur_core.scratch import scratch_folder
 from dynosaur_core.settings import Reading, Sampling
 
 _SERVING = "dynosaur_core.catalog.serving"
@@ -52,7 +53,7 @@ class FolderChild(ChildSource):
 
     def __init__(self, folder: Path, repo_id: str, limits: Reading, deadline_s: float) -> None:
         self.folder = folder
-        self._scratch = tempfile.TemporaryDirectory(prefix="dynosaur-")  # of this process: a child may end at once
+        self._scratch = tempfile.TemporaryDirectory(dir=scratch_folder())  # of this process: a child may end at once
         place = {"folder": str(folder.absolute()), "scratch": self._scratch.name}  # the child may be in another folder
         opening = {"kind": "folder", "repo_id": repo_id, **place}
         super().__init__(opening, limits, deadline_s)

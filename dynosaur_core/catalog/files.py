@@ -49,6 +49,7 @@ from dynosaur_core.models import Split
 from dynosaur_core.protocols import SourceSubset
 from dynosaur_core.reading.media import is_media
 from dynosaur_core.reading.together import Together, together
+from dynosaur_core.scratch import scratch_folder
 from dynosaur_core.settings import Sampling
 
 disable_progress_bars()
@@ -70,7 +71,7 @@ class FolderSource:
         self.folder = folder
         self.repo_id = repo_id
         self._builders: dict[str, Any] = {}
-        self._own_scratch = None if scratch else tempfile.TemporaryDirectory(prefix="dynosaur-")
+        self._own_scratch = None if scratch else tempfile.TemporaryDirectory(dir=scratch_folder())
         self._scratch = scratch or Path(self._own_scratch.name)  # type: ignore[union-attr]
         self._mirror: Path | None = None
         self._checked = False

@@ -6,13 +6,16 @@ import io
 import json
 import re
 import tempfile
+import weakref
 from collections.abc import Iterator
+from pathlib import Path
 from typing import IO, Any
 
 import fsspec
 
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.plain_json import read_json
+from dynosaur_core.scratch import scratch_folder
 from dynosaur_core.store import STORAGE_ERRORS
 
 MAX_LINE_BYTES = 32_000_000
@@ -55,7 +58,8 @@ def unpack(url: str) -> IO[bytes] | None:
     """A temporary copy of a compressed file, in which lines can be found by their offset; None for any other."""
     if fsspec.utils.infer_compression(url) is None:
         return None
-    copy: IO[bytes] = tempfile.NamedTemporaryFile(prefix="dynosaur-", suffix=".jsonl")  # noqa: SIM115 (lives as long as the catalogue)
+    copy: IO[bytes] = tempfile.NamedTemporaryFile(suffix=".jsonl", dir=scratch_folder(), delete=False)  # noqa: SIM115
+    weakref.finalize(copy, Path(copy.name).unlink, missing_ok=True)  # it lives as long as the catalogue
     try:
         fs, path = fsspec.core.url_to_fs(url)
         most = max(_BLOW_UP * (fs.size(path) or 0), _UNPACKED)

@@ -12,7 +12,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from dynosaur_core.errors import Code, DynosaurError
@@ -29,12 +29,7 @@ def open_engine(url: str) -> Engine:
     SQLite: WAL, waits 60 s for another writer, and every transaction that writes begins with the write lock, so that
     what it read cannot be stale. Raises BadSetting (address) or StoreFailed (database).
     """
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise DynosaurError(Code.BAD_SETTING, "ledger is not a SQLAlchemy URL, such as sqlite:///ledger.db") from error
-    if parsed.drivername in ("postgresql", "postgres"):
-        parsed = parsed.set(drivername="postgresql+psycopg")
+    parsed = ledger_address(url)
     try:
         if parsed.get_backend_name() == "sqlite":
             if parsed.database:
@@ -49,6 +44,21 @@ def open_engine(url: str) -> Engine:
         where = parsed.render_as_string(hide_password=True)
         raise DynosaurError(Code.STORE_FAILED, f"the ledger {where} cannot be opened: {_short(error)}") from error
     return engine
+
+
+def ledger_address(url: str) -> URL:
+    """The address in its parts; raises BadSetting where it is none, or one of a database that is not installed."""
+    try:
+        parsed = make_url(url)
+        if parsed.drivername in ("postgresql", "postgres"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        parsed.get_dialect()
+    except (ArgumentError, ValueError, ImportError) as error:  # the text is left out: it may hold a password
+        message = (
+            "ledger is not the SQLAlchemy URL of a database, such as sqlite:///ledger.db or postgresql://host/name"
+        )
+        raise DynosaurError(Code.BAD_SETTING, message) from error
+    return parsed
 
 
 def _migrate(engine: Engine) -> None:

@@ -57,8 +57,7 @@ class Answers:
 
         `since` sets aside an older answer, for good: it is asked for again until a new one has come.
         """
-        data = self.store.read_bytes(_name(digest))
-        kept = None if data is None else StoredAnswer.model_validate_json(data)
+        kept = self.store.read_model(_name(digest), StoredAnswer)
         if kept is None or kept.set_aside or not is_answer(kept.text, kept.finish_reason, kept.refusal):
             return None
         if since is not None and kept.when < since:

@@ -306,8 +306,8 @@ class Batches:
         return Request(**{**asked, "modes": modes, "messages": messages})
 
     def _jobs(self, *, running: bool) -> list[Job]:
-        jobs = [Job.model_validate(self.store.read_json(name)) for name in self.store.names(JOBS)]
-        return [job for job in jobs if (job.ended is None) is running]
+        jobs = [self.store.read_model(name, Job) for name in self.store.names(JOBS)]
+        return [job for job in jobs if job and (job.ended is None) is running]
 
     def _write(self, job: Job) -> None:
         self.store.write_json(f"{JOBS}/{job.name}.json", job)

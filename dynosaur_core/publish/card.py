@@ -131,10 +131,10 @@ def _source(contribution: Contribution) -> dict[str, Any]:
 
 def _example(contributions: Sequence[Contribution], store: Store) -> list[tuple[str, str]]:
     """The first record of the largest source, as (column, shown text); nothing for a release without records."""
-    shard = next((contribution.shard for contribution in contributions if contribution.shard.records), None)
-    if shard is None:
+    shown = next((contribution for contribution in contributions if contribution.shard.records), None)
+    if shown is None:
         return []
-    with store.open_table(RECORDS, shard.digest) as file:
+    with store.open_table(RECORDS, shown.shard.digest, shown.repo_id) as file:
         record = next(file.iter_batches(batch_size=1)).to_pylist()[0]
     return [(name, _shown(str(value))) for name, value in record.items()]
 

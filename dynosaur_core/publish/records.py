@@ -35,6 +35,6 @@ def write_shard(store: Store, table: pa.Table) -> ShardHandle:
     data = sink.getvalue().to_pybytes()
     handle = ShardHandle(digest=digest_bytes(data), records=table.num_rows, size_bytes=len(data))
     path = table_name(RECORDS, handle.digest)
-    if not store.exists(path):
+    if store.read_bytes(path) != data:  # what is damaged is mended so
         store.write_bytes(path, data)
     return handle

@@ -18,9 +18,10 @@ from dynosaur_core.models import Contribution, Release, ReleaseFile, Removal
 from dynosaur_core.publish.card import CARD, card
 from dynosaur_core.publish.plan import Entry, ReleasePlan, plan_release, release_digest
 from dynosaur_core.publish.records import RECORDS, SCHEMA
-from dynosaur_core.publish.sinks import Sink, data_name
-from dynosaur_core.publish.standing import REMOVALS, Maker, Standing, standing
-from dynosaur_core.publish.tables import sources_table, tasks_table
+from dynosaur_core.publish.sinks import REMOVALS, Sink, data_name
+from dynosaur_core.publish.standing import Maker, Standing, standing
+from dynosaur_core.publish.tables import same_table, sources_table, tasks_table
+from dynosaur_core.scratch import scratch_folder
 from dynosaur_core.settings import ReleaseSettings
 from dynosaur_core.store import Store
 
@@ -95,18 +96,19 @@ def _attempt(job: _Job, *, again: bool) -> ReleaseOutcome:
     found = standing(sink, maker, now, verify=job.verify)
     previous = found.release
     growth = maker.growth() if maker else None  # before anything is read of what is wanted
-    if job.names and _stands(found, release_digest(job.names()), maker):
+    if job.names and not job.verify and _stands(found, release_digest(job.names()), maker):
         return _as_it_is(found, sink, now, again)
     plan = plan_release(job.contributions, previous, job.removals, job.settings.shard_records, now, found.damaged)
     if previous is None and not plan.entries:
         return ReleaseOutcome(sink.url, 0, 0, changed=False)
-    if _stands(found, plan.digest, maker):
+    tables = _tables(plan)
+    if _stands(found, plan.digest, maker) and not (job.verify and _differ(sink, tables)):
         return _as_it_is(found, sink, now, again)
     if maker:
         maker.may_leave(plan.removals, plan.held)
     version = previous.version + 1 if previous else 1
     files = (*plan.keep, *_write(plan, version, sink, job.store, job.settings.shard_records))
-    beside = _beside(plan, previous, job)
+    beside = {**tables, REMOVALS: _log(plan, previous, job)}
     release = Release(
         version=version,
         store=maker.store if maker else None,
@@ -145,8 +147,17 @@ def _as_it_is(found: Standing, sink: Sink, now: datetime, again: bool) -> Releas
     return ReleaseOutcome(sink.url, found.release.version, found.release.records, changed=changed)
 
 
-def _beside(plan: ReleasePlan, previous: Release | None, job: _Job) -> dict[str, bytes]:
-    """The small files, but for the card."""
+def _tables(plan: ReleasePlan) -> dict[str, bytes]:
+    return {"tasks.parquet": tasks_table(plan.entries), "sources.parquet": sources_table(plan.entries)}
+
+
+def _differ(sink: Sink, tables: Mapping[str, bytes]) -> bool:
+    """Whether a table at the sink is not what it would be now; another version of Arrow writes the same otherwise."""
+    return any(not same_table(sink.read(name) or b"", data) for name, data in tables.items())
+
+
+def _log(plan: ReleasePlan, previous: Release | None, job: _Job) -> bytes:
+    """The lines of all that has ever left."""
     kept = job.sink.read(REMOVALS)
     log = kept or b""
     if log and not log.endswith(b"\n"):
@@ -158,17 +169,13 @@ def _beside(plan: ReleasePlan, previous: Release | None, job: _Job) -> dict[str,
         line = f"{removal.model_dump_json()}\n".encode()
         # an attempt that lost to another writer may have left its lines
         log += b"" if line in log else line
-    return {
-        "tasks.parquet": tasks_table(plan.entries),
-        "sources.parquet": sources_table(plan.entries),
-        REMOVALS: log,
-    }
+    return log
 
 
 def _write(plan: ReleasePlan, version: int, sink: Sink, store: Store, shard_records: int) -> Iterator[ReleaseFile]:
     """Writes the new data files to the sink; none of them is the release's before the manifest says so."""
     number = 0
-    with tempfile.TemporaryDirectory(prefix="dynosaur-release-") as folder:
+    with tempfile.TemporaryDirectory(prefix="release-", dir=scratch_folder()) as folder:
         for group in plan.groups:
             held = {entry.contribution.repo_id: entry.digest for entry in group}
             for file, records in _write_group(group, Path(folder), store, shard_records):
@@ -212,7 +219,7 @@ def _row_groups(group: Sequence[Entry], store: Store, shard_records: int) -> Ite
     waiting: list[pa.RecordBatch] = []
     rows = 0
     for entry in group:
-        with store.open_table(RECORDS, entry.contribution.shard.digest) as file:
+        with store.open_table(RECORDS, entry.contribution.shard.digest, entry.contribution.repo_id) as file:
             for batch in file.iter_batches(batch_size=size):
                 if rows + batch.num_rows > size:
                     yield pa.Table.from_batches(waiting, SCHEMA)

@@ -119,7 +119,7 @@ def _read_rows(
         message = f"{metadata.ref.repo_id} has tasks for {config!r}, of which no rows were sampled"
         raise DynosaurError(Code.STORE_FAILED, message)
     fields = {name for task in tasks for name in (*task.input_fields, task.output_field)} | {SPLIT_COLUMN, ROW_COLUMN}
-    with store.open_table("rows", subset.rows.digest) as file:
+    with store.open_table("rows", subset.rows.digest, metadata.ref.repo_id) as file:
         # fields that are not there are left out; the tables are small, and threads cost more than they give
         return file.read(columns=list(fields), use_threads=False)
 

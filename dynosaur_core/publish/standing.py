@@ -11,11 +11,9 @@ from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.identity import ADOPT, check_release
 from dynosaur_core.models import Release, ReleaseFile, Removal
 from dynosaur_core.publish.card import CARD, stamp, stamped
-from dynosaur_core.publish.sinks import BrokenManifest, Sink, Stored, data_version
+from dynosaur_core.publish.sinks import TABLES, BrokenManifest, Sink, Stored, data_version, foreign_files
 
-REMOVALS = "removals.jsonl"
-BESIDE = ("tasks.parquet", "sources.parquet", REMOVALS)
-"""The small files that belong to every release, beside its card and manifest."""
+_OWN_PLACE = "give an empty place, or add --adopt, which writes over them and removes other data files"
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ def standing(sink: Sink, maker: Maker | None, now: datetime, *, verify: bool) ->
     listing = sink.listing()
     damaged = frozenset(file.path for file in release.files if not _is(sink, listing.get(file.path), file, verify))
     beside = all(
-        name in listing and listing[name].size == release.beside.get(name, listing[name].size) for name in BESIDE
+        name in listing and listing[name].size == release.beside.get(name, listing[name].size) for name in TABLES
     )
     whole = not damaged and beside and _is_own(sink.read(CARD), release)
     return Standing(release, token, damaged, whole)
@@ -82,7 +80,8 @@ def _manifest(sink: Sink, maker: Maker | None, now: datetime) -> tuple[Release |
             return release, token
     except BrokenManifest as error:
         broken, token = error, error.token
-    version, store = stamped((sink.read(CARD) or b"").decode("utf-8", "replace"))
+    card = sink.read(CARD)
+    version, store = stamped((card or b"").decode("utf-8", "replace"))
     stores = {store, broken.store if broken else None} - {None}
     ours = maker is not None and (maker.adopt or stores == {maker.store})
     if broken and not ours:
@@ -90,6 +89,10 @@ def _manifest(sink: Sink, maker: Maker | None, now: datetime) -> tuple[Release |
     if not broken and maker and stores and not ours:
         raise DynosaurError(Code.FOREIGN_STORE, f"{sink.url} has a card of another store's release; {ADOPT}")
     if broken is None and not version:
+        foreign = [CARD] * (card is not None) + foreign_files(sink.listing())
+        if foreign and maker and not maker.adopt:
+            message = f"{sink.url} holds files that no release has made, such as {foreign[0]}; {_OWN_PLACE}"
+            raise DynosaurError(Code.FOREIGN_STORE, message)
         return None, token
     version = max(version, broken.version if broken else 0, *map(data_version, sink.listing()))
     none = {"records": 0, "tasks": 0, "sources": 0, "files": ()}

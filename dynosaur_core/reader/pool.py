@@ -16,6 +16,7 @@ import tempfile
 import threading
 from collections import deque
 from dataclasses import dataclass, field
+from typing import IO
 
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.reader.limits import environment
@@ -43,7 +44,7 @@ class Lease:
 class _Zygote:
     control: socket.socket
     process: subprocess.Popen[bytes]
-    said: tempfile._TemporaryFileWrapper[bytes] = field(repr=False)
+    said: IO[bytes] = field(repr=False)
 
     def ask(self, command: str, descriptor: int | None = None) -> int:
         if descriptor is None:
@@ -170,7 +171,7 @@ class Pool:
 
 def _start(module: str) -> _Zygote:
     ours, theirs = socket.socketpair()
-    said = tempfile.NamedTemporaryFile(prefix="dynosaur-reader-")  # noqa: SIM115 (lives as long as the process)
+    said = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the process)
     with theirs:
         process = subprocess.Popen(
             [sys.executable, "-m", "dynosaur_core.reader.zygote", str(theirs.fileno()), module],

@@ -76,7 +76,7 @@ def _model(clients: Clients) -> str:
 
 
 def _release(clients: Clients, url: str) -> str:
-    release, _ = open_sink(url, clients.settings.releasing).manifest()
+    release, _ = open_sink(url, clients.settings.releasing, clients.settings.store).manifest()
     return f"version {release.version}, {release.records:,} records" if release else "nothing released yet"
 
 

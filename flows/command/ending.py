@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import threading
 from functools import cache
@@ -11,6 +12,7 @@ from types import FrameType
 from typing import NoReturn
 
 from dynosaur_core import stopping
+from dynosaur_core.scratch import remove_scratch
 
 GRACE_S = 5.0
 """Seconds in which requests under way may still bring their answers into the store."""
@@ -22,10 +24,26 @@ class TerminatedError(BaseException):
     """SIGTERM has come."""
 
 
+@cache
 def on_signals() -> None:
     """SIGTERM ends the command as Ctrl-C does; a growth that is still at work after `GRACE_S` is left where it is."""
     signal.signal(signal.SIGTERM, _terminated)
     stopping.when_stopped(_leave_soon)
+    # a handler of Python's waits until the main thread comes back from whatever it calls, and what it raises is seen
+    # only when the growth's own clean-up is done: the seconds of grace are counted from the signal itself
+    told, telling = socket.socketpair()
+    telling.setblocking(False)
+    signal.set_wakeup_fd(telling.detach(), warn_on_full_buffer=False)
+    threading.Thread(target=_watch, args=[told], name="signals", daemon=True).start()
+
+
+def _watch(told: socket.socket) -> None:
+    """Starts the seconds of grace when a signal comes."""
+    ends: dict[int, BaseException] = {signal.SIGTERM: TerminatedError(), signal.SIGINT: KeyboardInterrupt()}
+    while numbers := told.recv(16):
+        for number in numbers:
+            if number in ends:
+                _leave_soon(ends[number])
 
 
 def leave(end: BaseException) -> NoReturn:
@@ -40,13 +58,18 @@ def _terminated(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 def _leave_soon(end: BaseException) -> None:
     """Whatever thread still reads or waits then: a kill loses nothing that is stored, and this is no more than one."""
-
-    def leave_now() -> None:
-        sys.stderr.flush()
-        os._exit(INTERRUPTED if isinstance(end, KeyboardInterrupt) else TERMINATED)
-
     _say()
-    timer = threading.Timer(GRACE_S, leave_now)
+    _start_timer(INTERRUPTED if isinstance(end, KeyboardInterrupt) else TERMINATED)
+
+
+def _leave_now(status: int) -> None:
+    remove_scratch()
+    os._exit(status)
+
+
+@cache
+def _start_timer(status: int) -> None:
+    timer = threading.Timer(GRACE_S, _leave_now, [status])
     timer.daemon = True
     timer.start()
 

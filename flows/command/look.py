@@ -28,6 +28,7 @@ def check(
     """Judge task designs as the filter would: one line of JSON each."""
     from dynosaur_core.check import Checker
     from dynosaur_core.clients import open_clients
+    from dynosaur_core.scratch import scratch_folder
     from dynosaur_core.store import Store
 
     settings = Options(catalog=catalog).settings()
@@ -35,7 +36,7 @@ def check(
         lines = tasks.read_text(encoding="utf-8").split("\n")  # a text may hold other signs that end a line
     except (OSError, UnicodeDecodeError) as error:
         raise DynosaurError(Code.BAD_SETTING, f"{tasks} cannot be read: {error}") from error
-    with tempfile.TemporaryDirectory(prefix="dynosaur-check-") as folder:
+    with tempfile.TemporaryDirectory(prefix="check-", dir=scratch_folder()) as folder:
         for verdict in Checker(open_clients(settings).catalog, Store(folder), settings).check(lines):
             print_json(verdict)
 

@@ -119,7 +119,8 @@ def backfill(
 ) -> None:
     """Run chosen datasets again."""
     options = Options.of(locals())
-    from flows.backfill import Choice, chosen_forecast
+    from dynosaur_core.clients import open_clients
+    from flows.backfill import Choice, check_choice, chosen_forecast
     from flows.backfill import backfill as backfill_flow
 
     choice = _checked(
@@ -135,6 +136,7 @@ def backfill(
     if dry_run:
         _show_forecast(chosen_forecast(choice, options), as_json)
         return
+    check_choice(open_clients(options.settings()), choice)
     _run_growth(lambda: backfill_flow(choice=choice, **_growth_options(options), return_state=True), options, as_json)
 
 
@@ -152,10 +154,14 @@ def release(
     from dynosaur_core.clients import open_clients
     from flows.progress import listening
     from flows.release import release as release_flow
+    from flows.release import sink_of
 
-    if not options.settings().release:
+    clients = open_clients(options.settings())
+    if not clients.settings.release:
         raise DynosaurError(Code.BAD_SETTING, "no release is set: give --release or DYNOSAUR_RELEASE")
-    open_clients(options.settings()).join()  # a store that is not there ends here, before a flow run exists
+    # a store that is not there, or an address that is none, ends here, before a flow run exists
+    clients.join()
+    _ = [sink_of(clients, url) for url in clients.settings.release]
     screen = Screen()
     with listening(screen.listen):
         state = release_flow(
@@ -191,13 +197,13 @@ def demo(
 def _run_growth(call: Callable[[], Any], options: Options, as_json: bool) -> None:
     """Runs a flow with the screen listening; ends with the exit status of section 10 of the design."""
     from dynosaur_core.clients import open_clients
-    from dynosaur_core.publish.sinks import open_sink
     from flows.progress import listening
+    from flows.release import sink_of
 
     settings = options.settings()
     clients = open_clients(settings)
     # wrong settings end here, before a flow run exists
-    _ = clients.catalog, [open_sink(url, settings.releasing) for url in settings.release]
+    _ = clients.catalog, [sink_of(clients, url) for url in settings.release]
     clients.join(create=True, adopt=options.adopt)
     clients.name_catalog()
     screen = Screen()

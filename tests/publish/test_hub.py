@@ -70,6 +70,21 @@ def test_one_commit_for_each_release_and_none_for_the_same(hub: LoopbackHub, sto
     assert len(datasets.load_dataset(str(tmp_path), cache_dir=str(tmp_path / "cache"))["train"]) == 4
 
 
+def test_a_data_file_that_no_manifest_names_leaves_by_a_commit(hub: LoopbackHub, store: Store) -> None:
+    wanted = [contribute(store, "a/one", ["x"])]
+    make_release(wanted, sink_of(hub), store, SETTINGS, NOW)
+    hub.edit(REPO, {"data/extra.parquet": "by hand", "notes.md": "by hand"}, "A person's commit")
+    assert not make_release(wanted, sink_of(hub), store, SETTINGS, NOW).changed
+    assert inputs(hub) == ["x"] and held(hub)["notes.md"] == b"by hand"
+    commits = len(hub[REPO].commits)
+    assert not make_release(wanted, sink_of(hub), store, SETTINGS, NOW).changed
+    assert len(hub[REPO].commits) == commits
+    hub.edit(REPO, {"data/extra.parquet": "by hand"}, "A person's commit")
+    assert make_release([*wanted, contribute(store, "a/two", ["y"])], sink_of(hub), store, SETTINGS, NOW).changed
+    assert inputs(hub) == ["x", "y"]
+    assert len(hub[REPO].commits) == commits + 2
+
+
 def test_another_commit_meanwhile_is_read_and_built_upon(hub: LoopbackHub, store: Store) -> None:
     first, second = contribute(store, "a/first", ["a"]), contribute(store, "b/second", ["b"])
     make_release([first], sink_of(hub), store, SETTINGS, NOW)

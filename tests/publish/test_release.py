@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from dynosaur_core.publish.plan import plan_release
 from dynosaur_core.publish.release import ReleaseOutcome, make_release
 from dynosaur_core.publish.sinks import open_sink
 from dynosaur_core.publish.sinks.local import LocalSink
+from dynosaur_core.publish.standing import Maker
 from dynosaur_core.settings import ReleaseSettings
 from dynosaur_core.store import Store
 
@@ -183,11 +184,45 @@ def test_two_contributions_of_one_source_are_an_error(tmp_path: Path, store: Sto
     assert caught.value.code is Code.RELEASE_FAILED
 
 
-@pytest.mark.parametrize("url", ["gs://bucket/x", "hf://owner/name", "http://host/x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "gs://bucket/x",
+        "hf://owner/name",
+        "http://host/x",
+        "hf:/datasets/me/x",
+        "hf://datasets/",
+        "hf://datasets/me/x/y",
+        "s3:/b/x",
+        "s3://",
+        "S3://b/x",
+        "",
+        " ",
+        "file://",
+        "a\0b",
+    ],
+)
 def test_an_unknown_kind_of_place_is_said(url: str) -> None:
     with pytest.raises(DynosaurError) as caught:
         open_sink(url, ReleaseSettings())
     assert caught.value.code is Code.BAD_SETTING
+
+
+@pytest.mark.parametrize(
+    ("url", "store"),
+    [
+        ("s", "s"), ("s/", "s"), ("./s/release", "s"), ("t/../s/x", "file://{here}/s"), ("s3://b/s/x", "s3://b/s/")
+    ],
+)  # fmt: skip
+def test_a_release_into_the_store_is_refused(
+    url: str, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DynosaurError, match="into the store") as caught:
+        open_sink(url, ReleaseSettings(), store.format(here=tmp_path))
+    assert caught.value.code is Code.BAD_SETTING
+    for beside in ("r", "store", "./a:b", "s3://b/store"):
+        open_sink(beside, ReleaseSettings(), store)
 
 
 KILLED = """
@@ -320,3 +355,99 @@ def _contribution(repo_id: str, records: int, revision: str) -> Contribution:
         tasks=(),
         shard=ShardHandle(digest="d", records=records, size_bytes=1),
     )
+
+
+def made_by(store_id: str = "mine", *, adopt: bool = False) -> Maker:
+    return Maker(store_id, holds=lambda _: True, growth=lambda: 1, may_leave=lambda *_: None, adopt=adopt)
+
+
+def release_as(
+    folder: Path, store: Store, wanted: list[Contribution], maker: Maker, *, verify: bool = False
+) -> ReleaseOutcome:
+    names = {each.repo_id: each.digest for each in wanted}
+    sink = open_sink(str(folder), ReleaseSettings())
+    return make_release(wanted, sink, store, ReleaseSettings(), NOW, names=lambda: names, maker=maker, verify=verify)
+
+
+@pytest.mark.parametrize("table", ["tasks.parquet", "sources.parquet"])
+def test_verify_compares_the_tables_too(table: str, tmp_path: Path, store: Store) -> None:
+    folder, wanted = tmp_path / "release", [contribute(store, "a/one", ["a", "b"])]
+    release_as(folder, store, wanted, made_by())
+    whole = (folder / table).read_bytes()
+    (folder / table).write_bytes(bytes(byte ^ 0xFF for byte in whole))
+    assert not release_as(folder, store, wanted, made_by()).changed
+    assert release_as(folder, store, wanted, made_by(), verify=True).changed
+    assert (folder / table).read_bytes() == whole
+    assert not release_as(folder, store, wanted, made_by(), verify=True).changed
+
+
+def test_a_data_file_that_no_manifest_names_is_removed(tmp_path: Path, store: Store) -> None:
+    folder, wanted = tmp_path / "release", [contribute(store, "a/one", ["a", "b"])]
+    release_as(folder, store, wanted, made_by())
+    held = pq.read_table(folder / "data")
+    pq.write_table(held, folder / "data" / "extra.parquet")
+    (folder / "data" / "notes.txt").write_text("mine")
+    assert not release_as(folder, store, wanted, made_by()).changed
+    assert sorted(path.name for path in (folder / "data").iterdir()) == ["000001-00000.parquet", "notes.txt"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda _: {},
+        lambda _: None,
+        lambda _: [],
+        lambda text: {**text, "records": "many"},
+        lambda text: {**text, "version": -1},
+        lambda text: {**text, "version": 10**20},
+    ],
+)
+def test_a_manifest_that_is_none_is_made_anew(
+    change: Callable[[dict[str, object]], object], tmp_path: Path, store: Store
+) -> None:
+    folder, wanted = tmp_path / "release", [contribute(store, "a/one", ["a", "b"])]
+    release_as(folder, store, wanted, made_by())
+    path = folder / "manifest.json"
+    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+    with pytest.raises(DynosaurError, match="--adopt"):
+        release_as(folder, store, wanted, made_by("other"))
+    assert release_as(folder, store, wanted, made_by()) == ReleaseOutcome(str(folder), 2, 2, changed=True)
+    assert inputs(folder) == ["a", "b"] and pq.read_table(folder / "data").num_rows == 2
+
+
+def test_a_manifest_of_a_later_version_is_left_alone(tmp_path: Path, store: Store) -> None:
+    folder, wanted = tmp_path / "release", [contribute(store, "a/one", ["a", "b"])]
+    release_as(folder, store, wanted, made_by())
+    path = folder / "manifest.json"
+    path.write_text(path.read_text().replace('"dynosaur/1"', '"dynosaur/2"'))
+    before = snapshot(folder)
+    with pytest.raises(DynosaurError, match="later version of Dynosaur") as caught:
+        release_as(folder, store, wanted, made_by(adopt=True))
+    assert caught.value.code is Code.RELEASE_FAILED and snapshot(folder) == before
+
+
+@pytest.mark.parametrize("name", ["README.md", "data/train.parquet", "tasks.parquet", "sources.parquet"])
+def test_files_of_somebody_else_are_not_written_over(name: str, tmp_path: Path, store: Store) -> None:
+    folder, wanted = tmp_path / "theirs", [contribute(store, "a/one", ["a", "b"])]
+    (folder / name).parent.mkdir(parents=True)
+    (folder / name).write_bytes(b"theirs")
+    before = snapshot(folder)
+    with pytest.raises(DynosaurError, match=name) as caught:
+        release_as(folder, store, wanted, made_by())
+    assert caught.value.code is Code.FOREIGN_STORE and snapshot(folder) == before
+    assert release_as(folder, store, wanted, made_by(adopt=True)).changed
+    assert pq.read_table(folder / "data").num_rows == 2
+
+
+@pytest.mark.parametrize("left", [(), ("tasks.parquet",), ("README.md", "tasks.parquet", "sources.parquet")])
+def test_a_release_of_ours_without_its_manifest_is_made_whole(
+    left: tuple[str, ...], tmp_path: Path, store: Store
+) -> None:
+    """Deleted by hand, or an attempt that was cut off before it."""
+    folder, wanted = tmp_path / "release", [contribute(store, "a/one", ["a", "b"])]
+    release_as(folder, store, wanted, made_by())
+    for path in folder.iterdir():
+        if path.is_file() and path.name not in left:
+            path.unlink()
+    assert release_as(folder, store, wanted, made_by()).changed
+    assert inputs(folder) == ["a", "b"] and pq.read_table(folder / "data").num_rows == 2

@@ -15,6 +15,7 @@ from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import DatasetRef
 from dynosaur_core.reader.session import said_of
 from dynosaur_core.reader.wire import Message
+from dynosaur_core.scratch import scratch_folder
 from dynosaur_core.settings import Reading, Sampling
 
 
@@ -25,7 +26,7 @@ class HubChild(ChildSource):
         self, http: HubHttp, viewer: str, token: str | None, ref: DatasetRef, limits: Reading, deadline_s: float
     ) -> None:
         self._http, self._viewer, self._token, self._ref = http, viewer, token, ref
-        self._folder = tempfile.TemporaryDirectory(prefix="dynosaur-")
+        self._folder = tempfile.TemporaryDirectory(dir=scratch_folder())
         self._led_to: set[str] = set()
         """Addresses that answers of the Hub redirected to."""
         opening = {

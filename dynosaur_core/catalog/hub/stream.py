@@ -29,6 +29,7 @@ from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import ROW_COLUMN
 from dynosaur_core.reader.limits import die_with_parent, environment
 from dynosaur_core.reading.plain import taken
+from dynosaur_core.scratch import scratch_folder
 from dynosaur_core.settings import Sampling
 
 READ_AHEAD = 10
@@ -43,7 +44,7 @@ def sample_streamed(
     """A sample of `request` (repo_id, revision, config, split), spread over the split's first rows. Raises TimedOut at
     the deadline (`time.monotonic()` seconds), and what the reading of the files says."""
     known = environment(HF_ENDPOINT=endpoint, HF_UPDATE_DOWNLOAD_COUNTS="0", **({"HF_TOKEN": token} if token else {}))
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=scratch_folder()) as folder:
         job = {**request, "folder": folder, "sampling": sampling.model_dump(mode="json"), "parent": os.getpid()}
         child = subprocess.Popen(
             [sys.executable, "-m", __spec__.name if __spec__ else __name__],

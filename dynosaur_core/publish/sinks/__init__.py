@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from pydantic import ValidationError
-
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Release
 from dynosaur_core.settings import ReleaseSettings
 
 MANIFEST = "manifest.json"
-_DATA_FILE = re.compile(r"data/(\d{6})-\d{5}\.parquet")
+REMOVALS = "removals.jsonl"
+TABLES = ("tasks.parquet", "sources.parquet", REMOVALS)
+"""The small files that belong to every release, beside its card and manifest."""
+FORMAT: str = Release.model_fields["format"].default
+_DATA_FILE = re.compile(r"data/(\d{6,9})-\d{5,9}\.parquet")
 
 
 def data_name(version: int, number: int) -> str:
@@ -36,7 +38,7 @@ class Stored:
 
 
 class BrokenManifest(DynosaurError):  # noqa: N818 - what was found, as Code names it
-    """A manifest that is no JSON: it was cut, or written over by hand. The token is the one to replace it by."""
+    """A manifest that is none: it was cut, or written over by hand. The token is the one to replace it by."""
 
     def __init__(self, url: str, data: bytes, token: str | None) -> None:
         super().__init__(Code.RELEASE_FAILED, f"{MANIFEST} of {url} is cut or was written over")
@@ -48,14 +50,33 @@ class BrokenManifest(DynosaurError):  # noqa: N818 - what was found, as Code nam
 
 
 def read_manifest(data: bytes, url: str, token: str | None) -> Release:
-    """The manifest's text as a release; BrokenManifest where it is no JSON, ReleaseFailed where it is another one's."""
+    """The manifest's text as a release; BrokenManifest where it is none, ReleaseFailed for a later version's."""
     try:
-        return Release.model_validate(json.loads(data))
-    except ValidationError as error:
-        message = f"{MANIFEST} of {url} is not a manifest of this version of Dynosaur: {error.errors()[0]['msg']}"
-        raise DynosaurError(Code.RELEASE_FAILED, message) from error
-    except (ValueError, RecursionError) as error:
+        found = json.loads(data)
+        form = found.get("format") if isinstance(found, dict) else None
+        if isinstance(form, str) and re.fullmatch(r"dynosaur/\d{1,9}", form) and form != FORMAT:
+            message = f"{MANIFEST} of {url} is of a later version of Dynosaur than this: install that one"
+            raise DynosaurError(Code.RELEASE_FAILED, message)
+        return Release.model_validate(found)
+    except (ValueError, RecursionError) as error:  # pydantic's own is a ValueError
         raise BrokenManifest(url, data, token) from error
+
+
+def _is_data(name: str) -> bool:
+    """Whether readers of `data/*.parquet` take the file."""
+    return re.fullmatch(r"data/[^/]+\.parquet", name) is not None
+
+
+def foreign_files(names: Iterable[str]) -> list[str]:
+    """Those of `names` that no release has made, and that one would write over or remove; a card is for its reader.
+
+    An attempt that was cut off before its manifest leaves data files of ours, and perhaps the tables beside them.
+    """
+    names = list(names)
+    begun = any(map(data_version, names))
+    return sorted(
+        name for name in names if (_is_data(name) and not data_version(name)) or (name in TABLES and not begun)
+    )
 
 
 def data_version(name: str) -> int:
@@ -65,13 +86,12 @@ def data_version(name: str) -> int:
 
 
 def stale_files(names: Iterable[str], release: Release) -> list[str]:
-    """Those of `names` that are data files of versions up to this one, and that it does not hold.
+    """Those of `names` that readers of `data/*.parquet` take, and that the release does not hold, whoever made them.
 
     Files of later versions stay: another writer may be about to commit them.
     """
     held = {file.path for file in release.files}
-    matches = (_DATA_FILE.fullmatch(name) for name in names)
-    return [match[0] for match in matches if match and int(match[1]) <= release.version and match[0] not in held]
+    return [name for name in names if _is_data(name) and data_version(name) <= release.version and name not in held]
 
 
 class Sink(Protocol):
@@ -112,17 +132,33 @@ class Sink(Protocol):
         """
 
 
-def open_sink(url: str, settings: ReleaseSettings) -> Sink:
-    """The sink of a URL: `hf://datasets/<repo>`, `s3://bucket/path`, or a folder; BadSetting for any other."""
+_HUB, _S3, _FILE = "hf://datasets/", "s3://", "file://"
+
+
+def open_sink(url: str, settings: ReleaseSettings, store: str | None = None) -> Sink:
+    """The sink of a URL: `hf://datasets/<repo>`, `s3://bucket/path`, or a folder.
+
+    BadSetting for any other, such as a mistyped one, and for a place in `store`, where the store's files are.
+    """
     from dynosaur_core.publish.sinks.hub import HubSink
     from dynosaur_core.publish.sinks.local import LocalSink
     from dynosaur_core.publish.sinks.s3 import S3Sink
 
-    if url.startswith("hf://datasets/"):
+    repo, bucket = url.removeprefix(_HUB).rstrip("/"), url.removeprefix(_S3).strip("/")
+    if url.startswith(_HUB) and re.fullmatch(r"[\w.-]+(/[\w.-]+)?", repo):
         return HubSink(url, private=settings.private)
-    if url.startswith("s3://"):
-        return S3Sink(url)
-    if "://" in url.removeprefix("file://"):
+    folder = url.removeprefix(_FILE)
+    remote = url.startswith(_S3) and bucket
+    if not remote and (re.match(r"[^/]*:", folder) or not folder.strip() or "\0" in folder):
         message = f"a release cannot go to {url!r}: give a folder, s3://bucket/path, or hf://datasets/owner/name"
         raise DynosaurError(Code.BAD_SETTING, message)
-    return LocalSink(url)
+    if store is not None and f"{_place(url)}/".startswith(f"{_place(store)}/"):
+        message = f"a release cannot go to {url!r}, into the store {store!r}: give a place of its own"
+        raise DynosaurError(Code.BAD_SETTING, message)
+    return S3Sink(url) if remote else LocalSink(url)
+
+
+def _place(url: str) -> str:
+    """A comparable form of a folder or URL."""
+    path = url.removeprefix(_FILE)
+    return path.rstrip("/") if "://" in path else str(Path(path).expanduser().resolve())

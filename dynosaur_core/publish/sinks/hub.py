@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from huggingface_hub import (
     CommitOperationAdd,
@@ -28,6 +28,7 @@ from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.exchange import bounded, retry_after, within
 from dynosaur_core.models import Release
 from dynosaur_core.publish.sinks import MANIFEST, Stored, read_manifest, stale_files
+from dynosaur_core.scratch import scratch_folder
 
 TRIES = 5
 """Of one request; the client itself does not repeat those that change or describe a repository."""
@@ -38,6 +39,7 @@ _EXCHANGE_S = 1_800.0
 """Seconds for all that one call sends and receives; a data file of a release goes up in one."""
 _HTTP_ERROR: type[Exception] = HfHubHTTPError.__mro__[1]
 """Base of all errors of the HTTP client that huggingface_hub uses, whichever that is."""
+_Operation: TypeAlias = CommitOperationAdd | CommitOperationCopy | CommitOperationDelete
 T = TypeVar("T")
 
 
@@ -63,7 +65,7 @@ class HubSink:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """No lock: the Hub refuses a commit on another parent. Keeps the data files until the commit."""
-        with tempfile.TemporaryDirectory(prefix="dynosaur-hub-") as folder:
+        with tempfile.TemporaryDirectory(prefix="hub-", dir=scratch_folder()) as folder:
             self._folder, self._data = Path(folder), []
             yield
 
@@ -120,17 +122,23 @@ class HubSink:
         small = {**files, MANIFEST: release.model_dump_json(indent=1).encode()}
         # what a person has deleted already cannot be deleted again: the Hub would refuse the commit
         gone = set(stale_files(self._listing, release)) - {operation.path_in_repo for operation in self._data}
-        operations: list[CommitOperationAdd | CommitOperationCopy | CommitOperationDelete] = [
+        operations: list[_Operation] = [
             *self._data,
             *(CommitOperationAdd(path_in_repo=name, path_or_fileobj=data) for name, data in small.items()),
             *(CommitOperationDelete(path_in_repo=path) for path in sorted(gone)),
         ]
+        title = f"Release {release.version}: {release.records:,} records of {release.sources:,} sources"
+        self._commit(operations, title, release.changelog[0])
+        self._listing = {path: stored for path, stored in self._listing.items() if path not in gone}
+
+    def _commit(self, operations: list[_Operation], title: str, description: str | None = None) -> None:
+        """On top of the commit that was read; ReleaseConflict where another one is there."""
         made = self._ask(
             lambda: self._api.create_commit(
                 self.repo_id,
                 operations,
-                commit_message=f"Release {release.version}: {release.records:,} records of {release.sources:,} sources",
-                commit_description=release.changelog[0],
+                commit_message=title,
+                commit_description=description,
                 repo_type="dataset",
                 parent_commit=self._head,
             )
@@ -138,7 +146,12 @@ class HubSink:
         self._head = made.oid
 
     def tidy(self, release: Release) -> None:
-        """The commit has removed files already; the version's tag may be missing."""
+        """The commit has removed files already, but for those that somebody has added since; the version's tag may be
+        missing."""
+        if added := sorted(stale_files(self._listing, release)):
+            removing: list[_Operation] = [CommitOperationDelete(path_in_repo=path) for path in added]
+            self._commit(removing, f"Files beside release {release.version} removed: {len(added):,}")
+            self._listing = {path: stored for path, stored in self._listing.items() if path not in added}
         name = f"v{release.version}"
         refs = self._ask(lambda: self._api.list_repo_refs(self.repo_id, repo_type="dataset"))
         if name not in {tag.name for tag in refs.tags}:

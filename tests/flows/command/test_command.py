@@ -121,6 +121,17 @@ def test_a_process_of_its_own_ends_with_one_sentence(process: Run) -> None:
         (["export", "x.jsonl", "--store", "typo"], {}, "there is no store at typo"),
         (["grow", "--catalog", "catalog"], {"DYNOSAUR_STOER": "x"}, "did you mean DYNOSAUR_STORE?"),
         (["status"], {}, "there is no store at "),
+        (["backfill", "x/*", "--catalog", "catalog", "--store", "typo"], {}, "there is no store at typo"),
+        (["backfill", "--error", "TimedOut", "--catalog", "catalog", "--store", "typo"], {}, "no store at typo"),
+        (["backfill", "--catalog", "catalog", "--store", "typo"], {}, "choose datasets"),
+        (["backfill", "x/*", "--catalog", "nowhere", "--store", "typo"], {}, "nowhere is not a folder"),
+        (["grow", "--dry-run", "--catalog", "nowhere", "--store", "typo"], {}, "nowhere is not a folder"),
+        (["grow", "--catalog", "catalog", "--release", "hf:/datasets/me/x"], {}, "a release cannot go to"),
+        (["grow", "--catalog", "catalog", "--store", "s", "--release", "s/r"], {}, "into the store"),
+        (["release", "--store", "catalog", "--release", ""], {}, "there is no store at catalog"),
+        (["status"], {"DYNOSAUR_LEDGER": "junk"}, "ledger is not the SQLAlchemy URL"),
+        (["status"], {"DYNOSAUR_LEDGER": "postgresql://host:port/x"}, "ledger is not the SQLAlchemy URL"),
+        (["grow", "--catalog", "catalog"], {"DYNOSAUR_LEDGER": "nothing://host/x"}, "ledger is not the SQLAlchemy URL"),
         (["explain", "shop/reviews", "--store", "typo"], {}, "there is no store at typo"),
         (["check", "missing.jsonl", "--catalog", "catalog"], {}, "missing.jsonl cannot be read"),
     ],
@@ -142,6 +153,23 @@ def test_a_wrong_command_or_setting_ends_with_2_and_a_sentence(
     assert len(done.err.splitlines()) <= 4
     left = [path.name for path in tmp_path.iterdir() if path.name not in ("catalog", ".dynosaur")]
     assert left == []  # neither the store nor the release of a wrong command
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_a_dry_run_or_an_unknown_dataset_makes_no_store(
+    run: Run, catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: bool
+) -> None:
+    monkeypatch.setenv("DYNOSAUR_DESIGNING__DESIGNERS", "rules")
+    if made:
+        (tmp_path / "s").mkdir()
+    where = ["--catalog", "catalog", "--store", "s", "--release", "r"]
+    done = run("backfill", "x/y", *where)
+    assert done.status == 1 and "x/y is not in folder catalog" in done.err
+    assert run("backfill", "x/y", *where, "--dry-run").status == 1
+    assert json.loads(run("grow", *where, "--dry-run", "--json").out)["planned"]["new"] == 2
+    done = run("backfill", "shop/*", *where, "--dry-run", "--json")
+    assert done.status == 0 and json.loads(done.out)["datasets"]
+    assert [path.name for path in tmp_path.rglob("*") if "catalog" not in path.parts] == ["s"] * made
 
 
 def test_the_last_lines_say_what_to_type_next(
