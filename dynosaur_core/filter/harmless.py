@@ -19,10 +19,11 @@ _LINK = re.compile(
     r"|\bwww\.\w|\bmailto:"
     r"|\]\((?!\s)[^()\s]{1,300}\)"
     r"|[\w.+-]{1,60}@[\w-]{1,60}\.[a-z]{2,10}\b"
-    r"|\b[\w-]{1,60}\.(?:com|org|net|io|co|ai|dev|app|info|biz|xyz|site|online|shop|link|me|ly|gg|top|click|example|ru|cn|de|fr|uk|jp|eu"
-    r"|br|nl|pl|su|cc|tv|tk|pw|to)/\S"
+    r"|\b[\w-]{1,60}\.(?:com|org|net|io|co|ai|dev|app|info|biz|xyz|site|online|shop|link|me|ly|gg|top|click|example"
+    r"|ru|cn|de|fr|uk|jp|eu|br|nl|pl|su|cc|tv|tk|pw|to)/\S"
     r"|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5}\b|/\S)"
-    rf"|{_ORDER}(?:visit|see|open|browse|go to|check out)\s{{1,3}}(?:[\w-]{{1,60}}\.){{1,3}}(?:com|org|net|ru|cn|ly|xyz|site)\b"
+    rf"|{_ORDER}(?:visit|see|open|browse|go to|check out)\s{{1,3}}"
+    r"(?:[\w-]{1,60}\.){1,3}(?:com|org|net|ru|cn|ly|xyz|site)\b"
     r"|(?<!\w)\[[^\[\]\n]{2,80}\]\[\d{1,3}\]",
     re.IGNORECASE,
 )
@@ -65,7 +66,8 @@ _SAID_BEFORE = re.compile(
     r"(?:you (?:were|have been|are) told|(?:said |written |stated )?(?:above|before this))\b"
     r"|\b(?:ignore|disregard|forget|override|bypass|not follow|don['’]t follow|not obey|don['’]t obey) "
     r"(?:the |your |this )?system (?:message|prompt)\b"
-    r"|\b(?:ignore|disregard|forget) (?:all )?(?:of )?(?:the )?(?:aforementioned|foregoing|above) (?:text|content|message)\b"
+    r"|\b(?:ignore|disregard|forget) (?:all )?(?:of )?(?:the )?(?:aforementioned|foregoing|above) "
+    r"(?:text|content|message)\b"
     r"|\bnew (?:system )?instructions? (?:follow|are|is)\b"
     r"|\byou are (?:now|no longer) (?:dan|jailbroken|unrestricted|free of|bound|in developer mode|an? unrestricted)\b"
     r"|\b(?:enter|enable|activate) (?:developer|dan|god) mode\b"
