@@ -12,12 +12,19 @@ from dynosaur_core.filter.wording import word_set
 MAX_CHARS = 2_000
 """Of an instruction; people's longest definitions of a task have about as many."""
 
+_ORDER = r"(?:^|[.!?:;,]\s{1,3}|\n|\b(?:please|and|then|also)\s)"
+"""Before a verb that tells the reader to act: a task may well be about people who do the same."""
 _LINK = re.compile(
     r"\b[a-z][a-z0-9+.-]{1,20}://"
     r"|\bwww\.\w|\bmailto:"
     r"|\]\((?!\s)[^()\s]{1,300}\)"
     r"|[\w.+-]{1,60}@[\w-]{1,60}\.[a-z]{2,10}\b"
-    r"|\b[\w-]{1,60}\.(?:com|org|net|io|co|ai|dev|app|info|biz|xyz|site|online|shop|link|me|ly|gg|top|click|example)/\S",
+    r"|\b[\w-]{1,60}\.(?:com|org|net|io|co|ai|dev|app|info|biz|xyz|site|online|shop|link|me|ly|gg|top|click|example"
+    r"|ru|cn|de|fr|uk|jp|eu|br|nl|pl|su|cc|tv|tk|pw|to)/\S"
+    r"|\b\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5}\b|/\S)"
+    rf"|{_ORDER}(?:visit|see|open|browse|go to|check out)\s{{1,3}}"
+    r"(?:[\w-]{1,60}\.){1,3}(?:com|org|net|ru|cn|ly|xyz|site)\b"
+    r"|(?<!\w)\[[^\[\]\n]{2,80}\]\[\d{1,3}\]",
     re.IGNORECASE,
 )
 _MARKUP = re.compile(
@@ -27,7 +34,13 @@ _MARKUP = re.compile(
     re.IGNORECASE,
 )
 _CONTROL = re.compile(
-    r"<\|[\w ]{1,40}\|>|\[/?INST\]|<</?SYS>>|</s>|\b(?:system|assistant)\s{0,2}prompt\s{0,2}:", re.IGNORECASE
+    r"<\|[\w ]{1,40}\|>|\[/?INST\]|<</?SYS>>|</s>|\b(?:system|assistant)\s{0,2}prompt\s{0,2}:"
+    r"|#{2,6}\s{0,3}(?:system|assistant|human|user)\s{0,2}:|\bsystem\s{0,2}:\s{0,3}you (?:are|must)\b"
+    r"|\n\s{0,5}(?:human|user)\s{0,2}:[^:]{0,300}\n\s{0,5}assistant\s{0,2}:"
+    r"|\b(?:curl|wget)\s[^|\n]{1,200}\|\s{0,3}(?:sudo\s)?(?:ba|z)?sh\b"
+    rf"|{_ORDER}(?:send|post|upload|email|forward)\s(?:(?:me|us)\s)?(?:(?:the|your|all|any)\s){{1,2}}"
+    r"(?:api keys?|passwords?|credentials|access tokens?)\b",
+    re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 
@@ -51,6 +64,10 @@ _REACH = 6
 _SAID_BEFORE = re.compile(
     r"\b(?:ignore|disregard|forget) (?:all |everything )?(?:that |what )?(?:was |is |has been )?"
     r"(?:you (?:were|have been|are) told|(?:said |written |stated )?(?:above|before this))\b"
+    r"|\b(?:ignore|disregard|forget|override|bypass|not follow|don['’]t follow|not obey|don['’]t obey) "
+    r"(?:the |your |this )?system (?:message|prompt)\b"
+    r"|\b(?:ignore|disregard|forget) (?:all )?(?:of )?(?:the )?(?:aforementioned|foregoing|above) "
+    r"(?:text|content|message)\b"
     r"|\bnew (?:system )?instructions? (?:follow|are|is)\b"
     r"|\byou are (?:now|no longer) (?:dan|jailbroken|unrestricted|free of|bound|in developer mode|an? unrestricted)\b"
     r"|\b(?:enter|enable|activate) (?:developer|dan|god) mode\b"

@@ -115,10 +115,12 @@ def render_column(values: pa.Array, render: Callable[..., str | None], style: st
     if pa.types.is_integer(kind) or pa.types.is_decimal(kind) or _is_text(kind):
         return Column(values.cast(pa.string()), none_bad)
     if pa.types.is_floating(kind) and not pa.types.is_float64(kind):
-        # numpy writes the shortest text that reads back as the same number of that width, as Python does for doubles
+        # numpy writes the shortest text that reads back as the same number of that width; Python writes those digits as
+        # it does for doubles, without an exponent below 1e16
         missing = mask(pc.is_null(values, nan_is_null=True))
         numbers = pc.fill_null(values, 0).to_numpy(zero_copy_only=False)
-        return Column(pa.array(numbers.astype(str).astype(object), pa.string(), mask=missing), none_bad)
+        texts = [repr(float(text)) for text in numbers.astype(str)]
+        return Column(pa.array(np.array(texts, dtype=object), pa.string(), mask=missing), none_bad)
     return _render_each(values, render, style)
 
 

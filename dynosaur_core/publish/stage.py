@@ -28,7 +28,7 @@ from dynosaur_core.publish.render import CODES, REASONS, Rendered
 from dynosaur_core.settings import Publishing
 from dynosaur_core.store import Store
 
-PUBLISH_VERSION = 1
+PUBLISH_VERSION = 2
 Positions = npt.NDArray[np.intp]
 _RECIPES: dict[str, Callable[[InstructionTask, Columns, Publishing], Rendered]] = {
     "default": render.render,
