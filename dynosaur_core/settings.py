@@ -13,7 +13,7 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -25,6 +25,13 @@ from pydantic_settings import (
 
 from dynosaur_core.models import Mode
 from dynosaur_core.setting_names import check_variables
+
+
+def _said(value: str) -> str:
+    # no constraint of pydantic's: those refuse a path whose bytes are no UTF-8
+    if not value.strip():
+        raise ValueError("it is empty")
+    return value
 
 
 def _parts(value: Any) -> Any:
@@ -40,7 +47,7 @@ Strings = Annotated[tuple[str, ...], BeforeValidator(_parts)]
 Seconds = Annotated[float, Field(gt=0, le=10**7)]
 Wait = Annotated[float, Field(ge=0, le=10**7)]
 """Seconds, or none."""
-Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
+Text = Annotated[str, AfterValidator(_said)]
 Some = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
 Money = Annotated[float, Field(ge=0)]

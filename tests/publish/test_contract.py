@@ -340,9 +340,9 @@ def test_a_growth_that_loses_its_lease_while_it_writes_commits_nothing(
 
 def test_a_manifest_of_a_later_version_is_left_alone(place: Place, store: Store, wanted: list[Contribution]) -> None:
     place.make(wanted, store)
-    manifest = json.loads(place.read()["manifest.json"]) | {"something": "new"}
+    manifest = json.loads(place.read()["manifest.json"]) | {"format": "dynosaur/2", "something": "new"}
     place.change({"manifest.json": json.dumps(manifest).encode()})
     before = place.read()
-    with pytest.raises(DynosaurError, match="is not a manifest of this version"):
+    with pytest.raises(DynosaurError, match="is of a later version of Dynosaur"):
         place.make(wanted, store, adopt=True)
     assert place.read() == before

@@ -16,12 +16,15 @@ from flows.command.ending import GRACE_S
 BUSY = """
 import hashlib, sys, tempfile
 from dynosaur_core.scratch import scratch_folder
-from flows.command.ending import on_signals
+from flows.command.ending import TerminatedError, leave, on_signals
 on_signals()
-kept = tempfile.TemporaryDirectory(dir=scratch_folder())
-print("ready", flush=True)
-if sys.argv[1] == "busy":
-    hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)  # no signal ends this call, and it takes many minutes
+try:
+    kept = tempfile.TemporaryDirectory(dir=scratch_folder())
+    print("ready", flush=True)
+    if sys.argv[1] == "busy":
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)  # no signal ends this call, and it takes many minutes
+except (KeyboardInterrupt, TerminatedError) as end:  # the signal came before the call
+    leave(end)
 """
 
 
