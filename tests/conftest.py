@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +17,10 @@ from tests.support.s3 import s3_server as s3_server  # one server for all tests
 
 if TYPE_CHECKING:
     from tests.support.hub import LoopbackHub
+
+# Xet's client remembers by address what a server has; another loopback Hub may get the port of one that is gone.
+os.environ["HF_XET_CACHE"] = tempfile.mkdtemp(prefix="tests-xet-")
+atexit.register(shutil.rmtree, os.environ["HF_XET_CACHE"], ignore_errors=True)
 
 # No test depends on the machine's speed, and the same commit passes or fails everywhere. `--hypothesis-profile=explore`
 # tries other inputs with each run.

@@ -146,13 +146,27 @@ class Handler(BaseHTTPRequestHandler):
         """Requests are in `LoopbackHub.log`, not on stderr."""
 
 
+_ports: set[int] = set()
+
+
+def _fresh_port() -> int:
+    """A free port that no Hub of this process has had: clients remember by address what a server holds."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port not in _ports:
+            _ports.add(port)
+            return port
+
+
 class Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
 
     def __init__(self, port: int, hub: LoopbackHub) -> None:
-        super().__init__(("127.0.0.1", port), type("HubHandler", (Handler,), {"hub": hub}))
+        super().__init__(("127.0.0.1", port or _fresh_port()), type("HubHandler", (Handler,), {"hub": hub}))
         self._open: set[socket.socket] = set()
 
     def process_request(self, request: Any, client_address: Any) -> None:
