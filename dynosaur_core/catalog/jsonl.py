@@ -90,7 +90,7 @@ class JsonlCatalog:
                 cursor.malformed += 1
         if cursor:
             cursor.pages = 1 if self._index else 0
-            cursor.malformed = len(self._nameless)
+            cursor.malformed += len(self._nameless)
         if self._nameless:
             more = f" ({len(self._nameless) - 1} more such lines)" if len(self._nameless) > 1 else ""
             raise DynosaurError(Code.BAD_CATALOG, f"{self._nameless[0]}{more}")

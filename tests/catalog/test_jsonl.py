@@ -314,6 +314,13 @@ def test_lines_without_a_name_are_said_after_all_others(tmp_path: Path) -> None:
     assert not cursor.whole and not cursor.finished
 
 
+def test_ids_that_cannot_be_kept_are_counted(tmp_path: Path) -> None:
+    cursor, names = Cursor(), ["x" * 300, "a\tb", "x"]
+    catalog = JsonlCatalog(write(tmp_path / "all.jsonl", [line(name, labelled(9)) for name in names]))
+    assert [ref.repo_id for ref in catalog.list(cursor)] == ["x"]
+    assert cursor.malformed == 2
+
+
 def test_packed_catalogue_that_swells_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "all.jsonl.gz"
     path.write_bytes(gzip.compress(b"0" * 300_000_000, 1))
