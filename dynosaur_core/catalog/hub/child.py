@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from dynosaur_core.catalog.children import ChildSource, table_bytes
-from dynosaur_core.catalog.hub.http import EntryMissingError, HubHttp, as_error
+from dynosaur_core.catalog.hub.http import EntryMissingError, HubHttp, Request, as_error
 from dynosaur_core.catalog.hub.stream import sample_streamed
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import DatasetRef
@@ -51,15 +51,15 @@ class HubChild(ChildSource):
             return {"error": said_of(error), "missing": isinstance(error, EntryMissingError)}, b""
 
     def _fetch(self, asked: dict[str, Any]) -> Message:
-        url = asked["url"]
+        request = Request(**asked["request"])
+        url = request.url
         name = self._ref.repo_id
         own = (f"{self._http.endpoint}/datasets/{name}/", f"{self._http.endpoint}/api/datasets/{name}/")
         viewer = url.startswith(f"{self._viewer}/") and "/" not in url.removeprefix(f"{self._viewer}/")
         if not (viewer or url.startswith(own) or url in self._led_to) or {".", ".."} & set(url.split("/")):
             raise DynosaurError(Code.UNREADABLE_FILES, "its files lead to an address outside of the dataset")
-        given = [asked[name] for name in ("url", "resource", "params", "headers", "deadline", "max_bytes")]
         try:
-            answer = self._http.once(*given)
+            answer = self._http.once(request)
         except (ValueError, httpx.HTTPError, httpx.InvalidURL) as cause:
             raise as_error(cause, url) from cause
         self._led_to.add(answer.url)

@@ -57,6 +57,19 @@ class EntryMissingError(DynosaurError):
 
 
 @dataclass(frozen=True)
+class Request:
+    """What is asked of the Hub by GET."""
+
+    url: str
+    resource: str
+    params: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] | None = None
+    deadline: float = math.inf
+    """In seconds of `time.monotonic()`."""
+    max_bytes: int = MAX_BYTES
+
+
+@dataclass(frozen=True)
 class Answer:
     """A response that arrived whole."""
 
@@ -113,29 +126,30 @@ class HubHttp:
     ) -> T:
         """What `parse` makes of the answer. Transient faults, and bodies that `parse` refuses by ValueError, are tried
         again a few times. `deadline` is in seconds of `time.monotonic()`. Raises DynosaurError."""
+        request = Request(url, resource, params, headers, deadline, max_bytes)
         for attempt in range(self.tries):
             try:
-                return parse(self.once(url, resource, params, headers, deadline, max_bytes))
+                return parse(self.once(request))
             except DynosaurError as error:
-                if not self._again(error, resource, attempt, deadline):
+                if not self._again(error, request, attempt):
                     raise
             except (ValueError, httpx.HTTPError, httpx.InvalidURL) as cause:
                 foreign = as_error(cause, url)
-                if not self._again(foreign, resource, attempt, deadline):
+                if not self._again(foreign, request, attempt):
                     raise foreign from cause
         raise AssertionError("the last attempt returns or raises")
 
-    def _again(self, error: DynosaurError, resource: str, attempt: int, deadline: float) -> bool:
+    def _again(self, error: DynosaurError, request: Request, attempt: int) -> bool:
         """Whether another try is worth it; if so, after the wait."""
         wait = error.retry_after
         if wait is None:
             wait = self.backoff_s * 2**attempt * random.uniform(0.5, 1.5)
         if error.code is Code.RATE_LIMITED:
-            self.pause(resource, wait)  # holds back this thread and all others, when they next ask
+            self.pause(request.resource, wait)  # holds back this thread and all others, when they next ask
         if attempt == self.tries - 1 or error.code not in _PASSING:
             return False
         if error.code is not Code.RATE_LIMITED:
-            if time.monotonic() + wait > deadline:
+            if time.monotonic() + wait > request.deadline:
                 return False
             time.sleep(wait)
         return True
@@ -144,32 +158,25 @@ class HubHttp:
         """Nobody asks for this resource in the next `seconds`."""
         self.quotas.pause(resource, seconds)
 
-    def once(
-        self,
-        url: str,
-        resource: str,
-        params: Mapping[str, Any] | None,
-        headers: Mapping[str, str] | None,
-        deadline: float,
-        max_bytes: int,
-    ) -> Answer:
+    def once(self, request: Request) -> Answer:
         """One try of `get`, when the quota allows it. Raises DynosaurError, and what the HTTP client raises."""
-        self.quotas.take(resource, deadline)
-        end = min(deadline, time.monotonic() + self.exchange_s)
-        timeout = min(self.timeout_s, deadline - time.monotonic())
+        url = request.url
+        self.quotas.take(request.resource, request.deadline)
+        end = min(request.deadline, time.monotonic() + self.exchange_s)
+        timeout = min(self.timeout_s, request.deadline - time.monotonic())
         if timeout <= 0:
             raise DynosaurError(Code.TIMED_OUT, "its time for reading was up")
-        sent = {"User-Agent": "dynosaur", **(headers or {})}
+        sent = {"User-Agent": "dynosaur", **(request.headers or {})}
         if self._token and url.startswith((self.endpoint + "/", self.endpoint.replace("://", "://datasets-server."))):
             sent["Authorization"] = f"Bearer {self._token}"
-        asked = self._client.stream("GET", url, params=params, headers=sent, timeout=timeout)
+        asked = self._client.stream("GET", url, params=request.params, headers=sent, timeout=timeout)
         with within(end), asked as response:
             parts, size = [], 0
             for part in response.iter_bytes():
                 parts.append(part)
                 size += len(part)
-                if size > max_bytes:
-                    raise DynosaurError(Code.TOO_LARGE, f"{_name(url)} is beyond {max_bytes} bytes")
+                if size > request.max_bytes:
+                    raise DynosaurError(Code.TOO_LARGE, f"{_name(url)} is beyond {request.max_bytes} bytes")
                 if time.monotonic() > end:
                     raise DynosaurError(Code.TIMED_OUT, f"{_name(url)} came too slowly")
             link = response.links.get("next", {}).get("url")

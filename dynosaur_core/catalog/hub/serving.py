@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections import UserDict
-from collections.abc import Mapping
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from dynosaur_core.catalog.children import read_table
 from dynosaur_core.catalog.hub.files import RemoteRepo
-from dynosaur_core.catalog.hub.http import Answer, EntryMissingError, HubHttp
+from dynosaur_core.catalog.hub.http import Answer, EntryMissingError, HubHttp, Request
 from dynosaur_core.catalog.hub.reading import HubSource
 from dynosaur_core.catalog.hub.viewer import Viewer
 from dynosaur_core.errors import Code
@@ -42,18 +42,8 @@ class ParentHttp(HubHttp):
         self.unreachable = _Unreachable(connection, opening["unreachable"])
         self._connection = connection
 
-    def once(
-        self,
-        url: str,
-        resource: str,
-        params: Mapping[str, Any] | None,
-        headers: Mapping[str, str] | None,
-        deadline: float,
-        max_bytes: int,
-    ) -> Answer:
-        limits = {"deadline": deadline, "max_bytes": max_bytes}
-        wanted = {"url": url, "resource": resource, "params": params, "headers": headers, **limits}
-        said, body = _ask(self._connection, "fetch", **wanted)
+    def once(self, request: Request) -> Answer:
+        said, body = _ask(self._connection, "fetch", request=asdict(request))
         found = httpx.Headers([(name, text) for name, text in said["headers"]])
         return Answer(said["status"], found, body, said["url"], said["next_url"], said["hops"])
 
