@@ -90,8 +90,10 @@ def test_decode_card_refuses_utf_16() -> None:
         decode_card("---\nlicense: mit\n---\n".encode("utf-16"))
 
 
+# PyYAML writes U+0085 as it is, and reads it as a line break.
 VALUES = st.recursive(
-    st.none() | st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=20),
+    st.none()
+    | st.text(st.characters(codec="utf-8", exclude_categories=["Cs"], exclude_characters="\x85"), max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abc", min_size=1, max_size=5), inner),
     max_leaves=20,
 )

@@ -7,40 +7,26 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
-import tempfile
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
-from datasets import get_dataset_config_names, load_dataset_builder
-from datasets.config import DATASETDICT_INFOS_FILENAME
 from datasets.utils import disable_progress_bars, tqdm
 from datasets.utils.logging import set_verbosity
 
 from dynosaur_core.card import MAX_CARD_BYTES, decode_card
+from dynosaur_core.catalog.configs import Configs
 from dynosaur_core.catalog.formats import (
     FORMATS,
     READ_ERRORS,
-    UnparsableError,
     check_pointers,
     first_line,
     is_memory,
     module_of,
     parsing,
 )
-from dynosaur_core.catalog.header import (
-    alone,
-    config_names,
-    has_odd_labels,
-    link_files,
-    read_header,
-    write_header,
-)
-from dynosaur_core.catalog.inside import check_folder, check_path
+from dynosaur_core.catalog.inside import check_files
 from dynosaur_core.catalog.reader import sample_files
 from dynosaur_core.catalog.splits import split_role
 from dynosaur_core.digest import digest
@@ -49,7 +35,6 @@ from dynosaur_core.models import Split
 from dynosaur_core.protocols import SourceSubset
 from dynosaur_core.reading.media import is_media
 from dynosaur_core.reading.together import Together, together
-from dynosaur_core.scratch import scratch_folder
 from dynosaur_core.settings import Sampling
 
 disable_progress_bars()
@@ -59,30 +44,23 @@ tqdm.set_lock(tqdm.get_lock())
 
 _NAMING = {"name", "version", "description", "data_dir", "data_files", "features"}
 """Options of a config that say nothing of how its files are read, or that its fields show."""
-_ODD_FORM = (TypeError, KeyError, UnparsableError)
 _MOST_ROWS = 1 << 63
-_CONTROL = re.compile(r"[\x00-\x1f]")
 
 
 class FolderSource:
-    """A `protocols.Source` over one local folder. `scratch`: an empty folder for files of its own, which go with it."""
+    """A `protocols.Source` over one local folder. `scratch` is for files of its own; the caller removes it."""
 
-    def __init__(self, folder: Path, repo_id: str, scratch: Path | None = None) -> None:
+    def __init__(self, folder: Path, repo_id: str, scratch: Path) -> None:
         self.folder = folder
         self.repo_id = repo_id
+        self._configs = Configs(folder, scratch)
         self._builders: dict[str, Any] = {}
-        self._own_scratch = None if scratch else tempfile.TemporaryDirectory(dir=scratch_folder())
-        self._scratch = scratch or Path(self._own_scratch.name)  # type: ignore[union-attr]
-        self._mirror: Path | None = None
-        self._checked = False
-        self._apart: dict[str, Any] | None = None
-        """The card's header, where its configs are read one by one."""
 
     def card(self) -> str:
         return read_card(self.folder)
 
     def subsets(self) -> list[SourceSubset]:
-        found = [self._subset(name) for name in self._names()]
+        found = [self._subset(name) for name in self._configs.names()]
         problems = [subset.problem for subset in found if subset.problem is not None]
         if problems and len(problems) == len(found):
             raise problems[0]
@@ -143,76 +121,13 @@ class FolderSource:
 
     def _builder(self, config: str) -> Any:
         if config not in self._builders:
-            builder = self._loaded(config)
+            builder = self._configs.load(config)
             if module_of(builder) not in FORMATS:
                 kind = module_of(builder)
                 raise DynosaurError(Code.NO_DATA_FILES, f"config {config!r} is of the kind {kind!r}, which is not read")
-            self._check_files(builder)
+            check_files(builder, self.folder)
             self._builders[config] = builder
         return self._builders[config]
-
-    def _loaded(self, config: str) -> Any:
-        if self._apart is None:
-            try:
-                root = str(self._root())
-                with parsing():
-                    return load_dataset_builder(root, config)
-            except (*READ_ERRORS, RecursionError) as error:
-                self._names_apart(error)
-        header = self._apart or {}
-        if config not in config_names(header):
-            raise DynosaurError(Code.NO_DATA_FILES, f"there is no config {config!r}")
-        try:
-            root = str(self._mirrored(alone(header, config)))
-            with parsing():
-                return load_dataset_builder(root, config)
-        except (*READ_ERRORS, RecursionError) as error:
-            raise self._listing_error(error) from error
-
-    def _names(self) -> list[Any]:
-        if self._apart is not None:
-            return config_names(self._apart)
-        try:
-            root = str(self._root())
-            with parsing():
-                return list(get_dataset_config_names(root))
-        except (*READ_ERRORS, RecursionError) as error:
-            return self._names_apart(error)
-
-    def _names_apart(self, error: Exception) -> list[Any]:
-        """The configs that the card lists, for reading one by one where `datasets` cannot read them together; raises
-        what is wrong where there are not several."""
-        try:
-            header = read_header(self.folder)
-        except (yaml.YAMLError, ValueError):
-            header = {}
-        names = config_names(header)
-        odd = any(not isinstance(name, str) for name in names)
-        if len(names) < 2 and not odd:
-            raise self._listing_error(error) from error
-        self._apart = header
-        if self._mirror is not None:
-            (self._mirror / DATASETDICT_INFOS_FILENAME).unlink(missing_ok=True)
-        return names
-
-    def _root(self) -> Path:
-        """The folder that `datasets` reads: this one, or a mirror with the labels' names as the card writes them."""
-        if not self._checked:  # before anything of it is parsed, whatever is asked first
-            check_folder(self.folder)
-            self._checked = True
-        if self._mirror is None and has_odd_labels(self.folder):
-            return self._mirrored(read_header(self.folder))
-        return self._mirror or self.folder
-
-    def _mirrored(self, header: dict[str, Any]) -> Path:
-        if self._mirror is None:
-            self._mirror = self._scratch / "mirror"
-            self._mirror.mkdir(exist_ok=True)
-            link_files(self.folder, self._mirror)
-            if self._apart is not None:  # it describes all configs together
-                (self._mirror / DATASETDICT_INFOS_FILENAME).unlink(missing_ok=True)
-        write_header(self._mirror, header)
-        return self._mirror
 
     def _common(self, builder: Any) -> Together | None:
         """The features that parquet files have in common."""
@@ -238,31 +153,6 @@ class FolderSource:
             return together([schema.empty_table() for schema in schemas], None)
         except READ_ERRORS as error:
             raise DynosaurError(Code.UNREADABLE_FILES, f"{Path(path).name}: {first_line(error)}") from error
-
-    def _check_files(self, builder: Any) -> None:
-        root = self.folder.resolve()
-        for split, paths in builder.config.data_files.items():
-            odd = () if paths else (path for path in self.folder.rglob("*") if _CONTROL.search(path.name))
-            for path in odd:  # `datasets` drops them without a word
-                message = f"split {str(split)!r} has no file: the name {path.name[:200]!r} holds a control character"
-                raise DynosaurError(Code.UNREADABLE_FILES, message)
-            for path in paths:
-                check_path(Path(str(path)), root)
-
-    def _listing_error(self, error: Exception) -> DynosaurError:
-        scripts = [path.name for path in self.folder.glob("*.py")]
-        if scripts:  # `datasets` says so with a RuntimeError, or finds nothing else to read
-            return DynosaurError(Code.SCRIPT_DATASET, f"it has a loading script ({scripts[0]}) and no data files")
-        if isinstance(error, RecursionError):
-            return DynosaurError(Code.UNREADABLE_FILES, "its configs hold values that are nested too deeply")
-        if isinstance(error, zipfile.BadZipFile):
-            return DynosaurError(Code.NO_DATA_FILES, "its zip archives cannot be opened")
-        if not any(path.is_file() and path.name != "README.md" for path in self.folder.rglob("*")):
-            return DynosaurError(Code.NO_DATA_FILES, "the folder holds no data file")
-        if isinstance(error, _ODD_FORM):  # their words are of Python, not of the card
-            what = "its card's `dataset_info` or `configs`, or dataset_infos.json, is of no form that `datasets` reads"
-            return DynosaurError(Code.UNREADABLE_FILES, f"{what}: {first_line(error)}")
-        return DynosaurError(Code.UNREADABLE_FILES, f"its configs cannot be read: {first_line(error)}")
 
 
 def _row_counts(splits: Any) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,29 +10,42 @@ import yaml
 from datasets.config import REPOCARD_FILENAME, REPOYAML_FILENAME
 from huggingface_hub.repocard import REGEX_YAML_BLOCK
 
-from dynosaur_core.catalog.inside import header_text
+from dynosaur_core.card import MAX_CARD_BYTES
+from dynosaur_core.errors import Code, DynosaurError
 
-_SAFE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_WORDS: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
-"""Reads every plain word as text: `no`, `on`, `null`, `2022-01-01`, `1.0` too."""
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Numbers, truth values and dates are what `datasets` takes them for, unlike those of `plain_yaml`."""
+_TEXT = "tag:yaml.org,2002:str"
 
 
-def read_header(folder: Path) -> dict[str, Any]:
-    """The YAML header of a folder's card and its extra file together, with label names as they are written; {} where
-    there is none. Raises yaml.YAMLError or ValueError for what does not parse."""
+def headers(folder: Path) -> Iterator[tuple[str, int, int, str]]:
+    """The texts with YAML that `datasets` reads, the card and the extra file: each with the YAML's beginning and end in
+    it, and its name. Raises UnreadableCard."""
+    text = _text_of(folder / REPOCARD_FILENAME)
+    if match := REGEX_YAML_BLOCK.match(text):
+        yield text, match.start(2), match.end(2), "the header of its README"
+    if text := _text_of(folder / REPOYAML_FILENAME):
+        yield text, 0, len(text), REPOYAML_FILENAME
+
+
+def read_header(folder: Path) -> tuple[dict[str, Any], bool]:
+    """The mappings of all `headers` together, with label names as they are written, and whether YAML would read one of
+    those as another thing than a word. `inside.check_folder` has found that they parse within limits.
+
+    Raises yaml.YAMLError or ValueError for what does not parse.
+    """
     header: dict[str, Any] = {}
-    for text in _headers(folder):
-        found = yaml.load(text, Loader=_SAFE)
-        if isinstance(found, dict):
-            if "class_label" in text:
-                _as_written(found, yaml.load(text, Loader=_WORDS))
-            header |= found
-    return header
-
-
-def has_odd_labels(folder: Path) -> bool:
-    """Whether YAML reads a label's name in the card as another thing than a word."""
-    return any("class_label" in text and _odd(yaml.load(text, Loader=_SAFE)) for text in _headers(folder))
+    odd = False
+    for text, start, end, _ in headers(folder):
+        loader = _LOADER(text[start:end])
+        try:
+            node = loader.get_single_node()
+            odd = _keep_words(node) or odd
+            found = loader.construct_document(node) if node is not None else None
+        finally:
+            loader.dispose()
+        header |= found if isinstance(found, dict) else {}
+    return header, odd
 
 
 def config_names(header: Mapping[str, Any]) -> list[Any]:
@@ -52,54 +65,44 @@ def alone(header: Mapping[str, Any], config: str) -> dict[str, Any]:
     return {**rest, "configs": entries, **({"dataset_info": infos} if infos else {})}
 
 
-def link_files(folder: Path, into: Path) -> None:
-    """Links to all files of a folder but its card and hidden ones."""
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder)
-        hidden = any(part.startswith(".") for part in name.parts)
-        if path.is_file() and not hidden and name.as_posix() != "README.md":
-            (into / name).parent.mkdir(parents=True, exist_ok=True)
-            if not (into / name).is_symlink():
-                (into / name).symlink_to(path.absolute())
+def _text_of(path: Path) -> str:
+    """The text of a file with a header; "" where there is none. `datasets` reads it whole, and only as UTF-8."""
+    if not path.is_file():
+        return ""
+    if path.stat().st_size > MAX_CARD_BYTES:
+        raise DynosaurError(Code.UNREADABLE_CARD, f"{path.name} is larger than {MAX_CARD_BYTES:,} bytes")
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise DynosaurError(Code.UNREADABLE_CARD, f"{path.name} is not UTF-8 at line {line}") from error
 
 
-def write_header(into: Path, header: Mapping[str, Any]) -> None:
-    """A card with nothing but this header."""
-    text = yaml.safe_dump(dict(header), allow_unicode=True, sort_keys=False)
-    (into / "README.md").write_text(f"---\n{text}---\n", encoding="utf-8")
+def _keep_words(node: Any) -> bool:
+    """Makes texts of all label names below the node; whether one of them was none."""
+    odd: list[bool] = []
+    if isinstance(node, yaml.SequenceNode):
+        odd = [_keep_words(part) for part in node.value]
+    elif isinstance(node, yaml.MappingNode):
+        odd = [_keep_words(part) for _, part in node.value]
+        labels = [part for key, part in node.value if key.value == "class_label"]
+        parts = [part for label in labels if isinstance(label, yaml.MappingNode) for part in label.value]
+        odd += [_make_texts(names) for name, names in parts if name.value == "names"]
+    return any(odd)
 
 
-def _headers(folder: Path) -> tuple[str, str]:
-    """The YAML of the card and of the extra file; `inside.check_folder` has found that both parse within limits."""
-    card = REGEX_YAML_BLOCK.match(header_text(folder / REPOCARD_FILENAME))
-    return card.group(2) if card else "", header_text(folder / REPOYAML_FILENAME)
+def _make_texts(names: Any) -> bool:
+    before = names.value
+    if isinstance(names, yaml.SequenceNode):
+        names.value = [_text(name) for name in before]
+    elif isinstance(names, yaml.MappingNode):
+        names.value = [(number, _text(name)) for number, name in before]
+    return bool(names.value != before)
 
 
-def _as_written(value: Any, words: Any) -> None:
-    """Puts the names that `words` has into the labels of `value`, in their place."""
-    if isinstance(value, dict) and isinstance(words, dict):
-        for (key, part), written in zip(value.items(), words.values(), strict=False):
-            if key == "class_label" and isinstance(part, dict) and isinstance(written, dict) and "names" in part:
-                part["names"] = _names(part["names"], written.get("names"))
-            else:
-                _as_written(part, written)
-    elif isinstance(value, list) and isinstance(words, list):
-        for part, written in zip(value, words, strict=False):
-            _as_written(part, written)
-
-
-def _names(names: Any, words: Any) -> Any:
-    if isinstance(names, dict) and isinstance(words, dict):
-        return dict(zip(map(str, names), words.values(), strict=False))
-    return words if isinstance(words, list) else names
-
-
-def _odd(value: Any) -> bool:
-    if isinstance(value, list):
-        return any(map(_odd, value))
-    if not isinstance(value, dict):
-        return False
-    label = value.get("class_label")
-    names = label.get("names") if isinstance(label, dict) else None
-    found = names.values() if isinstance(names, dict) else names if isinstance(names, list) else ()
-    return any(not isinstance(name, str) for name in found) or any(map(_odd, value.values()))
+def _text(node: Any) -> Any:
+    """The node, or another one where it is no text: an alias may name it elsewhere."""
+    if isinstance(node, yaml.ScalarNode) and node.tag != _TEXT:
+        return yaml.ScalarNode(_TEXT, node.value, node.start_mark, node.end_mark)
+    return node

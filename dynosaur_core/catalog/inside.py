@@ -14,13 +14,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from datasets.config import DATASETDICT_INFOS_FILENAME, REPOCARD_FILENAME, REPOYAML_FILENAME
-from huggingface_hub.repocard import REGEX_YAML_BLOCK
 
-from dynosaur_core.card import MAX_CARD_BYTES, parse_header
+from dynosaur_core.card import parse_header
+from dynosaur_core.catalog.header import headers
 from dynosaur_core.errors import Code, DynosaurError
 
 _READ_FIRST = (REPOCARD_FILENAME, REPOYAML_FILENAME, DATASETDICT_INFOS_FILENAME)
 """What `datasets` opens to learn which files there are."""
+_CONTROL = re.compile(r"[\x00-\x1f]")
 
 
 class OutsideError(DynosaurError):
@@ -66,6 +67,18 @@ def check_path(path: Path, root: Path) -> None:
         raise DynosaurError(Code.UNREADABLE_FILES, f"{path.name[:200]!r} is no file")
 
 
+def check_files(builder: Any, folder: Path) -> None:
+    """Raises UnreadableFiles where a file of a builder of this folder lies elsewhere, or is passed over."""
+    root = folder.resolve()
+    for split, paths in builder.config.data_files.items():
+        odd = () if paths else (path for path in folder.rglob("*") if _CONTROL.search(path.name))
+        for path in odd:  # `datasets` drops them without a word
+            message = f"split {str(split)!r} has no file: the name {path.name[:200]!r} holds a control character"
+            raise DynosaurError(Code.UNREADABLE_FILES, message)
+        for path in paths:
+            check_path(Path(str(path)), root)
+
+
 def check_addresses(builder: Any, prefix: str) -> None:
     """Raises UnreadableFiles where a builder would open an address that does not begin with `prefix`, which names a
     repository at a revision."""
@@ -78,11 +91,8 @@ def check_addresses(builder: Any, prefix: str) -> None:
 def _patterns(folder: Path) -> Iterator[str]:
     """What the dataset itself names as its data files, found where `datasets` looks for it."""
     header: dict[str, Any] = {}
-    if text := header_text(folder / REPOCARD_FILENAME):
-        match = REGEX_YAML_BLOCK.match(text)
-        header = parse_header(text, match.start(2), match.end(2)) if match else {}
-    if text := header_text(folder / REPOYAML_FILENAME):
-        header |= parse_header(text, 0, len(text), REPOYAML_FILENAME)
+    for place in headers(folder):
+        header |= parse_header(*place)
     configs = header.get("configs")
     entries = configs if isinstance(configs, list) else []
     stack = [entry.get(key) for entry in entries if isinstance(entry, dict) for key in ("data_files", "data_dir")]
@@ -94,17 +104,3 @@ def _patterns(folder: Path) -> Iterator[str]:
             stack.extend(part for key, part in value.items() if key != "split")
         elif isinstance(value, list):
             stack.extend(value)
-
-
-def header_text(path: Path) -> str:
-    """The text of a file with a header; "" where there is none. `datasets` reads it whole, and only as UTF-8."""
-    if not path.is_file():
-        return ""
-    if path.stat().st_size > MAX_CARD_BYTES:
-        raise DynosaurError(Code.UNREADABLE_CARD, f"{path.name} is larger than {MAX_CARD_BYTES:,} bytes")
-    data = path.read_bytes()
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise DynosaurError(Code.UNREADABLE_CARD, f"{path.name} is not UTF-8 at line {line}") from error

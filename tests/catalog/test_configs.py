@@ -133,6 +133,18 @@ def test_label_names_are_the_words_of_the_card(tmp_path: Path) -> None:
     assert values(tmp_path, metadata, "l") == names
 
 
+def test_label_names_are_texts_beside_other_uses_of_their_words(tmp_path: Path) -> None:
+    config = "configs:\n- config_name: default\n  data_files: train.csv\n  skiprows: &one 1\n"
+    label = '    dtype: {class_label: {names: [*one, "\\x85", no]}}'
+    fields = f"- name: q\n    dtype: string\n  - name: l\n{label}\n"
+    folder = write_dataset(tmp_path, "a/b", {})
+    (folder / "README.md").write_text(f"---\nlicense: mit\n{config}dataset_info:\n  features:\n  {fields}---\n")
+    (folder / "train.csv").write_text("a title\nq,l\nhow,0\nwhy,2\n")
+    metadata = read(tmp_path)
+    assert metadata.subsets[0].fields[1].label_names == ("1", "\x85", "no")
+    assert values(tmp_path, metadata, "l") == ["1", "no"]
+
+
 def test_splits_of_unknown_use_are_left_out_with_a_word(tmp_path: Path) -> None:
     write_dataset(tmp_path, "a/b", {"train": questions(20), "easy": questions(20), "testmini": questions(20)})
     metadata = read(tmp_path)

@@ -76,7 +76,9 @@ def test_a_small_parquet_dataset_costs_six_requests(hub: LoopbackHub) -> None:
     assert sum(hub.bytes.values()) < 300_000
 
 
-def test_it_reads_what_a_folder_with_the_same_files_gives(hub: LoopbackHub, tmp_path: Path) -> None:
+def test_it_reads_what_a_folder_with_the_same_files_gives(
+    hub: LoopbackHub, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     configs = [{"config_name": name, "data_files": f"{name}/*.parquet"} for name in ("one", "two")]
     content = {
         "README.md": card(configs=configs).encode(),
@@ -87,7 +89,7 @@ def test_it_reads_what_a_folder_with_the_same_files_gives(hub: LoopbackHub, tmp_
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_bytes(data)
     hub.add("me/x", content)
-    folder = FolderSource(tmp_path, "me/x")
+    folder = FolderSource(tmp_path, "me/x", tmp_path_factory.mktemp("scratch"))
     catalog = HubCatalog(Settings(), http=HubHttp(hub.url, hub.token))
     source = catalog.open(catalog.ref("me/x"))
     assert source.card() == folder.card()
