@@ -33,7 +33,7 @@ from dynosaur_core.digest import digest
 from dynosaur_core.errors import ONE_CONFIG, Code, DynosaurError
 from dynosaur_core.models import Split
 from dynosaur_core.protocols import SourceSubset
-from dynosaur_core.reading.media import is_media
+from dynosaur_core.reading.features import is_media
 from dynosaur_core.reading.together import Together, together
 from dynosaur_core.settings import Sampling
 

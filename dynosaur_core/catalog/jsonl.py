@@ -26,6 +26,7 @@ from dynosaur_core.models import ROW_COLUMN, DatasetRef, Split
 from dynosaur_core.plain_json import check_size, is_deep
 from dynosaur_core.policy import languages, licenses
 from dynosaur_core.protocols import Cursor, SourceSubset
+from dynosaur_core.reading.features import check_columns
 from dynosaur_core.reading.written import json_table, read_json
 from dynosaur_core.settings import Sampling
 from dynosaur_core.store import STORAGE_ERRORS, written_whole
@@ -196,8 +197,7 @@ class JsonlSource:
         if is_deep(sampled):
             raise DynosaurError(Code.UNREADABLE_FILES, f"rows of {subset.config!r} are nested too deeply")
         names = dict.fromkeys(name for row in sampled for name in row)
-        if len(names) > sampling.max_columns:
-            raise DynosaurError(Code.TOO_MANY_COLUMNS, f"config {subset.config!r} has {len(names)} columns")
+        check_columns(len(names), sampling.max_columns)
         return json_table(sampled, names).append_column(ROW_COLUMN, pa.array(chosen, pa.int64()))
 
 

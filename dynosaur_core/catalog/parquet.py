@@ -13,7 +13,7 @@ from dynosaur_core.catalog.sampling import BATCH, row_numbers, spread
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import ROW_COLUMN
-from dynosaur_core.reading.media import is_media
+from dynosaur_core.reading.features import check_columns, is_media
 from dynosaur_core.reading.plain import taken
 from dynosaur_core.reading.together import known_features, together, with_features
 from dynosaur_core.settings import Sampling
@@ -60,8 +60,7 @@ def _take_groups(
     columns = readable(file.schema_arrow, keep)
     if not columns:  # its batches would not know how many rows they have
         raise DynosaurError(Code.UNREADABLE_FILES, _none_left(file.schema_arrow.names))
-    if len(columns) > most_columns:
-        raise DynosaurError(Code.TOO_MANY_COLUMNS, f"{len(columns)} columns, at most {most_columns} are read")
+    check_columns(len(columns), most_columns)
     parts: list[pa.Table] = []
     for group in range(file.num_row_groups):
         stop = start + file.metadata.row_group(group).num_rows

@@ -11,7 +11,7 @@ import pyarrow as pa
 from dynosaur_core.catalog.formats import parsing
 from dynosaur_core.digest import digest
 from dynosaur_core.models import ROW_COLUMN
-from dynosaur_core.reading.media import is_media
+from dynosaur_core.reading.features import is_media
 from dynosaur_core.settings import Sampling
 
 BATCH = 1_000

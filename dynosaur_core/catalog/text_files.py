@@ -17,8 +17,8 @@ from datasets.utils.file_utils import xopen
 
 from dynosaur_core.catalog.formats import parsing
 from dynosaur_core.catalog.sampling import BATCH
-from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import ROW_COLUMN
+from dynosaur_core.reading.features import check_columns
 from dynosaur_core.reading.written import csv_column, json_table, json_text, read_json, read_json_values, written_table
 
 _LINE = "line"
@@ -42,8 +42,7 @@ def csv_tables(builder: Any, split: str, most: int) -> Iterator[pa.Table]:
         with _named(file), xopen(file, "rb") as head:
             _check_width(head, options, most)
         for frame in _frames(file, options):
-            if len(frame.columns) > most:
-                raise DynosaurError(Code.TOO_MANY_COLUMNS, f"{len(frame.columns)} columns, at most {most} are read")
+            check_columns(len(frame.columns), most)
             with _named(file):
                 _check_frame(frame, options)
             with _named(file), parsing():
@@ -69,8 +68,7 @@ def _check_width(opened: Any, options: dict[str, Any], most: int) -> None:
         widest = max((len(cells) for cells, _ in zip(records, range(_HEAD_ROWS), strict=False)), default=0)
     except (csv.Error, ValueError):
         return  # pandas says what is wrong
-    if widest > most:
-        raise DynosaurError(Code.TOO_MANY_COLUMNS, f"{widest} columns, at most {most} are read")
+    check_columns(widest, most)
 
 
 def _check_frame(frame: pd.DataFrame, options: dict[str, Any]) -> None:
@@ -99,8 +97,7 @@ def json_tables(builder: Any, split: str, names: dict[str, None], most: int) -> 
         with _named(file), _opened(file) as opened:
             for text, members in _objects(opened, builder.config):
                 names.update(dict.fromkeys(members))
-                if len(names) > most:
-                    raise DynosaurError(Code.TOO_MANY_COLUMNS, f"its objects have more than {most} members")
+                check_columns(len(names), most)
                 batch.append(text)
                 if len(batch) == BATCH:
                     yield pa.table({_LINE: pa.array(batch, pa.large_string())})

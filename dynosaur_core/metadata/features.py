@@ -7,6 +7,7 @@ from typing import Any
 from datasets import ClassLabel, Features, Value
 
 from dynosaur_core.models import FieldKind, FieldSpec
+from dynosaur_core.reading.features import is_file, item_of
 
 _VALUE_KINDS: tuple[tuple[tuple[str, ...], FieldKind], ...] = (
     (("string", "large_string", "string_view"), FieldKind.TEXT),
@@ -16,7 +17,6 @@ _VALUE_KINDS: tuple[tuple[tuple[str, ...], FieldKind], ...] = (
     (("timestamp", "date", "time", "duration"), FieldKind.TIME),
     (("binary", "large_binary", "fixed_size_binary"), FieldKind.BINARY),
 )
-_MEDIA = {"Image", "Audio", "Video", "Pdf", "Nifti", "Mesh"}
 
 
 def field_specs(features: Features) -> tuple[FieldSpec, ...]:
@@ -31,7 +31,7 @@ def field_spec(name: str, feature: Any) -> FieldSpec:
         return FieldSpec(name=name, kind=FieldKind.LABEL, type="class_label", label_names=labels)
     if isinstance(feature, Value):
         return FieldSpec(name=name, kind=_value_kind(feature.dtype), type=feature.dtype)
-    if type(feature).__name__ in _MEDIA:
+    if is_file(feature):
         return FieldSpec(name=name, kind=FieldKind.MEDIA, type=type(feature).__name__.lower())
     if type(feature).__name__ == "Translation":
         return field_spec(name, {language: Value("string") for language in feature.languages})
@@ -39,7 +39,7 @@ def field_spec(name: str, feature: Any) -> FieldSpec:
         parts = tuple(field_spec(str(key), part) for key, part in feature.items())
         members = ", ".join(f"{part.name}: {part.type}" for part in parts)
         return FieldSpec(name=name, kind=_outer(FieldKind.STRUCT, parts), type=f"{{{members}}}", children=parts)
-    inner = feature[0] if isinstance(feature, list) else getattr(feature, "feature", None)
+    inner = item_of(feature)
     if inner is not None:
         item = field_spec("item", inner)
         return FieldSpec(name=name, kind=_outer(FieldKind.LIST, (item,)), type=f"list<{item.type}>", children=(item,))

@@ -29,6 +29,7 @@ from dynosaur_core.models import (
 from dynosaur_core.policy import judge as policy_judge
 from dynosaur_core.policy import languages, licenses
 from dynosaur_core.protocols import Catalog, Source, SourceSubset
+from dynosaur_core.reading.features import check_columns
 from dynosaur_core.reading.together import Together, together
 from dynosaur_core.settings import Policy, Sampling
 from dynosaur_core.store import Store
@@ -200,8 +201,7 @@ def _sample(source: Source, candidate: SourceSubset, splits: tuple[Split, ...], 
 
 
 def _refuse_features(features: Features, sampling: Sampling) -> tuple[Reason, str] | None:
-    if len(features) > sampling.max_columns:
-        raise DynosaurError(Code.TOO_MANY_COLUMNS, f"{len(features)} columns, at most {sampling.max_columns} are read")
+    check_columns(len(features), sampling.max_columns)
     specs = field_specs(features)
     media = [spec.name for spec in specs if spec.kind is FieldKind.MEDIA]
     if media:

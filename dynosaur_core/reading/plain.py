@@ -11,7 +11,9 @@ import pyarrow.compute as pc
 from datasets import ClassLabel, List, Value
 from datasets.features.features import generate_from_arrow_type
 
+from dynosaur_core.reading.features import item_of
 from dynosaur_core.reading.labels import label_names
+from dynosaur_core.reading.lists import is_list, with_items
 from dynosaur_core.reading.moments import countable
 from dynosaur_core.reading.written import json_text
 
@@ -38,7 +40,7 @@ def plain(array: pa.Array, known: Any = None, depth: int = 0) -> tuple[pa.Array,
             return plain(unpack(array), known, depth)
     if pa.types.is_struct(kind):
         return _struct(array, known, depth)
-    if _is_list(kind):
+    if is_list(kind):
         return _list(array, known, depth)
     if isinstance(known, ClassLabel):
         return label_names(array, [str(name) for name in known.names or ()]), known
@@ -98,27 +100,8 @@ def _struct(array: pa.Array, known: Any, depth: int) -> tuple[pa.Array, Any]:
 
 
 def _list(array: pa.Array, known: Any, depth: int) -> tuple[pa.Array, Any]:
-    # rebuilt from lengths: slices keep offsets into their parents, which flatten() has dropped
-    inner = known[0] if isinstance(known, list) and known else getattr(known, "feature", None)
-    items, feature = plain(array.flatten(), inner, depth + 1)
-    lengths = pc.fill_null(pc.list_value_length(array), 0)
-    offsets = pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(lengths.cast(pa.int32()))])
-    missing = array.is_null() if array.null_count else None
-    return pa.ListArray.from_arrays(offsets, items, mask=missing), List(feature)
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    types = pa.types
-    return any(
-        is_kind(kind)
-        for is_kind in (
-            types.is_list,
-            types.is_large_list,
-            types.is_fixed_size_list,
-            types.is_list_view,
-            types.is_large_list_view,
-        )
-    )
+    items, feature = plain(array.flatten(), item_of(known), depth + 1)
+    return with_items(array, items), List(feature)
 
 
 _PACKED: tuple[tuple[Any, Any], ...] = (

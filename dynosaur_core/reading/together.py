@@ -13,7 +13,7 @@ from datasets import ClassLabel, Features, Value
 from datasets.table import cast_array_to_feature
 
 from dynosaur_core.models import ROW_COLUMN, SPLIT_COLUMN
-from dynosaur_core.reading.media import is_media
+from dynosaur_core.reading.features import has_label, is_media
 from dynosaur_core.reading.plain import LeftOutError, plain
 from dynosaur_core.reading.written import WRITTEN
 
@@ -109,7 +109,7 @@ def _meet(parts: list[_Part], declared: Any) -> tuple[pa.Array, Any]:
     if not here:
         return _absent(sum(len(part.array) for part in parts), declared)
     written = all(part.written for part in here)
-    if declared is not None and not _has_label(declared):
+    if declared is not None and not has_label(declared):
         parts = [_as_declared(part, declared) for part in parts]
         here = [part for part in parts if not pa.types.is_null(part.array.type)]
     array = _joined([part.array for part in parts], written)
@@ -209,12 +209,3 @@ def _dtype(part: _Part) -> str | None:
 
 def _is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
-
-
-def _has_label(feature: Any) -> bool:
-    if isinstance(feature, ClassLabel):
-        return True
-    if isinstance(feature, dict):
-        return any(_has_label(part) for part in feature.values())
-    inner = feature[0] if isinstance(feature, list) and feature else getattr(feature, "feature", None)
-    return inner is not None and _has_label(inner)

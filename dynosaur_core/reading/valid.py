@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.reading.lists import is_list, with_items
 
 
 def valid_texts(table: pa.Table) -> pa.Table:
@@ -48,18 +46,13 @@ def _mended(array: pa.Array) -> pa.Array:
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         raw = array.cast(pa.binary()).to_pylist()
         return pa.array([None if text is None else text.decode("utf-8", "replace") for text in raw], pa.string())
-    missing = array.is_null() if array.null_count else None
     if pa.types.is_struct(kind):
+        missing = array.is_null() if array.null_count else None
         parts = [_mended(array.field(n)) for n in range(kind.num_fields)]
         return pa.StructArray.from_arrays(parts, [field.name for field in kind], mask=missing)
-    if any(is_list(kind) for is_list in _LISTS):
-        lengths: Any = pc.fill_null(pc.list_value_length(array), 0)
-        offsets = pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(lengths.cast(pa.int32()))])
-        return pa.ListArray.from_arrays(offsets, _mended(array.flatten()), mask=missing)
+    if is_list(kind):
+        return with_items(array, _mended(array.flatten()))
     if pa.types.is_map(kind):
         keys, items = _mended(array.keys), _mended(array.items)
         return pa.MapArray.from_arrays(array.offsets, keys, items)
     return array
-
-
-_LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)

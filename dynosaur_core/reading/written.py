@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 from datasets import Json, Value
 
+from dynosaur_core.reading.features import item_of
 from dynosaur_core.text import storable
 
 WRITTEN = b"dynosaur.written"
@@ -146,8 +147,8 @@ def _numbers(values: list[Any], kinds: set[str], depth: int) -> pa.Array:
 
 
 def _list(values: list[Any], declared: Any, depth: int) -> pa.Array:
-    inner = declared[0] if isinstance(declared, list) and declared else getattr(declared, "feature", None)
-    items, _ = json_column([item for value in values if value is not None for item in value], inner, depth + 1)
+    found = [item for value in values if value is not None for item in value]
+    items, _ = json_column(found, item_of(declared), depth + 1)
     offsets, total = [0], 0
     for value in values:
         total += len(value or ())

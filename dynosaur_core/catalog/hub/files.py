@@ -22,7 +22,7 @@ from dynosaur_core.catalog.reader import TEXT_FORMATS
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Split
 from dynosaur_core.protocols import SourceSubset
-from dynosaur_core.reading.media import is_media
+from dynosaur_core.reading.features import is_media
 from dynosaur_core.reading.together import Together
 from dynosaur_core.settings import Sampling
 

@@ -15,6 +15,7 @@ from dynosaur_core.catalog.sampling import spread
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import ROW_COLUMN
+from dynosaur_core.reading.features import check_columns
 from dynosaur_core.reading.plain import taken
 from dynosaur_core.settings import Sampling
 
@@ -77,8 +78,7 @@ def sample_ranges(repo: RemoteRepo, files: list[tuple[str, int]], sampling: Samp
     of many files the first ones count. Without media columns. Raises DynosaurError."""
     opened = [pq.ParquetFile(RangeFile(repo, url, size), pre_buffer=True) for url, size in files[:MAX_FOOTERS]]
     schema = opened[0].schema_arrow
-    if len(schema) > sampling.max_columns:
-        raise DynosaurError(Code.TOO_MANY_COLUMNS, f"{len(schema)} columns")
+    check_columns(len(schema), sampling.max_columns)
     groups, start = [], 0
     for file in opened:
         for n in range(file.num_row_groups):

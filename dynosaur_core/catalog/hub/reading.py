@@ -26,6 +26,7 @@ from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import DatasetRef, Split
 from dynosaur_core.protocols import SourceSubset
+from dynosaur_core.reading.features import check_columns
 from dynosaur_core.settings import Sampling
 
 SMALL = 250_000
@@ -95,9 +96,7 @@ class HubSource:
     def sample(self, subset: SourceSubset, split: Split, sampling: Sampling) -> pa.Table:
         self._begin()
         self.subsets()
-        if subset.features is not None and len(subset.features) > sampling.max_columns:
-            message = f"config {subset.config!r} has {len(subset.features)} columns"
-            raise DynosaurError(Code.TOO_MANY_COLUMNS, message)
+        check_columns(len(subset.features or ()), sampling.max_columns)
         problem: DynosaurError | None = None
         for way in WAYS:
             try:
@@ -108,9 +107,7 @@ class HubSource:
                 problem = problem or error
                 continue
             if table is not None:
-                if len(table.schema) - 1 > sampling.max_columns:
-                    message = f"config {subset.config!r} has {len(table.schema) - 1} columns"
-                    raise DynosaurError(Code.TOO_MANY_COLUMNS, message)
+                check_columns(len(table.schema) - 1, sampling.max_columns)
                 self._sampled.add((subset.config, split.name))
                 return table
         raise problem or DynosaurError(Code.UNREADABLE_FILES, f"{subset.config}/{split.name} cannot be read")
@@ -160,8 +157,7 @@ class HubSource:
         text_format = self._text_format(subset)
         if text_format is not None and not as_written(first, text_format):
             return None
-        if len(first.features) > sampling.max_columns:
-            raise DynosaurError(Code.TOO_MANY_COLUMNS, f"config {subset.config!r} has {len(first.features)} columns")
+        check_columns(len(first.features), sampling.max_columns)
         windows = [first]
         seed = digest(digest(self.ref.repo_id, subset.config, split.name), sampling.seed)
         for offset in _offsets(first.total, length, count, seed, sampling.first_rows):

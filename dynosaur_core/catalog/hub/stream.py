@@ -28,6 +28,7 @@ from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import ROW_COLUMN
 from dynosaur_core.reader.limits import die_with_parent, environment
+from dynosaur_core.reading.features import check_columns
 from dynosaur_core.reading.plain import taken
 from dynosaur_core.scratch import scratch_folder
 from dynosaur_core.settings import Sampling
@@ -112,8 +113,7 @@ def _stream(job: dict[str, Any], sampling: Sampling) -> pa.Table:
     parts: list[pa.Table] = []
     rows = size = 0
     for part in tables:
-        if len(part.schema) > sampling.max_columns:
-            raise DynosaurError(Code.TOO_MANY_COLUMNS, f"{len(part.schema)} columns")
+        check_columns(len(part.schema), sampling.max_columns)
         parts.append(part)
         rows, size = rows + len(part), size + part.nbytes
         if rows >= ahead or size >= sampling.max_bytes:

@@ -20,7 +20,7 @@ from dynosaur_core.catalog.hub.files import RemoteRepo
 from dynosaur_core.catalog.hub.http import VIEWER, Answer
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import ROW_COLUMN
-from dynosaur_core.reading.media import is_media
+from dynosaur_core.reading.features import is_media
 
 PAGE_ROWS = 100
 """The most rows that one request gives."""
