@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import lzma
 import re
+import traceback
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -78,15 +79,32 @@ def check_pointers(files: Iterable[Any]) -> None:
                     raise DynosaurError(Code.LFS_POINTER, f"{path.name} is a pointer of Git LFS, not the file itself")
 
 
-def is_memory(error: BaseException | None) -> bool:
-    """Whether memory was what it lacked, whatever the parser made of it."""
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, and what it came of, one after the other."""
     seen: list[BaseException] = []
     while error is not None and error not in seen:
+        yield error
         seen.append(error)
-        if isinstance(error, MemoryError | pa.ArrowMemoryError) or "out of memory" in str(error).lower():
-            return True
         error = error.__cause__ or error.__context__
-    return False
+
+
+def is_memory(error: BaseException) -> bool:
+    """Whether memory was what it lacked, whatever the parser made of it."""
+    return any(
+        isinstance(cause, MemoryError | pa.ArrowMemoryError) or "out of memory" in str(cause).lower()
+        for cause in causes(error)
+    )
+
+
+def uncaught(error: Exception) -> DynosaurError:
+    """What ended the reading of a dataset, by our codes: of an error that nobody has foreseen, its place too."""
+    if isinstance(error, DynosaurError):
+        return error
+    if isinstance(error, RecursionError):
+        return DynosaurError(Code.UNREADABLE_FILES, "its files hold values that are nested too deeply")
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(place.filename).name}:{place.lineno}"
+    return DynosaurError(Code.UNEXPECTED, f"{type(error).__name__}: {error} ({where})"[:500])
 
 
 def first_line(error: BaseException) -> str:

@@ -27,7 +27,7 @@ from dynosaur_core.plain_json import check_size, is_deep
 from dynosaur_core.policy import languages, licenses
 from dynosaur_core.protocols import Cursor, SourceSubset
 from dynosaur_core.reading.features import check_columns
-from dynosaur_core.reading.written import json_table, read_json
+from dynosaur_core.reading.written import json_table, json_value
 from dynosaur_core.settings import Sampling
 from dynosaur_core.store import STORAGE_ERRORS, written_whole
 from dynosaur_core.text import is_storable_id
@@ -156,7 +156,7 @@ class JsonlCatalog:
             file.seek(line.offset)
             data = file.readline(MAX_LINE_BYTES)
             check_size(data, MAX_LINE_BYTES)
-            found: dict[str, Any] = read_json(data.decode("utf-8", "surrogatepass"))
+            found: dict[str, Any] = json_value(data.decode("utf-8", "surrogatepass"))
             return found
 
 

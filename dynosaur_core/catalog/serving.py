@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pyarrow as pa
 
 from dynosaur_core.catalog.children import said_subset, table_bytes
 from dynosaur_core.catalog.files import FolderSource
-from dynosaur_core.catalog.formats import is_memory
+from dynosaur_core.catalog.formats import is_memory, uncaught
 from dynosaur_core.catalog.hub.serving import open_hub
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Split
@@ -72,7 +71,7 @@ def serve(connection: socket.socket) -> None:
             return
         except Exception as error:  # noqa: BLE001, every cause goes to the parent by its code
             last = is_memory(error)
-            head, body = {"error": said_of(_too_large(opening["memory"]) if last else _as_error(error))}, b""
+            head, body = {"error": said_of(_too_large(opening["memory"]) if last else uncaught(error))}, b""
         if opened is not None:
             head["requests"] = getattr(opened.source, "requests", 0)
         send(connection, {**head, "last": last}, body)
@@ -83,16 +82,6 @@ def serve(connection: socket.socket) -> None:
 def _too_large(max_bytes: int) -> DynosaurError:
     # this process ends with it, and so does the dataset: TooLarge would be one config's alone
     return DynosaurError(Code.READER_DIED, f"reading its files takes more than {max_bytes:,} bytes of memory")
-
-
-def _as_error(error: Exception) -> DynosaurError:
-    if isinstance(error, DynosaurError):
-        return error
-    if isinstance(error, RecursionError):
-        return DynosaurError(Code.UNREADABLE_FILES, "its files hold values that are nested too deeply")
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{Path(place.filename).name}:{place.lineno}"
-    return DynosaurError(Code.UNEXPECTED, f"{type(error).__name__}: {error} ({where})"[:500])
 
 
 def _card(opened: _Opened, _asked: dict[str, Any]) -> Message:

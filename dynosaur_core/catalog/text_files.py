@@ -19,7 +19,7 @@ from dynosaur_core.catalog.formats import parsing
 from dynosaur_core.catalog.sampling import BATCH
 from dynosaur_core.models import ROW_COLUMN
 from dynosaur_core.reading.features import check_columns
-from dynosaur_core.reading.written import csv_column, json_table, json_text, read_json, read_json_values, written_table
+from dynosaur_core.reading.written import csv_column, json_table, json_text, json_value, json_values, written_table
 
 _LINE = "line"
 _HEAD_CHARS, _HEAD_ROWS = 1_000_000, 10
@@ -107,7 +107,7 @@ def json_tables(builder: Any, split: str, names: dict[str, None], most: int) -> 
 
 def json_typed(sample: pa.Table, names: Iterable[str], declared: Features | None) -> pa.Table:
     """Rows of `json_tables` with a column for each of `names`."""
-    rows = [read_json(text) for text in sample.column(_LINE).to_pylist()]
+    rows = [json_value(text) for text in sample.column(_LINE).to_pylist()]
     return json_table(rows, names, declared).append_column(ROW_COLUMN, sample.column(ROW_COLUMN))
 
 
@@ -145,7 +145,7 @@ def _objects(opened: Any, config: Any) -> Iterator[tuple[str, Iterable[str]]]:
     with parsing():
         text = io.TextIOWrapper(opened, encoding=encoding, errors=config.encoding_errors, newline="\n")
     if config.field is not None:
-        whole = read_json(_rest(text))
+        whole = json_value(_rest(text))
         if not isinstance(whole, dict) or config.field not in whole:
             raise ValueError(f"a file has no field {config.field!r}")
         yield from _rows(whole[config.field])
@@ -155,7 +155,7 @@ def _objects(opened: Any, config: Any) -> Iterator[tuple[str, Iterable[str]]]:
         if not line.strip():
             continue
         if not begun and line.lstrip().startswith("["):
-            yield from _rows(read_json(line + _rest(text)))
+            yield from _rows(json_value(line + _rest(text)))
             return
         try:
             value = _DECODER.decode(line)
@@ -184,7 +184,7 @@ def _rest(text: io.TextIOWrapper) -> str:
 
 def _several(text: str) -> Iterator[tuple[str, Iterable[str]]]:
     """Objects over several lines, one after the other; a single one of equally long lists has the columns in them."""
-    values = read_json_values(text)
+    values = json_values(text)
     yield from _rows(values[0] if len(values) == 1 and _is_columns(values[0]) else values)
 
 

@@ -29,7 +29,7 @@ class Number(str):
     __slots__ = ()
 
 
-def read_json(text: str) -> Any:
+def json_value(text: str) -> Any:
     """The value of a JSON text, with numbers as they are written; raises ValueError, also for what nests too deeply."""
     try:
         return _DECODER.decode(text)
@@ -37,8 +37,8 @@ def read_json(text: str) -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
-def read_json_values(text: str) -> list[Any]:
-    """The values of JSON texts that follow one another, as `read_json` reads them."""
+def json_values(text: str) -> list[Any]:
+    """The values of JSON texts that follow one another, as `json_value` reads them."""
     values: list[Any] = []
     at = _SPACE.match(text, 0).end()  # type: ignore[union-attr]
     while at < len(text):
@@ -52,7 +52,7 @@ def read_json_values(text: str) -> list[Any]:
 
 
 def json_text(value: Any) -> str:
-    """A value that `read_json` read, as JSON."""
+    """A value that `json_value` read, as JSON."""
     if isinstance(value, Number):
         return str(value)
     if isinstance(value, dict):
@@ -75,7 +75,7 @@ def csv_column(texts: list[str | None]) -> tuple[pa.Array, bool]:
 
 
 def json_column(values: list[Any], declared: Any = None, depth: int = 0) -> tuple[pa.Array, bool]:
-    """Values that `read_json` read as a column; whether all are numbers.
+    """Values that `json_value` read as a column; whether all are numbers.
 
     Values of unlike kinds, objects without members and what is declared as text become text: texts as they are, all
     else as its JSON.
@@ -108,7 +108,7 @@ def written_table(columns: Mapping[str, tuple[pa.Array, bool]]) -> pa.Table:
 
 
 def json_table(rows: list[dict[str, Any]], names: Iterable[str], declared: Mapping[str, Any] | None = None) -> pa.Table:
-    """Objects that `read_json` read as a table of the named columns."""
+    """Objects that `json_value` read as a table of the named columns."""
     known = declared or {}
     return written_table({name: json_column([row.get(name) for row in rows], known.get(name)) for name in names})
 

@@ -18,9 +18,22 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx
+import httpx2
 import pyarrow as pa
+from huggingface_hub.errors import HfHubHTTPError
 
-from dynosaur_core.catalog.formats import FORMATS, first_line, module_of
+from dynosaur_core.catalog.formats import (
+    FORMATS,
+    READ_ERRORS,
+    causes,
+    first_line,
+    is_memory,
+    module_of,
+    parsing,
+    uncaught,
+)
+from dynosaur_core.catalog.hub.http import Answer, answer_error
 from dynosaur_core.catalog.inside import check_addresses
 from dynosaur_core.catalog.reader import rows_of
 from dynosaur_core.catalog.sampling import spread
@@ -28,6 +41,7 @@ from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import ROW_COLUMN
 from dynosaur_core.reader.limits import die_with_parent, environment
+from dynosaur_core.reader.session import error_of, said_of
 from dynosaur_core.reading.features import check_columns
 from dynosaur_core.reading.plain import taken
 from dynosaur_core.scratch import scratch_folder
@@ -37,6 +51,8 @@ READ_AHEAD = 10
 """Rows read for each row of the sample: the first ones of a split alone may be of one class."""
 _MEMORY = 8 << 30
 """Bytes of address space that the child may take."""
+_TRANSPORT = (httpx.TransportError, httpx2.TransportError)
+"""What the client of huggingface_hub raises, which is the one or the other."""
 
 
 def sample_streamed(
@@ -74,8 +90,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 def _result(folder: Path, status: int, said: bytes) -> pa.Table:
     problem, rows = folder / "problem.json", folder / "rows.arrow"
     if problem.exists():
-        value = json.loads(problem.read_text(encoding="utf-8"))
-        raise DynosaurError(Code(value["code"]), value["message"])
+        raise error_of(json.loads(problem.read_text(encoding="utf-8")))
     if not rows.exists():
         last = said.decode("utf-8", "replace").strip().splitlines()[-1:]
         raise DynosaurError(Code.UNREADABLE_FILES, f"the reading process ended with {status}: {last}"[:300])
@@ -95,16 +110,15 @@ def main() -> None:
             writer.write_table(table)
         (folder / "part").rename(folder / "rows.arrow")
     except Exception as error:  # noqa: BLE001, every cause goes to the parent by its code
-        code = error.code if isinstance(error, DynosaurError) else code_of(error)
-        problem = {"code": code, "message": first_line(error)}
-        (folder / "problem.json").write_text(json.dumps(problem), encoding="utf-8")
+        (folder / "problem.json").write_text(json.dumps(said_of(problem_of(error))), encoding="utf-8")
     os._exit(0)  # a process that leaves a stream unread can hang at its regular end
 
 
 def _stream(job: dict[str, Any], sampling: Sampling) -> pa.Table:
     from datasets import load_dataset_builder
 
-    builder = load_dataset_builder(job["repo_id"], job["config"], revision=job["revision"])
+    with parsing():
+        builder = load_dataset_builder(job["repo_id"], job["config"], revision=job["revision"])
     if module_of(builder) not in FORMATS:
         raise DynosaurError(Code.NO_DATA_FILES, f"its format {module_of(builder)!r} is not read")
     check_addresses(builder, f"hf://datasets/{job['repo_id']}@{job['revision']}/")
@@ -126,13 +140,26 @@ def _stream(job: dict[str, Any], sampling: Sampling) -> pa.Table:
     return typed(taken(table, chosen).append_column(ROW_COLUMN, chosen))
 
 
-def code_of(error: Exception) -> Code:
-    """What an error of the reading libraries means."""
-    if isinstance(error, RuntimeError) and "scripts are no longer supported" in str(error):  # as `datasets` says it
-        return Code.SCRIPT_DATASET
-    if isinstance(error, MemoryError | pa.ArrowMemoryError):
-        return Code.TOO_LARGE
-    return Code.UNREADABLE_FILES
+def problem_of(error: Exception) -> DynosaurError:
+    """What an error of the reading libraries means, by our codes. The network's faults pass, whatever they ended in."""
+    if isinstance(error, DynosaurError):
+        return error
+    for cause in causes(error):
+        if isinstance(cause, RuntimeError) and "scripts are no longer supported" in str(cause):  # as `datasets` says it
+            return DynosaurError(Code.SCRIPT_DATASET, first_line(cause))
+        if isinstance(cause, _TRANSPORT):
+            return DynosaurError(Code.CONNECTION_FAILED, first_line(cause))
+        response = cause.response if isinstance(cause, HfHubHTTPError) else None
+        if response is not None:
+            headers = httpx.Headers(dict(response.headers))
+            answer = answer_error(Answer(response.status_code, headers, b"", str(response.url)))
+            if answer.kind.transient:
+                return answer
+    if is_memory(error):
+        return DynosaurError(Code.TOO_LARGE, first_line(error))
+    if isinstance(error, READ_ERRORS):
+        return DynosaurError(Code.UNREADABLE_FILES, first_line(error))
+    return uncaught(error)
 
 
 if __name__ == "__main__":

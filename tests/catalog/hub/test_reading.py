@@ -10,14 +10,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
+import httpx2
 import pyarrow as pa
 import pytest
 from datasets import ClassLabel, Features, Image, List, Value
+from huggingface_hub.errors import HfHubHTTPError
 
 from dynosaur_core.catalog.files import FolderSource
+from dynosaur_core.catalog.formats import UnparsableError
 from dynosaur_core.catalog.hub.catalog import HubCatalog
 from dynosaur_core.catalog.hub.http import HubHttp
-from dynosaur_core.catalog.hub.stream import code_of, sample_streamed
+from dynosaur_core.catalog.hub.stream import problem_of, sample_streamed
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import ROW_COLUMN
 from dynosaur_core.settings import Sampling, Settings
@@ -224,17 +228,37 @@ def test_one_config_that_cannot_be_read_harms_no_other(hub: LoopbackHub) -> None
     assert gone.problem is not None and gone.problem.code is Code.UNREADABLE_FILES and not gone.splits
 
 
+def chain(error: Exception, cause: Exception) -> Exception:
+    error.__context__ = cause
+    return error
+
+
+def answered(status: int) -> HfHubHTTPError:
+    return HfHubHTTPError("x", response=httpx2.Response(status, request=httpx2.Request("GET", "http://hub/x")))
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [
         (KeyError("description"), Code.UNREADABLE_FILES),
-        (RuntimeError("a manuscript"), Code.UNREADABLE_FILES),
+        (UnparsableError("a manuscript"), Code.UNREADABLE_FILES),
+        (AttributeError("a bug"), Code.UNEXPECTED),
+        (chain(UnparsableError("x"), RuntimeError("Dataset scripts are no longer supported")), Code.SCRIPT_DATASET),
+        (chain(FileNotFoundError("no file"), answered(503)), Code.SERVER_ERROR),
+        (chain(FileNotFoundError("no file"), answered(429)), Code.RATE_LIMITED),
+        (chain(FileNotFoundError("no file"), answered(404)), Code.UNREADABLE_FILES),
+        (chain(ValueError("cut"), httpx.ReadError("reset")), Code.CONNECTION_FAILED),
+        (chain(ValueError("cut"), httpx2.ConnectTimeout("late")), Code.CONNECTION_FAILED),
+        (chain(ValueError("cut"), MemoryError()), Code.TOO_LARGE),
         (RuntimeError("Dataset scripts are no longer supported, but found x.py"), Code.SCRIPT_DATASET),
         (MemoryError(), Code.TOO_LARGE),
     ],
 )
 def test_what_the_stream_says_of_an_error(error: Exception, code: Code) -> None:
-    assert code_of(error) is code
+    try:
+        raise error
+    except Exception as raised:  # noqa: BLE001, of any kind
+        assert problem_of(raised).code is code
 
 
 def test_values_of_all_kinds_are_the_same_by_viewer_and_by_files(hub: LoopbackHub) -> None:
@@ -391,7 +415,7 @@ def test_faults_change_no_row(hub: LoopbackHub) -> None:
     before = {name: read(hub, name) for name in names}
     hub.faults = Faults(0.2, seed=11)
     hub.reset_counts()
-    assert {name: read(hub, name, tries=8) for name in names} == before
+    assert {name: read(hub, name, tries=8, timeout_s=0.5) for name in names} == before
     assert any(status >= 429 or status == 0 for _, _, status, _ in hub.log)
 
 
@@ -402,10 +426,12 @@ def test_streaming_in_a_process_of_its_own(hub: LoopbackHub, tmp_path: Path, mon
     request = {"repo_id": "me/x", "revision": repo.head.sha, "config": "default", "split": "train"}
     table = sample_streamed(hub.url, hub.token, request, SAMPLING, time.monotonic() + 100)
     assert len(table) == 20 and holds(table, data)
-    hub.faults.add(Fault("hang", {"resolve", "storage"}))
-    with pytest.raises(DynosaurError) as caught:
-        sample_streamed(hub.url, hub.token, request, SAMPLING, time.monotonic() + 2)
-    assert caught.value.code is Code.TIMED_OUT
+    for kind, seconds, code in (("reset", 100, Code.CONNECTION_FAILED), ("hang", 2, Code.TIMED_OUT)):
+        hub.faults.clear()
+        hub.faults.add(Fault(kind, {"resolve", "storage"}))
+        with pytest.raises(DynosaurError) as caught:
+            sample_streamed(hub.url, hub.token, request, SAMPLING, time.monotonic() + seconds)
+        assert caught.value.code is code
 
 
 @pytest.mark.corpus
