@@ -6,12 +6,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict
 
 from dynosaur_core.llm.request import Capability, Request
-from dynosaur_core.llm.responses import is_answer
+from dynosaur_core.llm.responses import Answer, is_answer
 from dynosaur_core.models import Mode, Usage
 from dynosaur_core.store import Store
 from dynosaur_core.text import Said
@@ -36,6 +36,19 @@ class StoredAnswer(BaseModel):
     messages: tuple[dict[str, str], ...] = ()
     set_aside: bool = False
     """A person wants another one in its place."""
+
+    @classmethod
+    def of(cls, request: Request, answer: Answer, usage: Usage, batch: str | None = None) -> StoredAnswer:
+        return cls(
+            text=answer.text,
+            finish_reason=answer.finish_reason,
+            refusal=answer.refusal,
+            model=answer.model,
+            usage=usage,
+            when=datetime.now(UTC),
+            batch=batch,
+            messages=request.messages,
+        )
 
 
 @dataclass

@@ -21,9 +21,9 @@ from dynosaur_core.ledger.budget import Reservation, Spending
 from dynosaur_core.llm.answers import QUEUE, StoredAnswer
 from dynosaur_core.llm.batch_endpoint import RUNNING, BatchEndpoint, BatchRefusedError, words_of
 from dynosaur_core.llm.batch_jobs import JOBS, Collected, Job
-from dynosaur_core.llm.client import LlmClient, stored
+from dynosaur_core.llm.client import LlmClient
 from dynosaur_core.llm.failures import RefusedError, UnansweredError
-from dynosaur_core.llm.prices import cost_usd, prompt_tokens
+from dynosaur_core.llm.prices import billed, cost_usd, prompt_tokens
 from dynosaur_core.llm.request import Request, body
 from dynosaur_core.llm.responses import read_answer
 from dynosaur_core.models import Usage
@@ -134,14 +134,15 @@ class Batches:
         try:
             answer = read_answer(json.dumps(response.get("body")).encode(), self.llm.settings.llm.api)
         except UnansweredError as error:
-            return None, stored(self.llm.settings, request, error.told, job.batch_id).usage
+            return None, billed(self.llm.settings, request, error.told, batch=True)
         except (DynosaurError, RefusedError):  # without an answer's form it counts as left out
             return None, Usage()
-        kept = stored(self.llm.settings, request, answer, job.batch_id)
+        usage = billed(self.llm.settings, request, answer, batch=True)
+        kept = StoredAnswer.of(request, answer, usage, job.batch_id)
         self.llm.answers.put(request, kept)
-        self.llm.collected(digest, request.owner, kept.usage)
+        self.llm.collected(digest, request.owner, usage)
         self.llm.answers.unqueue(digest)
-        return kept, kept.usage
+        return kept, usage
 
     def _create(self, job: Job) -> None:
         """Sends a job's batch, unless the endpoint has it already.
