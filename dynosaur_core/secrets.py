@@ -140,7 +140,7 @@ def _known() -> frozenset[str]:
 def _of_environment() -> Iterator[str]:
     for name, value in os.environ.items():
         if _TELLING.search(name):
-            yield value
+            yield value.strip()
         if "://" in value:
             yield from _passwords(value)
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 _STEP_S = 0.5
 """How soon a waiting thread notices."""
 _stopped = threading.Event()
-_listeners: list[Callable[[BaseException], None]] = []
 
 
 class StoppedError(BaseException):
@@ -25,21 +24,9 @@ def by_signal() -> Iterator[None]:
         yield
     except Exception:
         raise
-    except BaseException as end:  # KeyboardInterrupt, or what a handler of SIGTERM raises
-        stop(end)
+    except BaseException:  # KeyboardInterrupt, or what a handler of SIGTERM raises
+        _stopped.set()
         raise
-
-
-def stop(end: BaseException) -> None:
-    """Ends all waiting in this process because of `end`, and tells those who asked to know."""
-    _stopped.set()
-    for listener in _listeners:
-        listener(end)
-
-
-def when_stopped(listener: Callable[[BaseException], None]) -> None:
-    """Calls `listener` with what ends the process, when it is stopped."""
-    _listeners.append(listener)
 
 
 def sleep(seconds: float) -> None:

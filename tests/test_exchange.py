@@ -62,8 +62,31 @@ def test_number_within_reads_any_number_of_digits() -> None:
         ("Fri, 31 Dec 9999 23:59:59 GMT", LONGEST_WAIT_S),
         ("Fri, 31 Dec 99999 23:59:59 GMT", None),
         ("", None),
+        ("20", 20),
+        ("6m0s", 360),
+        ("30000d", LONGEST_WAIT_S),
+        ("soon", None),
     ],
 )
 def test_retry_after_is_within_bounds(value: str, seconds: float | None) -> None:
     assert retry_after({"retry-after": value}) == seconds
     assert seconds is None or math.isfinite(seconds)
+
+
+@pytest.mark.parametrize(
+    ("ms", "seconds"), [("1500", 1.5), ("9" * 400, LONGEST_WAIT_S), ("-5", 0), ("nan", 20), ("soon", 20), ("", 20)]
+)
+def test_retry_after_prefers_milliseconds(ms: str, seconds: float) -> None:
+    assert retry_after({"retry-after": "20", "retry-after-ms": ms}) == seconds
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+def test_bounded_client_reads_no_more_than_the_exchange_may_hold(library: object, hub: object) -> None:
+    with bounded(library.Client(headers={"Accept-Encoding": "identity"})) as client:
+        assert client.get(f"{hub.url}/api/datasets").status_code == 200  # no bounds outside
+        with within(math.inf, 100), pytest.raises(library.ReadError):
+            client.get(f"{hub.url}/api/datasets")
+        with within(math.inf, 1_000_000):
+            with within(math.inf, 100), pytest.raises(library.ReadError):
+                client.get(f"{hub.url}/api/datasets")
+            assert client.get(f"{hub.url}/api/datasets").status_code == 200

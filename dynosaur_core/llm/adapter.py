@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any, cast
@@ -12,24 +13,15 @@ import httpx2
 import openai
 
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.llm.exchange import bounded, within
-from dynosaur_core.llm.failures import (
-    MAX_MESSAGE_CHARS,
-    LostError,
-    RefusedError,
-    error_words,
-    failure,
-    retry_after,
-)
+from dynosaur_core.exchange import bounded, retry_after, within
+from dynosaur_core.llm.failures import MAX_MESSAGE_CHARS, LostError, RefusedError, error_words, failure
 from dynosaur_core.llm.responses import Answer, read_answer
-from dynosaur_core.text import storable
+from dynosaur_core.text import line
 
 CONNECT_S = 10.0
 MAX_RESPONSE_BYTES = 4_000_000
 _NO_KEY = "not-needed"
 """What servers that ask for no key are sent; the client insists on one."""
-_MIN_KEY_CHARS = 6
-"""A shorter key is none: struck out it would only spoil the words around it."""
 
 
 class Adapter:
@@ -39,19 +31,19 @@ class Adapter:
         self.api = api
         self.timeout_s = timeout_s
         self.base_url = base_url or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
-        self._key = os.environ.get("OPENAI_API_KEY", "").strip()
+        key = os.environ.get("OPENAI_API_KEY", "").strip()
         parts = urlsplit(self.base_url)
         self.host = (parts.hostname or "") + (f":{parts.port}" if parts.port else "")
         self.official = self.host.endswith(("openai.com", "openai.azure.com"))
-        if self.official and not self._key:
+        if self.official and not key:
             raise DynosaurError(Code.MODEL_KEY_REFUSED, "OPENAI_API_KEY is not set")
         timeout = httpx2.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s))
         self.openai = openai.OpenAI(
-            api_key=self._key or _NO_KEY,
+            api_key=key or _NO_KEY,
             base_url=self.base_url,
             max_retries=0,
             timeout=timeout,
-            http_client=bounded(openai.DefaultHttpxClient(timeout=timeout)),
+            http_client=bounded(openai.DefaultHttpxClient(timeout=timeout, event_hooks={"response": [_leave_packed]})),
         )
 
     def send(self, body: dict[str, Any]) -> tuple[Answer, Mapping[str, str]]:
@@ -63,36 +55,31 @@ class Adapter:
         )
         try:
             opened = cast(AbstractContextManager[Any], create(**cast(Any, body)))
-            with within(self.timeout_s, MAX_RESPONSE_BYTES), opened as response:
+            with within(time.monotonic() + self.timeout_s, MAX_RESPONSE_BYTES), opened as response:
                 data = bytearray()
                 for chunk in response.iter_bytes():
                     data += chunk
                     if len(data) > MAX_RESPONSE_BYTES:
                         raise LostError(Code.MODEL_BAD_RESPONSE, f"{self.host} sends more than an answer can be")
-                return self.read(bytes(data)), response.headers
+                return read_answer(bytes(data), self.api), response.headers
         except (openai.OpenAIError, httpx2.HTTPError) as error:
             raise self.named(error) from error
 
     def named(self, error: Exception) -> DynosaurError | RefusedError:
-        """The error of ours that says what went wrong. The key never stands in it."""
+        """The error of ours that says what went wrong."""
         if not isinstance(error, openai.APIStatusError):
             cause = error.__cause__ if isinstance(error, openai.OpenAIError) and error.__cause__ else error
-            text = self._clean(f"{self.host}: {type(cause).__name__}: {cause}")
+            text = line(f"{self.host}: {type(cause).__name__}: {cause}", MAX_MESSAGE_CHARS)
             if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout):
                 return DynosaurError(Code.MODEL_UNREACHABLE, text)
             if isinstance(cause, httpx2.TimeoutException):
                 return LostError(Code.MODEL_TIMED_OUT, f"{self.host} did not answer within {self.timeout_s:g} s")
             return LostError(Code.MODEL_UNREACHABLE, text)
-        text = self._clean(f"{self.host} answers {error.status_code}: {error_words(error.body) or error.message}")
+        text = f"{self.host} answers {error.status_code}: {error_words(error.body) or error.message}"
         return failure(error.status_code, text, retry_after(error.response.headers))
 
-    def read(self, data: bytes) -> Answer:
-        """The answer in a response's JSON; raises what `read_answer` raises, without the key where it was repeated."""
-        try:
-            return read_answer(data, self.api)
-        except (DynosaurError, RefusedError) as error:
-            error.message = self._clean(error.message)
-            raise
 
-    def _clean(self, text: str) -> str:
-        return storable(text.replace(self._key, "***") if len(self._key) >= _MIN_KEY_CHARS else text, MAX_MESSAGE_CHARS)
+def _leave_packed(response: httpx2.Response) -> None:
+    """Leaves the body of an error compressed: a few bytes of it could become more than memory holds."""
+    if response.is_error:
+        response.headers.pop("content-encoding", None)

@@ -6,13 +6,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict
 
 from dynosaur_core.llm.request import Capability, Request
-from dynosaur_core.llm.responses import is_answer
-from dynosaur_core.models import Usage
+from dynosaur_core.llm.responses import Answer, is_answer
+from dynosaur_core.models import Mode, Usage
 from dynosaur_core.store import Store
 from dynosaur_core.text import Said
 
@@ -36,6 +36,19 @@ class StoredAnswer(BaseModel):
     messages: tuple[dict[str, str], ...] = ()
     set_aside: bool = False
     """A person wants another one in its place."""
+
+    @classmethod
+    def of(cls, request: Request, answer: Answer, usage: Usage, batch: str | None = None) -> StoredAnswer:
+        return cls(
+            text=answer.text,
+            finish_reason=answer.finish_reason,
+            refusal=answer.refusal,
+            model=answer.model,
+            usage=usage,
+            when=datetime.now(UTC),
+            batch=batch,
+            messages=request.messages,
+        )
 
 
 @dataclass
@@ -73,19 +86,37 @@ class Answers:
 
     def queue(self, request: Request) -> int:
         """Keeps a request for the next batch; gives how many batches have left it out already."""
-        kept = self.store.read_json(queue_name(request.digest))
+        kept = self.store.read_json(_queue_name(request.digest))
         if kept is None:
-            self.store.write_json(queue_name(request.digest), {"request": asdict(request), "left_out": 0})
+            self.store.write_json(_queue_name(request.digest), {"request": asdict(request), "left_out": 0})
         return int(kept["left_out"]) if kept else 0
 
     def left_out(self, digest: str) -> None:
         """Counts that a batch ended without an answer to this request."""
-        kept = self.store.read_json(queue_name(digest))
+        kept = self.store.read_json(_queue_name(digest))
         if kept is not None:
-            self.store.write_json(queue_name(digest), {**kept, "left_out": kept["left_out"] + 1})
+            self.store.write_json(_queue_name(digest), {**kept, "left_out": kept["left_out"] + 1})
 
     def unqueue(self, digest: str) -> None:
-        self.store.remove(queue_name(digest))
+        self.store.remove(_queue_name(digest))
+
+    def queued(self, digest: str) -> Request | None:
+        """The request that waits for a batch under this digest."""
+        kept = self.store.read_json(_queue_name(digest))
+        if kept is None:
+            return None
+        asked = kept["request"]
+        modes, messages = tuple(Mode(mode) for mode in asked["modes"]), tuple(asked["messages"])
+        return Request(**{**asked, "modes": modes, "messages": messages})
+
+    def waiting(self) -> Iterator[Request]:
+        """All requests that wait for a batch; those that have been answered leave the queue."""
+        for name in self.store.names(QUEUE):
+            digest = name.rsplit("/", 1)[-1].removesuffix(".json")
+            if self.has(digest):
+                self.store.remove(name)
+            elif request := self.queued(digest):
+                yield request
 
     @contextmanager
     def alone(self, digest: str) -> Iterator[None]:
@@ -111,8 +142,7 @@ class Answers:
         self.store.write_json(f"capabilities/{endpoint}.json", vars(capability))
 
 
-def queue_name(digest: str) -> str:
-    """Where a request waits for its batch."""
+def _queue_name(digest: str) -> str:
     return f"{QUEUE}/{digest}.json"
 
 

@@ -11,42 +11,28 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
-import httpx2
-import openai
-
-from dynosaur_core import stopping
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.ledger.budget import Reservation, Spending
-from dynosaur_core.llm.answers import QUEUE, StoredAnswer, queue_name
+from dynosaur_core.llm.answers import QUEUE, StoredAnswer
+from dynosaur_core.llm.batch_endpoint import RUNNING, BatchEndpoint, BatchRefusedError, words_of
 from dynosaur_core.llm.batch_jobs import JOBS, Collected, Job
-from dynosaur_core.llm.client import LlmClient, stored
-from dynosaur_core.llm.exchange import within
+from dynosaur_core.llm.client import LlmClient
 from dynosaur_core.llm.failures import RefusedError, UnansweredError
-from dynosaur_core.llm.prices import cost_usd, prompt_tokens
+from dynosaur_core.llm.prices import billed, cost_usd, prompt_tokens
 from dynosaur_core.llm.request import Request, body
-from dynosaur_core.models import Mode, Usage
-from dynosaur_core.text import storable
+from dynosaur_core.llm.responses import read_answer
+from dynosaur_core.models import Usage
 
 MAX_REQUESTS = 50_000
 MAX_BYTES = 200_000_000
 """Of one batch file, as OpenAI limits them."""
-_PATHS = {"chat": "/v1/chat/completions", "responses": "/v1/responses"}
-_RUNNING = ("validating", "in_progress", "finalizing", "cancelling")
-_TRIES = 4
-_LOOKS = 4
-"""Looks into the endpoint's list, ever longer apart, after the answer to sending a batch was lost."""
 RESEND_AFTER = timedelta(minutes=2)
 """A batch that is not in the list so long after it was sent counts as never made."""
-_EXCHANGE_S, _EXCHANGE_BYTES = 1_800.0, 4_000_000_000
-"""The most that sending or fetching one file may take."""
-_CLOCKS_APART = timedelta(days=1)
-_NO_BATCHES = "the endpoint has no Batch API (404): grow without --batch and llm.batch"
-_T = TypeVar("_T")
 
 
 class Batches:
@@ -61,6 +47,7 @@ class Batches:
         resend_after: timedelta = RESEND_AFTER,
     ) -> None:
         self.llm, self.store = llm, llm.answers.store
+        self.endpoint = BatchEndpoint(llm.adapter)
         self.resend_after = resend_after
         self.max_requests, self.max_bytes = max_requests, max_bytes
 
@@ -73,7 +60,7 @@ class Batches:
             if job.batch_id is None:
                 self._create(job)  # its process was killed on the way
         out = {digest for job in self._jobs(running=True) for digest in job.digests}
-        queued = [request for request in self._queued() if request.digest not in out]
+        queued = [request for request in self.llm.answers.waiting() if request.digest not in out]
         if queued and not self.llm.capability.known:
             self._try_out(queued.pop(0))
         sent = 0
@@ -89,11 +76,13 @@ class Batches:
         for job in self._jobs(running=True):
             if job.batch_id is None:
                 self._create(job)
+            elif self._was_sent_again(job):
+                self._keep_one(job)
             if job.batch_id is None:  # whether it was made is not known yet
                 total.running += 1
                 continue
-            batch = self._call(partial(self.llm.adapter.openai.batches.retrieve, job.batch_id))
-            if batch is not None and batch.status in _RUNNING:
+            batch = self.endpoint.get(job.batch_id)
+            if batch is not None and batch.status in RUNNING:
                 total.running += 1
                 continue
             self._end(job, batch, total, owners)
@@ -103,12 +92,12 @@ class Batches:
 
     def waiting_for(self) -> set[str]:
         """The datasets that have a request queued or in a running batch; all others can go on."""
-        return {request.owner for request in self._queued()}
+        return {request.owner for request in self.llm.answers.waiting()}
 
     def _end(self, job: Job, batch: Any, total: Collected, owners: set[str]) -> None:
-        requests = {digest: request for digest in job.digests if (request := self._request(digest))}
+        requests = {digest: request for digest in job.digests if (request := self.llm.answers.queued(digest))}
         spent, seen = Usage(), set[str]()
-        for line in self._lines(batch):
+        for line in self.endpoint.results(batch) if batch is not None else ():
             digest = str(line.get("custom_id"))
             if digest not in job.digests:
                 total.unknown += 1
@@ -127,7 +116,7 @@ class Batches:
         total.answered += len(seen)
         total.usage += spent
         job.ended = batch.status if batch is not None else "gone"
-        job.detail = _errors(batch)
+        job.detail = words_of(batch)
         self._write(job)
         if self.llm.budget is not None:
             self.llm.budget.settle(Reservation(job.reserved_nano, job.scopes), spent)
@@ -143,24 +132,17 @@ class Batches:
         if not isinstance(response, dict) or response.get("status_code") != 200:
             return None, Usage()
         try:
-            answer = self.llm.adapter.read(json.dumps(response.get("body")).encode())
+            answer = read_answer(json.dumps(response.get("body")).encode(), self.llm.settings.llm.api)
         except UnansweredError as error:
-            return None, stored(self.llm.settings, request, error.told, job.batch_id).usage
+            return None, billed(self.llm.settings, request, error.told, batch=True)
         except (DynosaurError, RefusedError):  # without an answer's form it counts as left out
             return None, Usage()
-        kept = stored(self.llm.settings, request, answer, job.batch_id)
+        usage = billed(self.llm.settings, request, answer, batch=True)
+        kept = StoredAnswer.of(request, answer, usage, job.batch_id)
         self.llm.answers.put(request, kept)
-        self.llm.collected(digest, request.owner, kept.usage)
+        self.llm.collected(digest, request.owner, usage)
         self.llm.answers.unqueue(digest)
-        return kept, kept.usage
-
-    def _lines(self, batch: Any) -> Iterator[dict[str, Any]]:
-        """The lines of a batch's results; one that is no JSON object has no custom_id, like an answer to nobody."""
-        for file_id in (batch.output_file_id, batch.error_file_id) if batch is not None else ():
-            if file_id:
-                content = self._call(partial(self.llm.adapter.openai.files.content, file_id))
-                lines = content.read().splitlines() if content is not None else []
-                yield from (_object(line) for line in lines if line.strip())
+        return kept, usage
 
     def _create(self, job: Job) -> None:
         """Sends a job's batch, unless the endpoint has it already.
@@ -169,67 +151,38 @@ class Batches:
         there stays without an id; a later look begins with the list again, and sends again only after `resend_after`.
         """
         try:
-            batch = self._call(lambda: self._find(job))
-            if batch is None and (job.posted is None or datetime.now(UTC) - job.posted >= self.resend_after):
-                batch = self._made(job)
-        except DynosaurError as error:
-            if not error.kind.transient or error.message == _NO_BATCHES or isinstance(error.__cause__, RefusedError):
-                self._give_up(job, error)
+            self._keep_one(job)
+            if job.batch_id is None and (job.posted is None or datetime.now(UTC) - job.posted >= self.resend_after):
+                lines = [self._line(request) for digest in job.digests if (request := self.llm.answers.queued(digest))]
+                file_id = self.endpoint.upload(b"\n".join(lines))
+                job.posted = datetime.now(UTC)
+                self._write(job)
+                job.batch_id = self.endpoint.make(job, file_id)
+        except BatchRefusedError as error:
+            self._give_up(job, error)
             raise
-        job.batch_id = batch.id if batch is not None else None
         self._write(job)
 
-    def _made(self, job: Job) -> Any:
-        """A new batch, or None where it is not known whether there is one."""
-        client = self.llm.adapter.openai
-        lines = [self._line(request) for digest in job.digests if (request := self._request(digest))]
-        file = self._call(lambda: client.files.create(file=("requests.jsonl", b"\n".join(lines)), purpose="batch"))
-        if file is None:
-            raise DynosaurError(Code.MODEL_UNREACHABLE, _NO_BATCHES)
-        job.posted = datetime.now(UTC)
-        self._write(job)
-        try:
-            batch = self._call(lambda: self._post(job, file.id), tries=1)
-        except DynosaurError as error:
-            if not error.kind.transient or (error.kind.deferred and error.code is not Code.MODEL_UNREACHABLE):
-                raise
-            if isinstance(error.__cause__, RefusedError):
-                raise
-            return self._looked_for(job)
-        if batch is None:
-            raise DynosaurError(Code.MODEL_UNREACHABLE, _NO_BATCHES)
-        return batch
+    def _keep_one(self, job: Job) -> None:
+        """Takes the job's batch from the endpoint's list. Where there are several, since one was taken for lost and
+        appeared later, the furthest stays, and the others are cancelled."""
+        batches = self.endpoint.of_job(job)
+        batches.sort(key=lambda batch: (batch.status != "completed", batch.status not in RUNNING, batch.created_at))
+        if batches:
+            job.batch_id = batches[0].id
+        for batch in batches[1:]:
+            with suppress(BatchRefusedError):  # it has ended meanwhile
+                self.endpoint.cancel(batch)
 
-    def _post(self, job: Job, file_id: str) -> Any:
-        return self.llm.adapter.openai.batches.create(
-            input_file_id=file_id,
-            endpoint=_PATHS[self.llm.settings.llm.api],  # type: ignore[arg-type]
-            completion_window="24h",
-            metadata={"dynosaur": job.name},
-        )
+    def _was_sent_again(self, job: Job) -> bool:
+        """Whether the job may have two batches. One whose upload took long may not, but another look does no harm."""
+        return job.posted is not None and job.posted - job.created >= self.resend_after
 
-    def _looked_for(self, job: Job) -> Any:
-        for look in range(_LOOKS):
-            stopping.sleep(0.25 * 3**look)
-            if (batch := self._call(lambda: self._find(job))) is not None:
-                return batch
-        return None
-
-    def _find(self, job: Job) -> Any:
-        """The batch that carries the job's name, in the endpoint's list, the newest first."""
-        oldest = (job.created - _CLOCKS_APART).timestamp()
-        for batch in self.llm.adapter.openai.batches.list(limit=100):
-            if (batch.metadata or {}).get("dynosaur") == job.name:
-                return batch
-            if batch.created_at and batch.created_at < oldest:
-                return None
-        return None
-
-    def _give_up(self, job: Job, error: DynosaurError) -> None:
+    def _give_up(self, job: Job, error: BatchRefusedError) -> None:
         """Ends a job whose batch the endpoint refuses: its money is free again, its requests stay queued."""
         job.ended, job.detail = "refused", error.message
         self._write(job)
-        if isinstance(error.__cause__, RefusedError):
+        if error.code is Code.BATCH_FAILED:
             for digest in job.digests:
                 self.llm.answers.left_out(digest)
         if self.llm.budget is not None:
@@ -275,13 +228,8 @@ class Batches:
             yield part
 
     def _line(self, request: Request) -> bytes:
-        api = self.llm.settings.llm.api
-        line = {
-            "custom_id": request.digest,
-            "method": "POST",
-            "url": _PATHS[api],
-            "body": body(request, self.llm.capability, api),
-        }
+        asked = body(request, self.llm.capability, self.llm.settings.llm.api)
+        line = {"custom_id": request.digest, "method": "POST", "url": self.endpoint.path, "body": asked}
         return json.dumps(line, ensure_ascii=False).encode()
 
     def _try_out(self, request: Request) -> None:
@@ -289,55 +237,9 @@ class Batches:
         self.llm.ask(request, live=True)
         self.llm.answers.unqueue(request.digest)
 
-    def _queued(self) -> Iterator[Request]:
-        for name in self.store.names(QUEUE):
-            digest = name.rsplit("/", 1)[-1].removesuffix(".json")
-            if self.llm.answers.has(digest):
-                self.store.remove(name)
-            elif request := self._request(digest):
-                yield request
-
-    def _request(self, digest: str) -> Request | None:
-        kept = self.store.read_json(queue_name(digest))
-        if kept is None:
-            return None
-        asked = kept["request"]
-        modes, messages = tuple(Mode(mode) for mode in asked["modes"]), tuple(asked["messages"])
-        return Request(**{**asked, "modes": modes, "messages": messages})
-
     def _jobs(self, *, running: bool) -> list[Job]:
         jobs = [self.store.read_model(name, Job) for name in self.store.names(JOBS)]
         return [job for job in jobs if job and (job.ended is None) is running]
 
     def _write(self, job: Job) -> None:
         self.store.write_json(f"{JOBS}/{job.name}.json", job)
-
-    def _call(self, call: Callable[[], _T], tries: int = _TRIES) -> _T | None:
-        """Tries a few times; None where the endpoint answers 404. Raises DynosaurError."""
-        for attempt in range(tries):
-            try:
-                with within(_EXCHANGE_S, _EXCHANGE_BYTES):
-                    return call()
-            except openai.NotFoundError:
-                return None
-            except (openai.OpenAIError, httpx2.HTTPError) as error:
-                named = self.llm.adapter.named(error)
-                if isinstance(named, RefusedError):
-                    raise DynosaurError(Code.BATCH_FAILED, named.message) from named
-                if attempt == tries - 1 or not named.kind.transient:
-                    raise named from error
-                stopping.sleep(min(30.0, named.retry_after or 0.25 * 2**attempt))
-        return None
-
-
-def _object(line: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _errors(batch: Any) -> str:
-    data = batch.errors.data if batch is not None and batch.errors is not None else None
-    return storable("; ".join(str(error.message) for error in data or []), 500)

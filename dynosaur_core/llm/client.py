@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from dynosaur_core import stopping
 from dynosaur_core.digest import digest
@@ -19,7 +19,7 @@ from dynosaur_core.llm.answers import Answers, StoredAnswer
 from dynosaur_core.llm.circuit import Circuit
 from dynosaur_core.llm.failures import LostError, RefusedError, UnansweredError
 from dynosaur_core.llm.limits import Pace
-from dynosaur_core.llm.prices import cost_usd, plausible_usage, priced, prompt_tokens, require_price
+from dynosaur_core.llm.prices import billed, cost_usd, prompt_tokens, require_price
 from dynosaur_core.llm.request import Capability, Request, body, make_request
 from dynosaur_core.llm.responses import STOP, Answer
 from dynosaur_core.llm.thoughts import after_thoughts
@@ -169,18 +169,18 @@ class LlmClient:
         usage = Usage()
         try:
             answer, headers = self.adapter.send(body(request, terms, self.settings.llm.api))
-            kept = stored(self.settings, request, answer)
-            usage = kept.usage
+            usage = billed(self.settings, request, answer)
+            kept = StoredAnswer.of(request, answer, usage)
+            if request.modes:
+                self.answers.put(request, kept)
             self.circuit.responded()
             over = usage.prompt_tokens + usage.completion_tokens - tokens - _LIKELY_OUTPUT_TOKENS
             self.pace.answered(over, headers)
-            if request.modes:
-                self.answers.put(request, kept)
             if not self._capability.known:
                 self._learn(request, terms, answer)
             return kept
         except UnansweredError as error:
-            usage = stored(self.settings, request, error.told).usage
+            usage = billed(self.settings, request, error.told)
             raise
         except LostError:
             usage = Usage(cost_usd=reservation.nano / 1e9 if reservation else 0.0)
@@ -240,18 +240,3 @@ class LlmClient:
                 structured = "text"
         self._capability = replace(terms, structured=structured, known=True)
         self.answers.remember(self._endpoint, self._capability)
-
-
-def stored(settings: Settings, request: Request, answer: Answer, batch: str | None = None) -> StoredAnswer:
-    """An answer as it is kept, with its cost by the endpoint's count where that can be, else by our own."""
-    usage = plausible_usage(request, answer)
-    return StoredAnswer(
-        text=answer.text,
-        finish_reason=answer.finish_reason,
-        refusal=answer.refusal,
-        model=answer.model,
-        usage=priced(settings, usage, batch=batch is not None),
-        when=datetime.now(UTC),
-        batch=batch,
-        messages=request.messages,
-    )

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.llm.limits import MAX_PAUSE_S, seconds
-from dynosaur_core.text import storable
+from dynosaur_core.text import line, storable
 
 if TYPE_CHECKING:
     from dynosaur_core.llm.responses import Answer
@@ -60,7 +59,7 @@ _WORDS = (
 
 def failure(status: int, text: str, retry_after: float | None = None) -> DynosaurError | RefusedError:
     """The error for a response of `status` whose body says `text`, with its words for a spent quota looked for."""
-    text = storable(text, MAX_MESSAGE_CHARS)
+    text = line(text, MAX_MESSAGE_CHARS)
     if status in _REFUSED:
         return RefusedError(text)
     if status == 429 and _QUOTA.search(text):
@@ -91,13 +90,6 @@ def error_words(body: Any) -> str:
     """What an error body says of itself: message, parameter, code."""
     inner = body if isinstance(body, dict) else {}
     return " ".join(str(inner[name]) for name in ("message", "param", "code") if inner.get(name))
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the headers ask to wait, `MAX_PAUSE_S` at most; None where they ask nothing."""
-    ms = headers.get("retry-after-ms", "")[:20]
-    asked = float(ms) / 1000 if re.fullmatch(r"\d+(\.\d+)?", ms) else seconds(headers.get("retry-after", ""))
-    return None if asked is None else min(asked, MAX_PAUSE_S)
 
 
 def _is_status(fact: Any) -> bool:

@@ -6,7 +6,6 @@ headers, and halves what is in flight when the endpoint pushes back.
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections import Counter
@@ -15,12 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from dynosaur_core import stopping
+from dynosaur_core.exchange import LONGEST_WAIT_S, duration
 from dynosaur_core.settings import Llm
 
 HEADROOM = 1.02
 """Spacing of requests is this much wider than the limit, so that jitter does not press two into one."""
-MAX_PAUSE_S = 900.0
-"""No header makes everyone wait longer, whatever it says."""
 _LEAST = {"requests": 1.0, "tokens": 1_000.0}
 """Limits a minute below these are not believed: a single request would wait for hours."""
 _TOKEN_BURST_S = 5.0
@@ -97,7 +95,7 @@ class Pace:
     def pause(self, seconds: float) -> None:
         """No request begins for this long: what a Retry-After asks of every worker."""
         with self._lock:
-            self._resume_at = max(self._resume_at, time.monotonic() + min(seconds, MAX_PAUSE_S))
+            self._resume_at = max(self._resume_at, time.monotonic() + min(seconds, LONGEST_WAIT_S))
 
     def push_back(self, pause_s: float) -> None:
         """The endpoint has too much: half as many in flight (once for a volley of refusals), and a pause."""
@@ -105,7 +103,7 @@ class Pace:
             now = time.monotonic()
             if now >= self._resume_at:
                 self.allowed = max(1.0, self.allowed / 2)
-            self._resume_at = max(self._resume_at, now + min(pause_s, MAX_PAUSE_S))
+            self._resume_at = max(self._resume_at, now + min(pause_s, LONGEST_WAIT_S))
 
     def answered(self, tokens_over: int, headers: Mapping[str, str]) -> None:
         """After an answer: books tokens beyond the estimate, and learns from `x-ratelimit-*`."""
@@ -116,11 +114,11 @@ class Pace:
             for name, rate in self._learning.items():
                 limit = _number(headers, f"x-ratelimit-limit-{name}")
                 left = _number(headers, f"x-ratelimit-remaining-{name}")
-                reset_s = seconds(headers.get(f"x-ratelimit-reset-{name}", ""))
+                reset_s = duration(headers.get(f"x-ratelimit-reset-{name}", ""))
                 if limit and limit >= _LEAST[name] and name not in self._fixed and (reset_s is None or reset_s <= 60):
                     rate.per_minute = limit
                 if left == 0 and reset_s:  # until all is free again: one part of it is free much sooner
-                    part_s = min(reset_s / (limit or 1.0), MAX_PAUSE_S)
+                    part_s = min(reset_s / (limit or 1.0), LONGEST_WAIT_S)
                     self._resume_at = max(self._resume_at, now + part_s)
 
     def _leave(self, waiter: _Waiter) -> None:
@@ -151,16 +149,6 @@ class Pace:
             self._tokens.take(waiter.tokens, now)
             waiter.granted = True
             waiter.wake.set()
-
-
-def seconds(text: str) -> float | None:
-    """A duration as the headers write it: `20`, `1s`, `6m0s`, `120ms`; None where it is none."""
-    text = text[:40]
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        return float(text)
-    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", text)
-    units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-    return sum(float(number) * units[unit] for number, unit in parts) if parts else None
 
 
 def _number(headers: Mapping[str, str], name: str) -> float | None:

@@ -10,12 +10,11 @@ import json
 import re
 from typing import Any
 
-from dynosaur_core.text import storable
+from dynosaur_core.plain_json import is_deep
+from dynosaur_core.text import storable, storable_values
 
 MAX_CHARS = 60_000
 MAX_DEPTH = 16
-MAX_JSON_DEPTH = 64
-"""Of a text that is JSON as a whole; a deeper one is read like any other text."""
 MAX_STEPS = 200_000
 """Tokens read of one text, over all beginnings tried: hostile nesting ends early."""
 
@@ -46,9 +45,12 @@ def find_literals(text: str) -> list[Any]:
         value = json.loads(text)
         if isinstance(value, str):
             return find_literals(value)
-        return [_storable(value, 0)] if isinstance(value, dict | list) else []
-    except (ValueError, RecursionError, _NotOneError):
-        pass
+        if not isinstance(value, dict | list):
+            return []
+        if not is_deep(value):
+            return [storable_values(value)]
+    except (ValueError, RecursionError):
+        pass  # it is no JSON as a whole; what is too deep for it is read like any other text, too
     reader, found, at = Reader(text), [], 0
     while (start := next_opening(text, at)) is not None and not reader.spent:
         try:
@@ -75,19 +77,6 @@ def next_opening(text: str, at: int) -> int | None:
     """The position of the next brace or bracket, from `at` on."""
     found = _OPENING.search(text, at)
     return found.start() if found else None
-
-
-def _storable(value: Any, depth: int) -> Any:
-    """The value with its texts made storable, names of members too; nesting beyond all use is no value."""
-    if depth > MAX_JSON_DEPTH:
-        raise _NotOneError
-    if isinstance(value, str):
-        return storable(value)
-    if isinstance(value, list):
-        return [_storable(item, depth + 1) for item in value]
-    if isinstance(value, dict):
-        return {storable(key): _storable(member, depth + 1) for key, member in value.items()}
-    return value
 
 
 class Reader:

@@ -84,15 +84,17 @@ def priced(settings: Settings, usage: Usage, *, batch: bool = False) -> Usage:
     return usage.model_copy(update={"cost_usd": cost})
 
 
-def plausible_usage(request: Request, answer: Answer) -> Usage:
-    """The tokens of one answer: as they were told, where they can be so; counted here where they are not told or
+def billed(settings: Settings, request: Request, answer: Answer, *, batch: bool = False) -> Usage:
+    """What one answer cost: tokens as they were told, where they can be so; counted here where they are not told or
     implausibly few; cut to what a request can cost where they are absurdly many."""
-    whole, bare = prompt_tokens(request.messages, request.schema), prompt_tokens(request.messages)
+    bare = prompt_tokens(request.messages)
+    whole = bare + _schema_tokens(request.schema)
     prompt = _believed(answer.prompt_tokens, whole, bare, whole)
     own = count_tokens(answer.text)
     completion = _believed(answer.completion_tokens, own, own, max(own, request.max_output_tokens))
     cached = min(answer.cached_tokens, prompt)
-    return Usage(requests=1, prompt_tokens=prompt, cached_tokens=cached, completion_tokens=completion)
+    usage = Usage(requests=1, prompt_tokens=prompt, cached_tokens=cached, completion_tokens=completion)
+    return priced(settings, usage, batch=batch)
 
 
 def _believed(told: int | None, own: int, least: int, most: int) -> int:
@@ -134,9 +136,11 @@ def _cuts(text: str) -> Iterator[int]:
 def prompt_tokens(messages: Sequence[dict[str, str]], schema: dict[str, Any] | None = None) -> int:
     """Tokens that a prompt is billed for, its schema included where one is sent. An estimate within a few per cent."""
     tokens = sum(count_tokens(message["content"]) + _MESSAGE_TOKENS for message in messages)
-    if schema is not None:
-        tokens += int(count_tokens(json.dumps(schema, separators=(",", ":"))) * _SCHEMA_SHARE)
-    return tokens
+    return tokens if schema is None else tokens + _schema_tokens(schema)
+
+
+def _schema_tokens(schema: dict[str, Any]) -> int:
+    return int(count_tokens(json.dumps(schema, separators=(",", ":"))) * _SCHEMA_SHARE)
 
 
 @lru_cache(maxsize=1)

@@ -10,7 +10,7 @@ from typing import Any
 from dynosaur_core.errors import Code
 from dynosaur_core.llm.failures import LostError, RefusedError, UnansweredError, failure_in_body, says_failure
 from dynosaur_core.llm.literals import closing_literal, find_literals
-from dynosaur_core.text import storable
+from dynosaur_core.text import line, storable
 
 MAX_TEXT_CHARS = 1_000_000
 MAX_REFUSAL_CHARS = 2_000
@@ -77,7 +77,7 @@ def read_answer(data: bytes, api: str) -> Answer:
             raise _failed(said, payload, api)
         answer = _read_chat(payload) if api == "chat" else _read_responses(payload)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
-        start = storable(data[:200].decode(errors="replace"))
+        start = line(data[:1_000].decode(errors="replace"), 200)
         raise LostError(Code.MODEL_BAD_RESPONSE, f"not a response of the {api} API: {start!r}") from error
     if not is_answer(answer.text, answer.finish_reason, answer.refusal):
         broken = answer.finish_reason == BROKEN

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dynosaur_core import stopping
 from dynosaur_core.digest import digest_bytes
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Contribution, Release, ReleaseFile, Removal
@@ -72,7 +72,7 @@ def make_release(
         except DynosaurError as error:
             if error.code not in _AGAIN or attempt == TRIES - 1:
                 raise
-            time.sleep(max(error.retry_after or 0.0, pause_s * 2**attempt))
+            stopping.sleep(max(error.retry_after or 0.0, pause_s * 2**attempt))
     raise AssertionError("unreachable")
 
 

@@ -11,13 +11,13 @@ from functools import cache
 from types import FrameType
 from typing import NoReturn
 
-from dynosaur_core import stopping
 from dynosaur_core.scratch import remove_scratch
 
 GRACE_S = 5.0
 """Seconds in which requests under way may still bring their answers into the store."""
 INTERRUPTED, TERMINATED = 130, 143
 """Exit statuses, as a shell gives them for SIGINT and SIGTERM."""
+_STATUSES = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
 
 
 class TerminatedError(BaseException):
@@ -28,7 +28,6 @@ class TerminatedError(BaseException):
 def on_signals() -> None:
     """SIGTERM ends the command as Ctrl-C does; a growth that is still at work after `GRACE_S` is left where it is."""
     signal.signal(signal.SIGTERM, _terminated)
-    stopping.when_stopped(_leave_soon)
     # a handler of Python's waits until the main thread comes back from whatever it calls, and what it raises is seen
     # only when the growth's own clean-up is done: the seconds of grace are counted from the signal itself
     told, telling = socket.socketpair()
@@ -39,11 +38,11 @@ def on_signals() -> None:
 
 def _watch(told: socket.socket) -> None:
     """Starts the seconds of grace when a signal comes."""
-    ends: dict[int, BaseException] = {signal.SIGTERM: TerminatedError(), signal.SIGINT: KeyboardInterrupt()}
     while numbers := told.recv(16):
         for number in numbers:
-            if number in ends:
-                _leave_soon(ends[number])
+            if number in _STATUSES:
+                _say()
+                _start_timer(_STATUSES[number])
 
 
 def leave(end: BaseException) -> NoReturn:
@@ -56,13 +55,8 @@ def _terminated(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise TerminatedError
 
 
-def _leave_soon(end: BaseException) -> None:
-    """Whatever thread still reads or waits then: a kill loses nothing that is stored, and this is no more than one."""
-    _say()
-    _start_timer(INTERRUPTED if isinstance(end, KeyboardInterrupt) else TERMINATED)
-
-
 def _leave_now(status: int) -> None:
+    """Whatever thread still reads or waits: a kill loses nothing that is stored, and this is no more than one."""
     remove_scratch()
     os._exit(status)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, requires, version
+from typing import Any
 from uuid import uuid4
 
 from packaging.requirements import Requirement
@@ -83,25 +84,23 @@ def try_schedule() -> str:
     return f"{kept}; it schedules"
 
 
-def _scheduled_runs(http: object) -> int:
+def _scheduled_runs(http: Any) -> int:
     """How many runs the server makes of a schedule, by the code that its scheduler runs."""
 
-    def post(path: str, body: dict[str, object]) -> object:
-        answer = http.post(path, json=body)  # type: ignore[attr-defined]
+    def post(path: str, body: dict[str, Any]) -> Any:
+        answer = http.post(path, json=body)
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
-    flow: dict[str, str] = post("/flows/", {"name": f"dynosaur doctor {uuid4().hex[:8]}"})  # type: ignore[assignment]
+    flow = post("/flows/", {"name": f"dynosaur doctor {uuid4().hex[:8]}"})
     try:
         schedule = {"schedule": {"interval": 86_400}, "active": True}
         given = {"name": "trial", "flow_id": flow["id"], "schedules": [schedule]}
-        deployment: dict[str, str] = post("/deployments/", given)  # type: ignore[assignment]
+        deployment = post("/deployments/", given)
         post(f"/deployments/{deployment['id']}/schedule", {"min_runs": 1, "max_runs": 2})
-        made = post("/flow_runs/count", {"deployments": {"id": {"any_": [deployment["id"]]}}})
-        http.delete(f"/deployments/{deployment['id']}")  # type: ignore[attr-defined]
+        return int(post("/flow_runs/count", {"deployments": {"id": {"any_": [deployment["id"]]}}}))
     finally:
-        http.delete(f"/flows/{flow['id']}")  # type: ignore[attr-defined]
-    return int(str(made))
+        http.delete(f"/flows/{flow['id']}")  # its deployment and runs go with it
 
 
 def prefect_away(error: BaseException) -> DynosaurError | None:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dynosaur_core import secrets
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.llm.failures import RefusedError, UnansweredError, failure_in_body, retry_after
-from dynosaur_core.llm.limits import MAX_PAUSE_S
+from dynosaur_core.llm.failures import RefusedError, UnansweredError, failure_in_body
 from dynosaur_core.llm.responses import MAX_REFUSAL_CHARS, MAX_TEXT_CHARS, finish_of, is_answer, read_answer
 
 
@@ -203,19 +203,19 @@ def test_read_answer_makes_every_text_storable_and_bounded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("headers", "expected"),
+    "body",
     [
-        ({"retry-after": "20"}, 20.0),
-        ({"retry-after": "9" * 400}, MAX_PAUSE_S),
-        ({"retry-after-ms": "1500"}, 1.5),
-        ({"retry-after-ms": "9" * 400}, MAX_PAUSE_S),
-        ({"retry-after": "30000d"}, MAX_PAUSE_S),
-        ({"retry-after": "soon"}, None),
-        ({}, None),
+        json.dumps({"error": {"message": "bad key sk-secret-0123456", "code": 401}}).encode(),
+        b"x" * 190 + b"sk-secret-0123456",
     ],
 )
-def test_retry_after_is_bounded(headers: dict[str, str], expected: float | None) -> None:
-    assert retry_after(headers) == expected
+def test_read_answer_strikes_a_key_that_the_endpoint_repeats(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", " sk-secret-0123456\n")
+    secrets.remember()  # the environment is read anew
+    with pytest.raises(DynosaurError) as error:
+        read_answer(body, "chat")
+    assert error.value.code is (Code.MODEL_KEY_REFUSED if b"401" in body else Code.MODEL_BAD_RESPONSE)
+    assert "sk-s" not in error.value.message
 
 
 _json = st.recursive(

@@ -258,6 +258,27 @@ def test_submit_sends_again_only_long_after_the_request_was_lost(
     assert len(endpoint.batches.batches) == 1 and set(endpoint.seen.batched.values()) == {1}
 
 
+@pytest.mark.parametrize("done", ["", "batch-0", "batch-1"])
+def test_collect_cancels_the_batch_that_appears_after_it_was_sent_again(
+    done: str, endpoint: LlmServer, known: LlmClient, store: Store, batched: Settings
+) -> None:
+    endpoint.batches.lost, endpoint.batches.immediate = ["late"], False
+    grow(NAMES, batched, known, store)
+    batches = Batches(known, resend_after=timedelta(0))
+    batches.submit()
+    assert batches.collect().running == 1 and list(endpoint.batches.batches) == ["batch-1"]
+    endpoint.batches.appear()
+    if done:
+        endpoint.batches.finish(done)
+    else:
+        assert batches.collect().running == 1
+        endpoint.batches.finish(done := "batch-0")  # the first has waited longer
+    other = {"batch-0": "batch-1", "batch-1": "batch-0"}[done]
+    assert batches.collect().answered == 20
+    assert endpoint.batches.batches[other]["status"] == "cancelled"
+    assert set(endpoint.seen.batched.values()) == {1}
+
+
 def test_submit_to_an_endpoint_without_batches_says_so(
     endpoint: LlmServer, known: LlmClient, store: Store, batched: Settings, tmp_path: Path
 ) -> None:

@@ -8,8 +8,9 @@ from itertools import pairwise
 
 import pytest
 
+from dynosaur_core.exchange import duration
 from dynosaur_core.instruction.stage import propose
-from dynosaur_core.llm.limits import Rate, seconds
+from dynosaur_core.llm.limits import Rate
 from dynosaur_core.store import Store
 from tests.instruction.data import dataset, settings, subset, text
 from tests.llm.test_faults import grow
@@ -21,8 +22,8 @@ from tests.support.llm.fixtures import MakeClient
     ("text", "expected"),
     [("20", 20.0), ("0.5", 0.5), ("1s", 1.0), ("6m0s", 360.0), ("120ms", 0.12), ("1h2m", 3720.0), ("soon", None)],
 )
-def test_durations_of_headers(text: str, expected: float | None) -> None:
-    assert seconds(text) == expected
+def test_duration_reads_what_headers_write(text: str, expected: float | None) -> None:
+    assert duration(text) == expected
 
 
 def test_a_rate_is_kept_over_any_minute() -> None:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import httpx
 from huggingface_hub import get_token
 
+from dynosaur_core import stopping
 from dynosaur_core.catalog.hub.quota import Quotas, retry_after
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.exchange import bounded, within
@@ -151,7 +152,7 @@ class HubHttp:
         if error.code is not Code.RATE_LIMITED:
             if time.monotonic() + wait > request.deadline:
                 return False
-            time.sleep(wait)
+            stopping.sleep(wait)
         return True
 
     def pause(self, resource: str, seconds: float) -> None:

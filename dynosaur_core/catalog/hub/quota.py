@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dynosaur_core import exchange
+from dynosaur_core import exchange, stopping
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.exchange import LONGEST_WAIT_S, number_within
 
@@ -46,7 +46,7 @@ class Quotas:
             if time.monotonic() + wait > deadline:
                 message = f"the Hub's quota for {resource!r} is spent for another {wait:.0f} s"
                 raise DynosaurError(Code.RATE_LIMITED, message, retry_after=wait)
-            time.sleep(min(wait, 1.0))  # short naps: another thread may learn of an earlier reset
+            stopping.sleep(min(wait, 1.0))  # short naps: another thread may learn of an earlier reset
 
     def _try(self, resource: str) -> float:
         """Seconds to wait; 0 takes a request from the quota."""

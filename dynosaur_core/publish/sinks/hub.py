@@ -24,6 +24,7 @@ from huggingface_hub.errors import HfHubHTTPError, RemoteEntryNotFoundError, Rep
 from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
 
+from dynosaur_core import stopping
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.exchange import bounded, retry_after, within
 from dynosaur_core.models import Release
@@ -188,7 +189,7 @@ class HubSink:
                 found = self._error(error)
                 if found.code not in _AGAIN or attempt == TRIES - 1:
                     raise found from error
-                time.sleep(max(found.retry_after or 0.0, self._pause_s * 2**attempt))
+                stopping.sleep(max(found.retry_after or 0.0, self._pause_s * 2**attempt))
         raise AssertionError("unreachable")
 
     def _error(self, error: Exception) -> DynosaurError:

@@ -45,3 +45,4 @@ def test_try_schedule_has_the_server_schedule_a_run_and_leaves_nothing(prefect_s
     assert "it schedules" in try_schedule()
     with get_client(sync_client=True) as client:
         assert [flow.name for flow in client.read_flows() if flow.name.startswith("dynosaur doctor")] == []
+        assert client.read_deployments() == [] and client.read_flow_runs() == []

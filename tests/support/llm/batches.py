@@ -34,7 +34,9 @@ class Batches:
         self.wrong_ids = 0
         """So many result lines get a custom_id that nobody sent."""
         self.lost: list[str] = []
-        """What becomes of the next POSTs to /batches: the `request` is lost, or the `answer`; "" for neither."""
+        """What becomes of the next POSTs to /batches: the `request` is lost, or the `answer`, or the answer is and the
+        batch appears `late` (see `appear`); "" for none of these."""
+        self.hidden: dict[str, dict[str, Any]] = {}
         self.page = 100
         """The most batches of one page of the list."""
         self.known = True
@@ -56,7 +58,7 @@ class Batches:
             lines = self.files[asked["input_file_id"]].splitlines()
             if len(lines) > self.max_requests:
                 return 400, {"error": {"message": "too many requests in the batch", "code": "too_many"}}
-            name = f"batch-{len(self.batches)}"
+            name = f"batch-{len(self.batches) + len(self.hidden)}"
             self.batches[name] = {
                 "id": name, "object": "batch", "endpoint": asked["endpoint"], "completion_window": "24h",
                 "input_file_id": asked["input_file_id"], "status": "in_progress", "created_at": int(time.time()),
@@ -65,6 +67,12 @@ class Batches:
             if self.immediate:
                 self.finish(name)
             return 200, self.batches[name]
+        if found := re.search(r"/batches/([\w-]+)/cancel$", path):
+            batch = self.batches[found[1]]
+            if batch["status"] != "in_progress":
+                return 409, {"error": {"message": f"a batch that is {batch['status']} cannot be cancelled"}}
+            batch["status"] = "cancelled"
+            return 200, batch
         return 404, {"error": {"message": f"no such path {path}"}}
 
     def get(self, path: str) -> Answer:
@@ -86,6 +94,16 @@ class Batches:
         more = bool(page) and page[-1] != names[-1]
         ids = {"first_id": page[0], "last_id": page[-1]} if page else {}
         return {"object": "list", "data": [self.batches[name] for name in page], "has_more": more, **ids}
+
+    def hide(self) -> None:
+        """The newest batch is in no list for now, nor found by its id."""
+        name = list(self.batches)[-1]
+        self.hidden[name] = self.batches.pop(name)
+
+    def appear(self) -> None:
+        """What was hidden is known."""
+        self.batches = {**self.hidden, **self.batches}
+        self.hidden = {}
 
     def finish(self, name: str) -> None:
         """Answers a batch's requests, in reverse order, as `outcome` says."""

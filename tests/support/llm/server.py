@@ -211,6 +211,8 @@ class _Handler(BaseHTTPRequestHandler):
         batches = self.server.endpoint.batches
         lost = batches.lost.pop(0) if batches.lost and self.path.endswith("/batches") else ""
         answer = (0, b"") if lost == "request" else batches.post(self.path, raw, self.headers)
+        if lost == "late":
+            batches.hide()
         if lost:
             self._reset()
         else:
