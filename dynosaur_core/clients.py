@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dynosaur_core.contributions import contribution_name
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.identity import HUB, Pair, catalog_name, shared_id
 from dynosaur_core.ledger import Ledger
@@ -132,8 +133,6 @@ class Clients:
 
 def _pair(store: Store, ledger: Ledger, mine: str | None, theirs: str | None) -> Pair:
     """What tells whether a store and a ledger without a common id are each other's."""
-    from dynosaur_core.growth import contribution_name
-
     known = [name for (_, name), _ in zip(ledger.contributions(), range(_LOOKED_FOR), strict=False)]
     return Pair(
         store=store.url,

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from dynosaur_core.contributions import contribution_name
 from dynosaur_core.digest import canonical_json, digest
 from dynosaur_core.errors import ERRORS, REASONS, Code, DynosaurError, Reason
 from dynosaur_core.filter.stage import FILTER_VERSION
@@ -21,9 +22,7 @@ from dynosaur_core.models import (
     DatasetRef,
     FilterResult,
     Rejection,
-    Removal,
     Subset,
-    Withdrawal,
 )
 from dynosaur_core.policy.judge import rules_for
 from dynosaur_core.publish.stage import PUBLISH_VERSION
@@ -32,6 +31,7 @@ from dynosaur_core.secrets import strike
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
 from dynosaur_core.text import storable
+from dynosaur_core.withdrawals import removal_of, withdrawal_of
 
 _WITHDRAWING = {Code.NOT_FOUND: Reason.IS_GONE, Code.GATED: Reason.IS_GATED}
 """Errors that say that a dataset may no longer be used: what was released of it leaves."""
@@ -51,11 +51,6 @@ def pipeline_digest(settings: Settings) -> str:
     versions = (METADATA_VERSION, INSTRUCTION_VERSION, FILTER_VERSION, PUBLISH_VERSION)
     sections = (settings.sampling, settings.policy, settings.designing, settings.filtering, settings.publishing)
     return digest(versions, *sections)
-
-
-def contribution_name(name: str) -> str:
-    """Where a contribution is in the store; `name` is its digest."""
-    return f"contributions/{name[:2]}/{name}.json"
 
 
 def trace_name(repo_id: str) -> str:
@@ -174,12 +169,10 @@ class Growth:
         self.report.failures.append(Failure(ref.repo_id, error.code, stage, error.message, entry.attempts, kind.advice))
 
     def _withdraw(self, known: Entry, entry: Entry, reason: Reason, detail: str) -> None:
-        revision = known.contribution_revision or known.revision
-        removal = Removal(repo_id=known.repo_id, revision=revision, reason=reason, detail=detail, when=self.clock())
+        removal = removal_of(known, reason, detail, self.clock())
         self.ledger.withdraw([entry], [removal])
-        withdrawal = Withdrawal(repo_id=known.repo_id, revision=revision, reason=reason, detail=detail)
         plan = self.report.plan
-        self.report.plan = plan.model_copy(update={"withdrawn": (*plan.withdrawn, withdrawal)})
+        self.report.plan = plan.model_copy(update={"withdrawn": (*plan.withdrawn, withdrawal_of(removal))})
 
     def _before(self, ref: DatasetRef) -> Entry | None:
         """What the ledger knew of the dataset before this attempt."""

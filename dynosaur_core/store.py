@@ -29,6 +29,7 @@ from dynosaur_core.errors import Code, DynosaurError
 
 IDENTITY = "store.json"
 M = TypeVar("M", bound=BaseModel)
+_REMEDY = "remove it, and run `dynosaur grow`"
 STORAGE_ERRORS = (OSError, BotoCoreError)
 """What fsspec's file systems raise where storage fails; those of S3 let some of botocore's own through."""
 
@@ -121,17 +122,17 @@ class Store:
         except (ValueError, RecursionError) as error:
             raise self.damaged(name) from error
 
-    def read_model(self, name: str, model: type[M]) -> M | None:
+    def read_model(self, name: str, model: type[M], remedy: str = _REMEDY) -> M | None:
         """The file's value as a `model`, or None where there is no file; raises StoreFailed where it is another one."""
         data = self.read_bytes(name)
         try:
             return None if data is None else model.model_validate_json(data)
         except ValidationError as error:
-            raise self.damaged(name) from error
+            raise self.damaged(name, remedy) from error
 
-    def damaged(self, name: str) -> DynosaurError:
+    def damaged(self, name: str, remedy: str = _REMEDY) -> DynosaurError:
         """What is raised for a file that is not what was written: another program or a failing disk was at it."""
-        return DynosaurError(Code.STORE_FAILED, f"{name} of {self.url} is damaged: remove it, and run `dynosaur grow`")
+        return DynosaurError(Code.STORE_FAILED, f"{name} of {self.url} is damaged: {remedy}")
 
     def write_json(self, name: str, value: Any) -> None:
         self.write_bytes(name, canonical_json(value).encode())
@@ -144,10 +145,14 @@ class Store:
         pq.write_table(table, sink, compression="lz4", use_dictionary=False, write_statistics=False, store_schema=True)
         data = sink.getvalue().to_pybytes()
         name = digest_bytes(data)
-        path = table_name(kind, name)
-        if self.read_bytes(path) != data:  # what is damaged is mended so
-            self.write_bytes(path, data)
+        self.write_named(kind, name, data)
         return name, len(data)
+
+    def write_named(self, kind: str, name: str, data: bytes) -> None:
+        """Writes a parquet file under its digest, unless it is there; one that is damaged is mended so."""
+        path = table_name(kind, name)
+        if self.read_bytes(path) != data:
+            self.write_bytes(path, data)
 
     def read_table(self, kind: str, name: str, columns: list[str] | None = None) -> pa.Table:
         """The table written under this digest; raises StoreFailed where it is missing or damaged."""

@@ -36,6 +36,16 @@ def reasons(removals: Iterable[Removal]) -> str:
     return ", ".join(f"{reason} {count:,}" for reason, count in counts.most_common())
 
 
+def removal_of(known: Entry, reason: Reason, detail: str, when: datetime) -> Removal:
+    """The removal of what is released of a dataset, `known` as the ledger has it."""
+    revision = known.contribution_revision or known.revision
+    return Removal(repo_id=known.repo_id, revision=revision, reason=reason, detail=detail, when=when)
+
+
+def withdrawal_of(removal: Removal) -> Withdrawal:
+    return Withdrawal(**removal.model_dump(exclude={"when"}))
+
+
 class Leaving:
     """What a survey is to withdraw: gathered first, so that how much it is can be judged, then carried out as one."""
 
@@ -45,13 +55,11 @@ class Leaving:
 
     def add(self, known: Entry, reason: Reason, detail: str, entry: Entry) -> None:
         """`known` as the ledger has it, `entry` as it becomes."""
-        revision = known.contribution_revision or known.revision
-        removal = Removal(repo_id=known.repo_id, revision=revision, reason=reason, detail=detail, when=self.now)
-        self._found[known.repo_id] = (entry, removal)
+        self._found[known.repo_id] = (entry, removal_of(known, reason, detail, self.now))
 
     @property
     def withdrawals(self) -> tuple[Withdrawal, ...]:
-        return tuple(Withdrawal(**removal.model_dump(exclude={"when"})) for _, removal in self._found.values())
+        return tuple(withdrawal_of(removal) for _, removal in self._found.values())
 
     def carry_out(self, *, write: bool, confirmed: bool) -> str | None:
         """Withdraws all of it, or nothing; returns why where it is too much for one time and nobody has `confirmed` it.

@@ -74,8 +74,8 @@ class Branches:
         self.stopped: DynosaurError | None = None
         self.at_work: dict[str, DatasetRef] = {}
         self.turns: deque[_Branch] = deque()
-        """Branches that have not claimed their content yet, in the order of the plan: of copies the first is grown,
-        whichever was read first."""
+        """Branches that have not claimed their content yet, in the order of the plan: of copies the first one of the
+        plan is grown, whichever was read first."""
 
     def run(self, refs: Sequence[DatasetRef]) -> None:
         """Returns when every branch has ended and is written down, or waits for a batch (`Growth.pending`)."""
@@ -89,19 +89,27 @@ class Branches:
                 raise
 
     def _run(self, waiting: deque[DatasetRef], most: int) -> None:
+        """A branch that is read and waits for its turn takes none of the `most` places: of a dataset that is slow to
+        read the others wait for the model at most."""
         while waiting or self.at_work:
-            read = sum(branch.metadata is not None for branch in self.turns)  # they wait, and others work meanwhile
-            while waiting and len(self.at_work) < most + min(read, most):
-                branch = _Branch(waiting.popleft())
+            while self._busy() < most and (begun := self._next(waiting)):
+                branch, step = begun
                 self.at_work[branch.ref.repo_id] = branch.ref
-                self._step(branch, partial(self._begin, branch))
+                self._step(branch, partial(step, branch))
             if self.at_work:
                 branch, future = self.ended.get()
                 self._step(branch, partial(self._advance, branch, future))
-            while self.turns and (self.turns[0].metadata or self.turns[0].ref.repo_id not in self.at_work):
-                branch = self.turns.popleft()
-                if branch.ref.repo_id in self.at_work:
-                    self._step(branch, partial(self._claim, branch))
+
+    def _busy(self) -> int:
+        return len(self.at_work) - sum(branch.metadata is not None for branch in self.turns)
+
+    def _next(self, waiting: deque[DatasetRef]) -> tuple[_Branch, Callable[[_Branch], bool]] | None:
+        """What a free place is for: the branch whose turn it is, or a new one."""
+        while self.turns and self.turns[0].ended:
+            self.turns.popleft()
+        if self.turns and self.turns[0].metadata:
+            return self.turns.popleft(), self._claim
+        return (_Branch(waiting.popleft()), self._begin) if waiting else None
 
     def _step(self, branch: _Branch, step: Callable[[], bool]) -> None:
         """One step of a branch's bookkeeping, which returns whether the branch goes on. Whatever the step raises ends

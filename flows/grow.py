@@ -113,10 +113,11 @@ def make_plan(
         pipeline_digest(settings),
         growth_id,
         now,
+        limit=limit,
         write=write,
         withdraw_many=withdraw_many,
     )
-    return survey.plan(limit)
+    return survey.plan()
 
 
 @stopping.by_signal()

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from prefect import flow, get_run_logger
 from prefect.states import Completed, State
-from pydantic import ValidationError
 
 from dynosaur_core.clients import Clients, open_clients
+from dynosaur_core.contributions import Contributions, contribution_name
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.growth import contribution_name
-from dynosaur_core.models import Contribution, Removal
-from dynosaur_core.publish.plan import Entry
+from dynosaur_core.models import Removal
 from dynosaur_core.publish.release import make_release
 from dynosaur_core.publish.sinks import Sink, open_sink
 from dynosaur_core.publish.standing import Maker, standing
@@ -110,7 +108,7 @@ def release_to_sinks(
         try:
             sink = sink_of(clients, url)
             outcome = make_release(
-                Entries(clients),
+                Contributions(clients.ledger, clients.store),
                 sink,
                 clients.store,
                 clients.settings.releasing,
@@ -129,37 +127,3 @@ def release_to_sinks(
         done[url] = {"version": outcome.version, "records": outcome.records, "changed": outcome.changed}
         log.info("release %s: version %d, %d records", url, outcome.version, outcome.records)
     return done, errors
-
-
-class Entries:
-    """What belongs into the release under the names that the ledger has, read anew each time it is gone through."""
-
-    def __init__(self, clients: Clients) -> None:
-        self.clients = clients
-
-    def __iter__(self) -> Iterator[Entry]:
-        for repo_id, name in self.clients.ledger.contributions():
-            yield Entry(read_contribution(self.clients, repo_id, name), name)
-
-
-class Contributions:
-    """The same, without their names."""
-
-    def __init__(self, clients: Clients) -> None:
-        self.entries = Entries(clients)
-
-    def __iter__(self) -> Iterator[Contribution]:
-        return (entry.contribution for entry in self.entries)
-
-
-def read_contribution(clients: Clients, repo_id: str, name: str) -> Contribution:
-    """The contribution that the ledger names; raises StoreFailed where the store has lost or damaged it."""
-    data = clients.store.read_bytes(contribution_name(name))
-    remedy = f"run `dynosaur backfill {repo_id}`"
-    if data is None:
-        raise DynosaurError(Code.STORE_FAILED, f"the contribution of {repo_id} is missing from the store; {remedy}")
-    try:
-        return Contribution.model_validate_json(data)
-    except ValidationError as error:
-        message = f"the contribution of {repo_id}, {contribution_name(name)} of the store, is damaged; {remedy}"
-        raise DynosaurError(Code.STORE_FAILED, message) from error

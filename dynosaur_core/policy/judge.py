@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 import fsspec
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError, Reason
@@ -105,11 +106,30 @@ def rules_for(repo_id: str, pipeline: str, policy: Policy) -> str:
     return digest(pipeline, override) if override else pipeline
 
 
+class _Override(BaseModel):
+    """What may stand in the table of one dataset, or of a source that is no dataset."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    license: str | None = None
+    languages: list[str] | None = None
+    refuse: str | bool | None = None
+
+
+_OVERRIDES = TypeAdapter(dict[str, _Override])
+
+
 @lru_cache(maxsize=8)
 def _read_overrides(url: str) -> dict[str, dict[str, Any]]:
     try:
         with fsspec.open(url, "rb") as file:
-            return tomllib.load(file)
+            found = tomllib.load(file)
+        _OVERRIDES.validate_python(found)
+        return found
+    except ValidationError as error:
+        what = error.errors()[0]
+        where = ".".join(map(str, what["loc"]))
+        raise DynosaurError(Code.BAD_SETTING, f"policy.overrides {url!r}: {where}: {what['msg']}") from error
     except (OSError, tomllib.TOMLDecodeError, ValueError) as error:
         raise DynosaurError(Code.BAD_SETTING, f"policy.overrides {url!r} cannot be read: {error}") from error
 

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 
 from dynosaur_core.digest import digest_bytes
 from dynosaur_core.models import InstructionRecord, ShardHandle
-from dynosaur_core.store import Store, table_name
+from dynosaur_core.store import Store
 
 RECORDS = "records"
 """The store's kind of file."""
@@ -34,7 +34,5 @@ def write_shard(store: Store, table: pa.Table) -> ShardHandle:
     )
     data = sink.getvalue().to_pybytes()
     handle = ShardHandle(digest=digest_bytes(data), records=table.num_rows, size_bytes=len(data))
-    path = table_name(RECORDS, handle.digest)
-    if store.read_bytes(path) != data:  # what is damaged is mended so
-        store.write_bytes(path, data)
+    store.write_named(RECORDS, handle.digest, data)
     return handle

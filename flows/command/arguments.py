@@ -33,6 +33,14 @@ Adopt = Annotated[
 WithdrawMany = Annotated[
     bool, typer.Option("--withdraw-many", help="more datasets are to be withdrawn than may by mistake")
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="show the plan and what it would cost; nothing is spent")]
+MaxCost = Annotated[
+    float | None, typer.Option("--max-cost", min=0, metavar="USD", help="cap on the model's cost in this growth")
+]
+Model = Annotated[str | None, typer.Option(metavar="NAME", help="the model that designs tasks")]
+Batch = Annotated[
+    bool | None, typer.Option("--batch/--no-batch", help="ask by the Batch API: half the price, within 24 hours")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout, and nothing else there")]
 
 

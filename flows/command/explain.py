@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dynosaur_core.clients import Clients
+from dynosaur_core.contributions import read_contribution
 from dynosaur_core.errors import REASONS, Code, DynosaurError, Reason
 from dynosaur_core.growth import trace_name
 from dynosaur_core.instruction.stage import plan
@@ -23,7 +24,6 @@ from dynosaur_core.models import (
     TaskDesign,
 )
 from flows.command.views import advice
-from flows.release import read_contribution
 
 
 def explain(clients: Clients, name: str) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def explain(clients: Clients, name: str) -> dict[str, Any]:
     if entry is None:
         raise DynosaurError(Code.NOT_FOUND, f"no growth into {clients.settings.store} has met {repo_id}")
     found = _outcome(entry)
-    contribution = read_contribution(clients, repo_id, entry.contribution) if entry.contribution else None
+    contribution = read_contribution(clients.store, repo_id, entry.contribution) if entry.contribution else None
     if contribution:
         found["released_tasks"] = [
             {"config": c.task.config, "instruction": c.task.instruction, "records": c.recorded}

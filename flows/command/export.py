@@ -6,18 +6,19 @@ from collections.abc import Iterator
 
 from dynosaur_core.catalog.jsonl import write_exports
 from dynosaur_core.clients import Clients
+from dynosaur_core.contributions import Contributions
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.export import FORMATS, config_lines, write_records
 from dynosaur_core.growth import refusal_of, trace_name
 from dynosaur_core.metadata.stage import read_metadata
 from dynosaur_core.models import DatasetMetadata
-from flows.release import Contributions
 
 
 def export(clients: Clients, form: str, to: str) -> int:
     """Writes the grown dataset in one of `FORMATS`, or the two files of 2023 with `reference`; gives the lines."""
     if form in FORMATS:
-        return write_records(Contributions(clients), clients.store, form, to)
+        entries = Contributions(clients.ledger, clients.store)
+        return write_records((entry.contribution for entry in entries), clients.store, form, to)
     if form != "reference":
         raise DynosaurError(Code.BAD_SETTING, f"unknown format {form!r}: {', '.join([*FORMATS, 'reference'])}")
     base = to.rstrip("/")

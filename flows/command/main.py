@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,14 +16,17 @@ from flows.command import ending, look
 from flows.command.arguments import (
     Adopt,
     AsJson,
+    Batch,
     Catalog,
     CatalogName,
+    DryRun,
+    MaxCost,
+    Model,
     ReleaseUrls,
     StoreUrl,
     WithdrawMany,
-    print_json,
 )
-from flows.command.screen import Screen
+from flows.command.running import run_growth, run_release, show_forecast
 from flows.options import Options
 
 app = typer.Typer(
@@ -43,15 +45,6 @@ _WRONG_COMMAND = {
     Code.PRICE_UNKNOWN,
     Code.MODEL_KEY_REFUSED,
 }
-
-DryRun = Annotated[bool, typer.Option("--dry-run", help="show the plan and what it would cost; nothing is spent")]
-MaxCost = Annotated[
-    float | None, typer.Option("--max-cost", min=0, metavar="USD", help="cap on the model's cost in this growth")
-]
-Model = Annotated[str | None, typer.Option(metavar="NAME", help="the model that designs tasks")]
-Batch = Annotated[
-    bool | None, typer.Option("--batch/--no-batch", help="ask by the Batch API: half the price, within 24 hours")
-]
 
 
 @app.command()
@@ -81,11 +74,11 @@ def grow(
     if dry_run:
         from flows.dry_run import forecast
 
-        _show_forecast(forecast(options, limit=limit), as_json)
+        show_forecast(forecast(options, limit=limit), as_json)
         return
     from flows.grow import grow as grow_flow
 
-    _run_growth(lambda: grow_flow(**options.model_dump(), limit=limit, return_state=True), options, as_json)
+    run_growth(lambda: grow_flow(**options.model_dump(), limit=limit, return_state=True), options, as_json)
 
 
 @app.command()
@@ -134,10 +127,10 @@ def backfill(
         force=force,
     )
     if dry_run:
-        _show_forecast(chosen_forecast(choice, options), as_json)
+        show_forecast(chosen_forecast(choice, options), as_json)
         return
     check_choice(open_clients(options.settings()), choice)
-    _run_growth(lambda: backfill_flow(choice=choice, **_growth_options(options), return_state=True), options, as_json)
+    run_growth(lambda: backfill_flow(choice=choice, **_of_backfill(options), return_state=True), options, as_json)
 
 
 @app.command()
@@ -150,35 +143,7 @@ def release(
     as_json: AsJson = False,
 ) -> None:
     """Bring the releases up to what the store holds, and mend them."""
-    options = Options.of(locals())
-    from dynosaur_core.clients import open_clients
-    from flows.progress import listening
-    from flows.release import release as release_flow
-    from flows.release import sink_of
-
-    clients = open_clients(options.settings())
-    if not clients.settings.release:
-        raise DynosaurError(Code.BAD_SETTING, "no release is set: give --release or DYNOSAUR_RELEASE")
-    # a store that is not there, or an address that is none, ends here, before a flow run exists
-    clients.join()
-    _ = [sink_of(clients, url) for url in clients.settings.release]
-    screen = Screen()
-    with listening(screen.listen):
-        state = release_flow(
-            store=store,
-            release=release or None,
-            verify=verify,
-            adopt=adopt,
-            withdraw_many=withdraw_many,
-            return_state=True,
-        )
-    if screen.released is None:
-        raise _end_of(state)
-    if as_json:
-        print_json(screen.released)
-    else:
-        screen.show_released(options.settings())
-    raise typer.Exit(1 if screen.released["release_errors"] else 0)
+    run_release(Options.of(locals()), verify, as_json)
 
 
 @app.command()
@@ -194,46 +159,8 @@ def demo(
     raise typer.Exit(run_demo(folder, as_json))
 
 
-def _run_growth(call: Callable[[], Any], options: Options, as_json: bool) -> None:
-    """Runs a flow with the screen listening; ends with the exit status of section 10 of the design."""
-    from dynosaur_core.clients import open_clients
-    from flows.progress import listening
-    from flows.release import sink_of
-
-    settings = options.settings()
-    clients = open_clients(settings)
-    # wrong settings end here, before a flow run exists
-    _ = clients.catalog, [sink_of(clients, url) for url in settings.release]
-    clients.join(create=True, adopt=options.adopt)
-    clients.name_catalog()
-    screen = Screen()
-    with screen, listening(screen.listen):
-        state = call()
-    report = screen.report
-    if report is None:
-        raise _end_of(state)
-    if as_json:
-        print_json(report.as_json())
-    else:
-        screen.show_report(settings)
-    raise typer.Exit(1 if state.is_failed() else 0)
-
-
-def _end_of(state: Any) -> BaseException:
-    """Why a flow run ended before it had anything to tell."""
-    error = state.result(raise_on_failure=False)
-    return error if isinstance(error, BaseException) else RuntimeError(state.message)
-
-
-def _growth_options(options: Options) -> dict[str, Any]:
+def _of_backfill(options: Options) -> dict[str, Any]:
     return options.model_dump(exclude={"recipe", "since", "search", "author", "tags", "adopt", "withdraw_many"})
-
-
-def _show_forecast(forecast: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        print_json(forecast)
-    else:
-        Screen().show_forecast(forecast)
 
 
 def _checked(model: Any, **values: Any) -> Any:
@@ -273,7 +200,7 @@ def main() -> None:
         _leave(error, error.kind.advice)
     except (KeyboardInterrupt, ending.TerminatedError) as end:
         ending.leave(end)
-    except Exception as error:
+    except Exception as error:  # a Prefect that is away raises whatever its clients and databases raise
         if "prefect" not in sys.modules:
             raise
         from flows.command.prefect_parts import PREFECT_ADVICE, prefect_away

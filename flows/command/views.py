@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from dynosaur_core.clients import Clients
+from dynosaur_core.contributions import Contributions
 from dynosaur_core.errors import ERRORS, Code
 from dynosaur_core.ledger import Entry, Outcome
 from flows.command.screen import Screen, plain_table
@@ -90,13 +91,11 @@ def _due(row: dict[str, Any]) -> str:
 
 def stats(clients: Clients) -> dict[str, Any]:
     """Counts of what would be released: records and tasks by licence, mode and dataset."""
-    from flows.release import Contributions  # brings Prefect, which the other commands here can do without
-
     licenses: Counter[str] = Counter()
     modes: Counter[str] = Counter()
     datasets: Counter[str] = Counter()
     tasks = 0
-    for contribution in Contributions(clients):
+    for contribution in (entry.contribution for entry in Contributions(clients.ledger, clients.store)):
         licenses[contribution.license] += contribution.shard.records
         datasets[contribution.repo_id] += contribution.shard.records
         for count in contribution.tasks:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +23,7 @@ from tests.flows.conftest import Grown
 from tests.flows.hub_case import add_reviews, asked, released
 from tests.flows.test_grow import RunGrowth, records_of
 from tests.support.datasets import REVIEW_FEATURES, questions, reviews, write_dataset
-from tests.support.hub import LoopbackHub
+from tests.support.hub import Fault, LoopbackHub
 from tests.support.llm import LlmServer
 
 ONE, TWO = "one/reviews", "two/reviews"
@@ -174,3 +176,32 @@ def test_a_copy_on_the_hub_costs_no_request_more_and_is_due_when_the_listing_doe
     third = night()
     assert withdrawn(third) == [(owner, "gone")]
     assert other in released(hub).sources and owner not in released(hub).sources
+
+
+def test_a_dataset_that_is_slow_to_read_keeps_no_other_from_being_read(
+    night: Callable[..., Grown], endpoint: LlmServer, hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first of the plan hangs until all others have been read, which are more than there are places."""
+    monkeypatch.setenv("DYNOSAUR_CONCURRENCY", "2")
+    for n in range(7):
+        add_reviews(hub, f"shop/r{n}", start=n * 100)
+    hub.faults.add(Fault("hang", {"resolve"}, match="shop/r6"))
+    read: list[bool] = []
+
+    def others_are_read() -> bool:
+        counts = asked(hub)
+        return all(counts.get(f"shop/r{n}", Counter())["resolve train.jsonl"] for n in range(6))
+
+    def wait() -> None:
+        deadline = time.monotonic() + 120
+        while not others_are_read() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        read.append(others_are_read())
+        hub.faults.clear()
+        hub.closing.set()
+
+    watching = threading.Thread(target=wait)
+    watching.start()
+    grown = night()
+    watching.join()
+    assert grown.report.grown == 7 and read == [True]

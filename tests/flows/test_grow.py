@@ -12,7 +12,8 @@ from datasets import load_dataset
 from prefect.client.orchestration import get_client
 
 from dynosaur_core.clients import Clients
-from dynosaur_core.growth import contribution_name, trace_name
+from dynosaur_core.contributions import contribution_name
+from dynosaur_core.growth import trace_name
 from dynosaur_core.ledger import Ledger
 from dynosaur_core.models import Release
 from dynosaur_core.settings import Settings

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import random
 import threading
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from prefect.settings import PREFECT_API_URL
 
+from tests.flows.conftest import Grown
 from tests.support.hub import LoopbackHub
-from tests.support.killing import Growths, shops
+from tests.support.killing import Growths, shops, wait_until
 from tests.support.llm import LlmServer
 
 COUNT = 6
@@ -21,13 +21,13 @@ COUNT = 6
 @pytest.fixture
 def growths(prefect_server: None, hub: LoopbackHub, endpoint: LlmServer, tmp_path: Path) -> Growths:
     shops(hub, COUNT)
-    environment = {"PREFECT_API_URL": PREFECT_API_URL.value() or "", "HF_HOME": str(tmp_path / "home")}
-    return Growths(hub, endpoint, tmp_path / "store", environment)
+    return Growths(hub, endpoint, tmp_path / "store", {"HF_HOME": str(tmp_path / "home")})
 
 
-def test_killed_at_any_moment_it_ends_with_the_same_release(growths: Growths, tmp_path: Path) -> None:
-    growths.store = tmp_path / "undisturbed"
-    growths.finish()
+def test_killed_at_any_moment_it_ends_with_the_same_release(
+    growths: Growths, night: Callable[..., Grown], tmp_path: Path
+) -> None:
+    assert night(store=str(tmp_path / "undisturbed")).report.grown == COUNT
     expected, requests = growths.release().content, growths.events()
     growths.hub.delete("me/grown")
     growths.store = tmp_path / "killed"
@@ -45,9 +45,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_release(growths: Growths, tm
 def test_two_growths_at_once_never_mix(growths: Growths) -> None:
     gate = growths.endpoint.behaviour.gate = threading.Event()
     first = growths.start()
-    deadline = time.monotonic() + 120
-    while not growths.endpoint.seen.in_flight and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: growths.endpoint.seen.in_flight)
     second = growths.start()
     _, said = second.communicate(timeout=120)
     gate.set()
@@ -62,9 +60,7 @@ def test_two_growths_at_once_never_mix(growths: Growths) -> None:
 def test_a_killed_holder_is_followed_at_once(growths: Growths) -> None:
     growths.endpoint.behaviour.latency_s = 30.0
     first = growths.start()
-    deadline = time.monotonic() + 120
-    while not growths.endpoint.seen.in_flight and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: growths.endpoint.seen.in_flight)
     first.kill()  # not waited for: a zombie holds no lease
     growths.endpoint.behaviour.latency_s = 0.0
     growths.finish()

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from prefect.settings import PREFECT_API_URL
 
 from dynosaur_core.ledger import Entry, Ledger
 from dynosaur_core.models import Release
+from tests.flows.conftest import Grown
 from tests.support.datasets import REVIEW_FEATURES, reviews, write_dataset
+from tests.support.killing import start_growth, wait_until
 from tests.support.llm import LlmServer
 
 
@@ -29,27 +28,6 @@ def _many(root: Path, count: int) -> None:
         )
 
 
-def _start(catalog: Path, work: Path) -> subprocess.Popen[str]:
-    command = [
-        sys.executable,
-        "-m",
-        "flows.command",
-        "grow",
-        "--catalog",
-        str(catalog),
-        "--store",
-        str(work / "store"),
-    ]
-    environment = {**os.environ, "PREFECT_API_URL": PREFECT_API_URL.value() or ""}
-    return subprocess.Popen(
-        [*command, "--release", str(work / "release"), "--json"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
-
-
 def _records(release: Path) -> list[bytes]:
     manifest = Release.model_validate_json((release / "manifest.json").read_text())
     return [repr(row).encode() for file in manifest.files for row in pq.read_table(release / file.path).to_pylist()]
@@ -59,25 +37,24 @@ def _entries(work: Path) -> list[Entry]:
     return list(Ledger(f"sqlite:///{work}/store/ledger.db").entries())
 
 
-def test_kill_9_in_the_middle(prefect_server: None, endpoint: LlmServer, tmp_path: Path) -> None:
-    catalog = tmp_path / "catalog"
+def _start(catalog: Path, work: Path) -> subprocess.Popen[str]:
+    return start_growth(catalog, work / "store", work / "release")
+
+
+def test_kill_9_in_the_middle(run_growth: Callable[..., Grown], endpoint: LlmServer, tmp_path: Path) -> None:
+    catalog, undisturbed = tmp_path / "six", tmp_path / "a"
     _many(catalog, 6)
-    undisturbed = _start(catalog, tmp_path / "a")
-    output, errors = undisturbed.communicate(timeout=200)
-    assert undisturbed.returncode == 0, errors
+    run_growth(catalog=str(catalog), store=str(undisturbed / "store"), release=[str(undisturbed / "release")])
     asked = set(endpoint.seen.answered)
 
     endpoint.seen.answered.clear()
     endpoint.behaviour.latency_s = 0.4
     killed = _start(catalog, tmp_path / "b")
-    deadline = time.monotonic() + 120
-    while sum(endpoint.seen.answered.values()) < 4 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(lambda: sum(endpoint.seen.answered.values()) >= 4)
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     assert not (tmp_path / "b" / "release" / "manifest.json").exists()
-    while endpoint.seen.in_flight:
-        time.sleep(0.05)
+    wait_until(lambda: not endpoint.seen.in_flight)
     interrupted = [entry for entry in _entries(tmp_path / "b") if entry.code == "Interrupted"]
     assert interrupted and all(entry.attempts == 1 and not entry.quarantined for entry in interrupted)
     # what was answered and the kill kept from being stored has to be asked again; nothing else
@@ -93,4 +70,4 @@ def test_kill_9_in_the_middle(prefect_server: None, endpoint: LlmServer, tmp_pat
     assert set(endpoint.seen.answered) == asked
     assert sum(endpoint.seen.answered.values()) - len(asked) == lost
     assert {entry.outcome for entry in _entries(tmp_path / "b")} == {"grown"}
-    assert _records(tmp_path / "b" / "release") == _records(tmp_path / "a" / "release")
+    assert _records(tmp_path / "b" / "release") == _records(undisturbed / "release")

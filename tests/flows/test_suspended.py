@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,23 +16,16 @@ from dynosaur_core.ledger import Ledger, Outcome
 from dynosaur_core.ledger.lease import leases
 from tests.flows.conftest import Grown
 from tests.flows.test_grow import records_of
-from tests.flows.test_killed import _start
 from tests.ledger.conftest import postgres_url as postgres_url
 from tests.support.datasets import REVIEW_FEATURES, reviews, write_dataset
+from tests.support.killing import start_growth, wait_until
 from tests.support.llm import LlmServer
-
-
-def _until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 240
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert holds()
 
 
 def _suspend(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGSTOP)
     stat = Path(f"/proc/{process.pid}/stat")
-    _until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T")
+    wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T")
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
@@ -58,8 +50,8 @@ def test_a_suspended_growth_does_not_release_what_was_refused_meanwhile(
     assert run_growth(catalog=str(catalog)).report.grown == 2
     write("shop/a", 50, "mit")
     endpoint.behaviour.gate = threading.Event()
-    process = _start(catalog, tmp_path)
-    _until(lambda: endpoint.seen.in_flight > 0)
+    process = start_growth(catalog, tmp_path / "store", release)
+    wait_until(lambda: endpoint.seen.in_flight > 0)
     _suspend(process)
     ledger = Ledger(str(request.getfixturevalue("postgres_url")) if database == "postgresql" else _sqlite(tmp_path))
     with ledger.engine.begin() as connection:

@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from prefect.settings import PREFECT_API_URL
 
 from flows.command.ending import GRACE_S
+from tests.support.killing import start_growth
 from tests.support.llm import Faults, LlmServer
 
 LONG_S = 60.0
 
 
 def start(catalog: Path, work: Path, **settings: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PREFECT_API_URL": PREFECT_API_URL.value() or "", **settings}
-    command = [sys.executable, "-m", "flows.command", "grow", "--catalog", str(catalog), "--store", str(work / "store")]
-    return subprocess.Popen(
-        [*command, "--release", str(work / "release"), "--json"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
+    return start_growth(catalog, work / "store", work / "release", **settings)
 
 
 def wait_until(done: object, process: subprocess.Popen[str]) -> None:

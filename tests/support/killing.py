@@ -9,9 +9,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from prefect.settings import PREFECT_API_URL
 
 from tests.flows.hub_case import RELEASE, Released, add_reviews, release_commits, released
 from tests.support.hub import LoopbackHub
@@ -25,6 +27,28 @@ def shops(hub: LoopbackHub, count: int) -> None:
         add_reviews(hub, f"shop/r{n}", start=n * 100)
 
 
+def start_growth(
+    catalog: str | Path, store: Path, release: str | Path, *arguments: str, **environment: str
+) -> subprocess.Popen[str]:
+    """`dynosaur grow --json` as a process of its own, on the Prefect server of this one."""
+    where = ["--catalog", str(catalog), "--store", str(store), "--release", str(release)]
+    return subprocess.Popen(
+        [sys.executable, "-m", "flows.command", "grow", *where, "--json", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PREFECT_API_URL": PREFECT_API_URL.value() or "", **environment},
+    )
+
+
+def wait_until(holds: Callable[[], object]) -> None:
+    """Returns as soon as something holds; the test fails where it does not for minutes."""
+    deadline = time.monotonic() + _DEADLINE_S
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 @dataclass
 class Growths:
     """Runs `dynosaur grow` on a Hub and a store, and keeps what each kill left."""
@@ -33,7 +57,7 @@ class Growths:
     endpoint: LlmServer
     store: Path
     environment: Mapping[str, str] = field(default_factory=dict)
-    """PREFECT_API_URL, and what else a test wants set."""
+    """What a test wants set."""
     stored: list[tuple[float, set[str]]] = field(default_factory=list)
     """After each kill: the moment (monotonic), and the datasets whose answers the store held."""
 
@@ -42,26 +66,9 @@ class Growths:
         return len(self.hub.log) + sum(self.endpoint.seen.attempts.values())
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        command = [
-            sys.executable,
-            "-m",
-            "flows.command",
-            "grow",
-            "--catalog",
-            "hub",
-            "--store",
-            str(self.store),
-            "--json",
-        ]
         own = {"HF_ENDPOINT": self.hub.url, "HF_TOKEN": self.hub.token, "OPENAI_BASE_URL": self.endpoint.url}
-        environment = {**os.environ, "OPENAI_API_KEY": "sk-test-secret", **own, **self.environment}
-        return subprocess.Popen(
-            [*command, "--release", RELEASE, *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
+        environment = {"OPENAI_API_KEY": "sk-test-secret", **own, **self.environment}
+        return start_growth("hub", self.store, RELEASE, *arguments, **environment)
 
     def finish(self) -> None:
         """A growth that nobody disturbs."""
@@ -77,8 +84,7 @@ class Growths:
             time.sleep(0.001)
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        while self.endpoint.seen.in_flight:
-            time.sleep(0.01)
+        wait_until(lambda: not self.endpoint.seen.in_flight)
         self.stored.append((time.monotonic(), self._answered()))
         return process.returncode == -signal.SIGKILL
 

@@ -1,0 +1,38 @@
+"""What the release is made of: the contributions that the ledger names, as the store keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.ledger import Ledger
+from dynosaur_core.models import Contribution
+from dynosaur_core.publish.plan import Entry
+from dynosaur_core.store import Store
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """All that belongs into the release, by repo id; read anew each time it is gone through."""
+
+    ledger: Ledger
+    store: Store
+
+    def __iter__(self) -> Iterator[Entry]:
+        for repo_id, name in self.ledger.contributions():
+            yield Entry(read_contribution(self.store, repo_id, name), name)
+
+
+def contribution_name(name: str) -> str:
+    """Where a contribution is in the store; `name` is its digest."""
+    return f"contributions/{name[:2]}/{name}.json"
+
+
+def read_contribution(store: Store, repo_id: str, name: str) -> Contribution:
+    """The contribution that the ledger names; raises StoreFailed where the store has lost or damaged it."""
+    remedy = f"run `dynosaur backfill {repo_id}`"
+    found = store.read_model(contribution_name(name), Contribution, remedy)
+    if found is None:
+        raise DynosaurError(Code.STORE_FAILED, f"the contribution of {repo_id} is missing from the store: {remedy}")
+    return found

@@ -1,0 +1,79 @@
+"""Runs the flows that a command stands for, with the screen listening, and ends with their exit status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from dynosaur_core.errors import Code, DynosaurError
+from flows.command.arguments import print_json
+from flows.command.screen import Screen
+from flows.options import Options
+
+# The flows bring Prefect: seconds that `--help` and a wrong option need not wait for.
+
+
+def run_growth(call: Callable[[], Any], options: Options, as_json: bool) -> None:
+    """Runs a flow that grows; ends with the exit status of section 10 of the design."""
+    from dynosaur_core.clients import open_clients
+    from flows.progress import listening
+    from flows.release import sink_of
+
+    settings = options.settings()
+    clients = open_clients(settings)
+    # wrong settings end here, before a flow run exists
+    _ = clients.catalog, [sink_of(clients, url) for url in settings.release]
+    clients.join(create=True, adopt=options.adopt)
+    clients.name_catalog()
+    screen = Screen()
+    with screen, listening(screen.listen):
+        state = call()
+    report = screen.report
+    if report is None:
+        raise _end_of(state)
+    if as_json:
+        print_json(report.as_json())
+    else:
+        screen.show_report(settings)
+    raise typer.Exit(1 if state.is_failed() else 0)
+
+
+def run_release(options: Options, verify: bool, as_json: bool) -> None:
+    """Runs the release flow; exit status 1 where a release was not made."""
+    from dynosaur_core.clients import open_clients
+    from flows.progress import listening
+    from flows.release import release, sink_of
+
+    settings = options.settings()
+    if not settings.release:
+        raise DynosaurError(Code.BAD_SETTING, "no release is set: give --release or DYNOSAUR_RELEASE")
+    clients = open_clients(settings)
+    # a store that is not there, or an address that is none, ends here, before a flow run exists
+    clients.join()
+    _ = [sink_of(clients, url) for url in settings.release]
+    screen = Screen()
+    given = options.model_dump(include={"store", "release", "adopt", "withdraw_many"})
+    with listening(screen.listen):
+        state = release(**given, verify=verify, return_state=True)
+    if screen.released is None:
+        raise _end_of(state)
+    if as_json:
+        print_json(screen.released)
+    else:
+        screen.show_released(settings)
+    raise typer.Exit(1 if screen.released["release_errors"] else 0)
+
+
+def show_forecast(forecast: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(forecast)
+    else:
+        Screen().show_forecast(forecast)
+
+
+def _end_of(state: Any) -> BaseException:
+    """Why a flow run ended before it had anything to tell."""
+    error = state.result(raise_on_failure=False)
+    return error if isinstance(error, BaseException) else RuntimeError(state.message)
