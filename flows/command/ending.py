@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from dynosaur_core.scratch import remove_scratch
 
-GRACE_S = 5.0
+GRACE_S = 3.0
 """Seconds in which requests under way may still bring their answers into the store."""
 INTERRUPTED, TERMINATED = 130, 143
 """Exit statuses, as a shell gives them for SIGINT and SIGTERM."""
