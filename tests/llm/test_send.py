@@ -51,10 +51,13 @@ def answering(status: int, body: bytes, headers: dict[str, str]) -> Iterator[Ada
 @pytest.mark.parametrize("packed", [False, True])
 def test_send_of_a_response_that_is_too_large_is_a_bad_response(packed: bool, api: str) -> None:
     body = b" " * (2 * MAX_RESPONSE_BYTES - 10_000)
-    with answering(200, gzip.compress(body) if packed else body, {"Content-Encoding": "gzip"} if packed else {}) as to:
-        with pytest.raises(DynosaurError, match="more than an answer can be") as error:
-            to.api = api
-            to.send(BODY if api == "chat" else {"model": "m", "input": "x"})
+    sent, headers = (gzip.compress(body), {"Content-Encoding": "gzip"}) if packed else (body, {})
+    with (
+        answering(200, sent, headers) as adapter,
+        pytest.raises(DynosaurError, match="more than an answer can be") as error,
+    ):
+        adapter.api = api
+        adapter.send(BODY if api == "chat" else {"model": "m", "input": "x"})
     assert error.value.code is Code.MODEL_BAD_RESPONSE
 
 
@@ -71,7 +74,7 @@ def test_send_leaves_a_packed_error_packed() -> None:
 
 
 def test_send_of_headers_without_an_end_ends() -> None:
-    with answering(200, b"{}", {f"X-{number}": "x" * 60_000 for number in range(90)}) as adapter:
-        with pytest.raises(DynosaurError) as error:
-            adapter.send(BODY)
+    endless = {f"X-{number}": "x" * 60_000 for number in range(90)}
+    with answering(200, b"{}", endless) as adapter, pytest.raises(DynosaurError) as error:
+        adapter.send(BODY)
     assert error.value.kind.transient
