@@ -20,6 +20,7 @@ from dynosaur_core.text import line
 
 CONNECT_S = 10.0
 MAX_RESPONSE_BYTES = 4_000_000
+"""Of the body, unpacked."""
 _NO_KEY = "not-needed"
 """What servers that ask for no key are sent; the client insists on one."""
 
@@ -55,7 +56,8 @@ class Adapter:
         )
         try:
             opened = cast(AbstractContextManager[Any], create(**cast(Any, body)))
-            with within(time.monotonic() + self.timeout_s, MAX_RESPONSE_BYTES), opened as response:
+            # headers and interim responses count in the exchange: a body that is too long is met by its own bound first
+            with within(time.monotonic() + self.timeout_s, 2 * MAX_RESPONSE_BYTES), opened as response:
                 data = bytearray()
                 for chunk in response.iter_bytes():
                     data += chunk
