@@ -1,86 +1,149 @@
-"""How well and how fast the filter tells good task designs from bad ones.
+"""How well and how fast the filter tells good task designs from bad ones, each file of designs apart.
 
-    DYNOSAUR_CORPUS=... python benchmarks/check_designs.py [LABELS.jsonl] [--designs 5632] [--show]
+    DYNOSAUR_CORPUS=... python benchmarks/check_designs.py [LABELS.jsonl ...] [--checks] [--show] [--designs 5632]
 
-Quality: GPT-3.5's designs of 2023 as two annotators judged them (verdict and reasons), each judged on its own as
-`dynosaur check` does. Speed: `filter_tasks` over the same configs, sampled as a growth samples them (100 rows of each
-split), repeated until the given number of designs is reached, on one core; the rows are in
-memory and nothing is remembered from one dataset to the next.
+Quality: designs with a verdict (valid or invalid) and its reasons, each judged on its own as `dynosaur check` does;
+a share comes with its 95 % interval (Wilson). `--checks` leaves out one check after the other and counts what would
+pass then: what a check catches that nothing else does, and what it costs. Speed: `filter_tasks` over the same configs,
+sampled as a growth samples them (100 rows of each split), repeated until the given number of designs is reached, on
+one core; the rows are in memory and nothing is remembered from one dataset to the next.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from dynosaur_core.catalog.folder import FolderCatalog
 from dynosaur_core.check import Checker
+from dynosaur_core.filter import stage
+from dynosaur_core.filter.case import Check
 from dynosaur_core.filter.stage import filter_tasks
 from dynosaur_core.metadata.stage import read_subsets
 from dynosaur_core.models import Mode, Proposal, TaskDesign
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
 
+FILES = ("gpt35_labels.jsonl", "modern_designs.jsonl", "human_designs.jsonl")
+Designs = Sequence[dict[str, Any]]
+Z = 1.96
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     corpus = Path(os.environ["DYNOSAUR_CORPUS"])
-    parser.add_argument("labels", nargs="?", type=Path, default=corpus / "gpt35_labels.jsonl")
-    parser.add_argument("--designs", type=int, default=5_632, help="designs of the speed run")
+    parser.add_argument("labels", nargs="*", type=Path, default=[corpus / name for name in FILES])
+    parser.add_argument("--checks", action="store_true", help="what each check alone catches and costs")
+    parser.add_argument("--designs", type=int, default=5_632, help="designs of the speed run; 0 for none")
     parser.add_argument("--show", action="store_true", help="print the designs that are told wrongly")
     options = parser.parse_args()
-    designs = [json.loads(line) for line in options.labels.read_text(encoding="utf-8").splitlines() if line.strip()]
+    files = {path.stem: _read(path) for path in options.labels}
     catalog = FolderCatalog(corpus / "hub")
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder)
-        verdicts = list(Checker(catalog, store, Settings()).check(json.dumps(design) for design in designs))
-        print_quality(designs, verdicts, options.show)
-        print_speed(designs, catalog, store, options.designs)
+        checker = Checker(catalog, store, Settings())
+        verdicts = {name: judge(checker, designs) for name, designs in files.items()}
+        print_table(files, verdicts)
+        for name, designs in files.items():
+            print_reasons(name, designs, verdicts[name], options.show)
+        if options.checks:
+            print_checks(checker, files, verdicts)
+        if options.designs:
+            print_speed(next(iter(files.values())), catalog, store, options.designs)
 
 
-def print_quality(designs: Sequence[dict[str, Any]], verdicts: Sequence[dict[str, Any]], show: bool) -> None:
-    bad = [d["verdict"] == "invalid" for d in designs]
-    good = [d["verdict"] == "valid" for d in designs]
-    refused = [not v["accepted"] for v in verdicts]
-    caught, lost = (sum(r for r, which in zip(refused, side, strict=True) if which) for side in (bad, good))
-    print(f"| designs | {len(designs)} | rejected |\n|---|---|---|")
-    print(f"| invalid | {sum(bad)} | {caught} ({caught / max(1, sum(bad)):.1%}) |")
-    print(f"| valid | {sum(good)} | {lost} ({lost / max(1, sum(good)):.1%}) |")
-    print(f"\nprecision of a rejection {caught / max(1, caught + lost):.1%}, recall {caught / max(1, sum(bad)):.1%}")
+def _read(path: Path) -> Designs:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
-    print("\n| annotators' reason | designs | rejected | by the filter's reason |\n|---|---|---|---|")
+
+def judge(checker: Checker, designs: Designs) -> Designs:
+    return list(checker.check(json.dumps(design) for design in designs))
+
+
+def rejected(designs: Designs, verdicts: Designs, verdict: str) -> tuple[int, int]:
+    """How many designs of a verdict the filter rejects, and of how many."""
+    mine = [
+        not found["accepted"] for design, found in zip(designs, verdicts, strict=True) if design["verdict"] == verdict
+    ]
+    return sum(mine), len(mine)
+
+
+def share(count: int, of: int) -> str:
+    """`3 of 40: 8 % (3 to 20)`, the interval being Wilson's."""
+    if not of:
+        return "none"
+    middle, spread = (
+        count / of + Z**2 / (2 * of),
+        Z * math.sqrt(count / of * (1 - count / of) / of + (Z / (2 * of)) ** 2),
+    )
+    low, high = ((middle + sign * spread) / (1 + Z**2 / of) for sign in (-1, 1))
+    return f"{count} of {of}: {count / of:.0%} ({max(low, 0):.0%} to {high:.0%})"
+
+
+def print_table(files: dict[str, Designs], verdicts: dict[str, Designs]) -> None:
+    print("| designs | invalid rejected | valid lost | valid lost whose output is a list | other valid lost |")
+    print("|---|---|---|---|---|")
+    for name, designs in files.items():
+        pairs = list(zip(designs, verdicts[name], strict=True))
+        cells = [share(*rejected(designs, verdicts[name], verdict)) for verdict in ("invalid", "valid")]
+        for wants_list in (True, False):
+            some = [pair for pair in pairs if bool(pair[0].get("list_output")) is wants_list]
+            cells.append(share(*rejected([d for d, _ in some], [v for _, v in some], "valid")))
+        print(f"| {name} | {' | '.join(cells)} |")
+
+
+def print_reasons(name: str, designs: Designs, verdicts: Designs, show: bool) -> None:
+    print(f"\n{name}\n\n| annotators' reason | designs | rejected | by the filter's reason |\n|---|---|---|---|")
     groups: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for design, verdict in zip(designs, verdicts, strict=True):
-        for reason in design.get("reasons") or ():
+        for reason in design.get("reasons") or (["(valid)"] if design["verdict"] == "valid" else []):
             groups[reason].append(verdict)
     for reason, group in sorted(groups.items(), key=lambda item: -len(item[1])):
         ours = Counter(str(verdict["reasons"][0]) for verdict in group if verdict["reasons"])
         named = ", ".join(f"{name} {count}" for name, count in ours.most_common())
         print(f"| {reason} | {len(group)} | {sum(ours.values())} | {named} |")
-
-    print("\n| filter's reason | rejections | of invalid ones |\n|---|---|---|")
-    given: Counter[str] = Counter()
-    right: Counter[str] = Counter()
-    for verdict, is_bad in zip(verdicts, bad, strict=True):
-        for reason in map(str, verdict["reasons"]):
-            given[reason] += 1
-            right[reason] += is_bad
-    for reason, count in given.most_common():
-        print(f"| {reason} | {count} | {right[reason]} |")
-    if show:
-        for design, verdict, is_bad, is_good in zip(designs, verdicts, bad, good, strict=True):
-            if (is_bad and verdict["accepted"]) or (is_good and not verdict["accepted"]):
-                print(json.dumps({**design, **verdict}, ensure_ascii=False))
+    for design, verdict in zip(designs, verdicts, strict=True) if show else ():
+        if verdict["accepted"] is (design["verdict"] == "invalid"):
+            print(json.dumps({**design, **verdict}, ensure_ascii=False))
 
 
-def print_speed(designs: Sequence[dict[str, Any]], catalog: FolderCatalog, store: Store, total: int) -> None:
+def print_checks(checker: Checker, files: dict[str, Designs], verdicts: dict[str, Designs]) -> None:
+    print("\nwithout one check: invalid that pass more / valid that are lost less\n")
+    print(f"| check | {' | '.join(files)} |\n|---|{'---|' * len(files)}")
+    for check in (check for group in stage.CHECKS for check in group):
+        with without(check):
+            after = {name: judge(checker, designs) for name, designs in files.items()}
+        cells = []
+        for name, designs in files.items():
+            bad, good = (
+                rejected(designs, verdicts[name], verdict)[0] - rejected(designs, after[name], verdict)[0]
+                for verdict in ("invalid", "valid")
+            )
+            cells.append(f"{bad} / {good}")
+        print(f"| {check.__module__.rpartition('.')[2]}.{check.__name__} | {' | '.join(cells)} |")
+
+
+@contextmanager
+def without(check: Check) -> Iterator[None]:
+    """The filter without one of its checks."""
+    kept = stage.CHECKS
+    stage.CHECKS = tuple(tuple(other for other in group if other is not check) for group in kept)
+    try:
+        yield
+    finally:
+        stage.CHECKS = kept
+
+
+def print_speed(designs: Designs, catalog: FolderCatalog, store: Store, total: int) -> None:
     by_dataset: defaultdict[str, defaultdict[str, list[TaskDesign]]] = defaultdict(lambda: defaultdict(list))
     for design in designs:
         output = design["output_field"]

@@ -17,7 +17,7 @@ from dynosaur_core.protocols import Catalog
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
 
-_KEYS = ("instruction", "input_fields", "output_field", "output_fields")
+_KEYS = ("instruction", "input_fields", "output_field", "output_fields", "list_output")
 
 
 class Checker:

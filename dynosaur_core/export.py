@@ -28,7 +28,7 @@ def tk_instruct(record: Record) -> Record:
     instance = {
         "id": f"{record['task_id']}-{record['split']}-{record['row']}",
         "input": record["input"],
-        "output": [record["output"]],
+        "output": record.get("references") or [record["output"]],
     }
     return {"Task": record["task_id"], "Definition": [record["instruction"]], "Instance": instance}
 

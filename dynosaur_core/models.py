@@ -16,6 +16,11 @@ from dynosaur_core.digest import digest
 from dynosaur_core.text import Id, Key, Line, Name, Said, Text, Values
 
 
+def _is_none(value: object) -> bool:
+    """Whether a field is left out of the JSON: so a field that came later changes no digest of what has none."""
+    return value is None
+
+
 class Frozen(BaseModel):
     """Base of all nouns: immutable, and unknown keys are an error."""
 
@@ -196,12 +201,25 @@ class Usage(Frozen):
         )
 
 
+class ListOutput(StrEnum):
+    """How a list is an output."""
+
+    REFERENCES = "references"
+    """Each item is an answer by itself."""
+    ALL = "all"
+    """All items together are the answer."""
+    SEQUENCE = "sequence"
+    """There is one item for each item of an input: a tag a token, a label a message."""
+
+
 class TaskDesign(Frozen):
     """A task as its designer gave it, not judged yet. `malformed` says what could not be read of it."""
 
     instruction: Text = ""
     input_fields: tuple[Name, ...] = ()
     output_fields: tuple[Name, ...] = ()
+    list_output: ListOutput | None = Field(None, exclude_if=_is_none)
+    """What the designer said of an output that is a list; None where it said nothing."""
     malformed: Line | None = None
 
 
@@ -237,6 +255,8 @@ class InstructionTask(Frozen):
     output_field: Name
     labels: tuple[Name, ...] = ()
     """Allowed answers when the output is a closed set, in the data's own order; else empty."""
+    list_output: ListOutput | None = Field(None, exclude_if=_is_none)
+    """None where every row has one text."""
     mode: Mode
     model: Text
 
@@ -298,6 +318,8 @@ class InstructionRecord(Frozen):
     task_id: Name
     mode: Name
     model: Text
+    references: tuple[Text, ...] | None = None
+    """All right answers, `output` among them, where the row has several; None where it is not known to."""
 
 
 class ShardHandle(Frozen):

@@ -16,6 +16,7 @@ Finding = tuple[Reason, str]
 """Why a design is turned away, and the detail that a person reads."""
 
 NUMBERS = frozenset({FieldKind.INTEGER, FieldKind.FLOAT})
+TEXT_LIKE = NUMBERS | {FieldKind.TEXT, FieldKind.LABEL, FieldKind.BOOLEAN, FieldKind.TIME}
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,12 @@ class Case:
 
 
 def as_text(field: FieldSpec) -> FieldSpec:
-    """A list of texts, or answers `{text: ...}`, as the one text that each value may hold; all else as it is."""
+    """A list of texts, labels or numbers, or answers `{text: ...}`, as a text; all else as it is."""
     held = field
     if field.kind is FieldKind.STRUCT:
         held = next((child for child in field.children if child.name == "text"), field)
-    if held.kind is FieldKind.LIST and held.children:
-        held = held.children[0]
+    if held.kind is FieldKind.LIST and held.children and held.children[0].kind in TEXT_LIKE:
+        return field.model_copy(update={"kind": FieldKind.TEXT})
     return field.model_copy(update={"kind": FieldKind.TEXT}) if held.kind is FieldKind.TEXT else field
 
 

@@ -72,18 +72,25 @@ class Evidence:
         return self._once(("filled", name), lambda: _filled(self.column(name)))
 
     def text(self, name: str) -> pa.Array:
-        """The column as strings, null as ""; a list of strings is joined by spaces, `{text: ...}` stands for its text,
-        other nested values give ""."""
+        """The column as strings, null as ""; a list of scalars is joined by spaces, `{text: ...}` stands for its text,
+        other nested values are ""."""
         return self._once(("text", name), lambda: _text(self.column(name)))
 
-    def most_items(self, name: str) -> int:
-        """Items of the longest list in the column, or in the `text` of its structs; 1 where it holds no lists."""
+    def items(self, name: str) -> Codes | None:
+        """Items of each row's list, or of the `text` of its struct, -1 for null; None where the column has no lists."""
 
-        def count() -> int:
+        def count() -> Codes | None:
             array = _held(self.column(name))
-            return (pc.max(pc.list_value_length(array)).as_py() or 0) if _is_list(array.type) else 1
+            if not _is_list(array.type):
+                return None
+            return np.asarray(pc.fill_null(pc.list_value_length(array), -1).to_numpy(zero_copy_only=False), np.int64)
 
         return self._once(("items", name), count)
+
+    def item_counts(self, name: str) -> tuple[int, int]:
+        """Items in all lists of a column of lists, and how many different ones they are."""
+        items = pc.list_flatten(_held(self.column(name)))
+        return len(items), len(pc.unique(items))
 
     def lengths(self, name: str) -> Codes:
         """Bytes of each cell's text."""
@@ -238,7 +245,7 @@ def _text(array: pa.Array) -> pa.Array:
     array = _held(array)
     if pa.types.is_fixed_size_list(array.type):
         array = array.cast(pa.list_(array.type.value_type))
-    if _is_list(array.type) and _is_text(array.type.value_type):
+    if _is_list(array.type) and not pa.types.is_nested(array.type.value_type):
         text = pc.binary_join(array.cast(pa.list_(pa.string())), " ")
     elif pa.types.is_nested(array.type) or pa.types.is_binary(array.type) or pa.types.is_null(array.type):
         return pa.array([""] * len(array), pa.string())

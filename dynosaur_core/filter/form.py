@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 from dynosaur_core.errors import Reason
-from dynosaur_core.filter.case import Case, Check, Finding, as_text
-from dynosaur_core.models import FieldKind
-
-TEXT_LIKE = frozenset(
-    {FieldKind.TEXT, FieldKind.LABEL, FieldKind.INTEGER, FieldKind.FLOAT, FieldKind.BOOLEAN, FieldKind.TIME}
-)
+from dynosaur_core.filter.case import TEXT_LIKE, Case, Check, Finding, as_text
 
 
 def malformed(case: Case) -> Finding | None:

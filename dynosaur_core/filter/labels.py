@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dynosaur_core.filter.case import Case
+from dynosaur_core.filter.lists import list_output
 from dynosaur_core.models import FieldKind
 from dynosaur_core.settings import Filtering
 
@@ -16,6 +17,8 @@ def labels(case: Case) -> tuple[str, ...]:
     A small table is no closed set: each value must have been seen twice, and `ROWS_PER_LABEL` times on average.
     """
     output, rows, settings = case.output, case.rows, case.settings
+    if list_output(case) is not None:
+        return ()
     if output.kind is FieldKind.LABEL:
         return _short(output.label_names, settings)
     counts = rows.counts(output.name)

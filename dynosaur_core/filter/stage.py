@@ -17,15 +17,16 @@ from dynosaur_core.filter.direction import DIRECTION
 from dynosaur_core.filter.evidence import Evidence
 from dynosaur_core.filter.form import FORM
 from dynosaur_core.filter.harmless import HARMLESS
+from dynosaur_core.filter.lists import list_output
 from dynosaur_core.filter.purpose import PURPOSE
 from dynosaur_core.filter.relations import RELATIONS
 from dynosaur_core.filter.specific import SPECIFIC, copied_example, example_words
 from dynosaur_core.filter.values import VALUES
 from dynosaur_core.filter.wording import Instruction
-from dynosaur_core.models import FilterResult, InstructionTask, Proposal, Rejection, Subset, TaskDesign
+from dynosaur_core.models import FilterResult, InstructionTask, ListOutput, Proposal, Rejection, Subset, TaskDesign
 from dynosaur_core.settings import Filtering
 
-FILTER_VERSION = 3
+FILTER_VERSION = 4
 STAGE = "filter"
 
 CHECKS: tuple[tuple[Check, ...], ...] = (
@@ -49,6 +50,7 @@ class Recipe:
     rows: Callable[[Case], list[Finding]]
     """Findings from the rows."""
     labels: Callable[[Case], tuple[str, ...]]
+    list_output: Callable[[Case], ListOutput | None]
     keys: Callable[[TaskDesign, int], tuple[Key, ...]]
     """What must not come twice within a subset, given the design and the number of its answer."""
     rejected_count: bool
@@ -178,6 +180,7 @@ class _Desk:
             input_fields=design.input_fields,
             output_field=design.output_fields[0],
             labels=self.recipe.labels(case),
+            list_output=self.recipe.list_output(case),
             mode=proposal.mode,
             model=proposal.model,
         )
@@ -246,8 +249,8 @@ def _rejection(repo_id: str, proposal: Proposal, design: TaskDesign, finding: Fi
 
 
 RECIPES = {
-    "default": Recipe(_cheap, _row_findings, labels.labels, _keys, rejected_count=False),
+    "default": Recipe(_cheap, _row_findings, labels.labels, list_output, _keys, rejected_count=False),
     "reference": Recipe(
-        _reference_cheap, reference.row_findings, reference.labels, _reference_keys, rejected_count=True
+        _reference_cheap, reference.row_findings, reference.labels, lambda _: None, _reference_keys, rejected_count=True
     ),
 }

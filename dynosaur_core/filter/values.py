@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from dynosaur_core.errors import Reason
 from dynosaur_core.filter.case import NUMBERS, Case, Check, Finding
+from dynosaur_core.filter.lists import no_sequence
 from dynosaur_core.filter.wording import field_words, word_set
 from dynosaur_core.models import FieldKind
 
@@ -51,12 +52,6 @@ def too_few_rows(case: Case) -> Finding | None:
     usable = np.logical_and.reduce([case.rows.filled(field.name) for field in (*case.inputs, case.output)])
     count = int(usable.sum())
     return (Reason.TOO_FEW_ROWS, f"{count} rows have inputs and output") if count < case.settings.min_rows else None
-
-
-def several_texts(case: Case) -> Finding | None:
-    """A list is an output where every row has one item: publishing then writes it as a text."""
-    most = case.rows.most_items(case.output.name)
-    return (Reason.OUTPUT_NOT_TEXT, f"{case.output.name} holds up to {most} texts") if most > 1 else None
 
 
 def constant_output(case: Case) -> Finding | None:
@@ -212,7 +207,7 @@ def wrong_labels(case: Case) -> Finding | None:
 
 VALUES: tuple[Check, ...] = (
     too_few_rows,
-    several_texts,
+    no_sequence,
     constant_output,
     bookkeeping_output,
     trivial_copy,

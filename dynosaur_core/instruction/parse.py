@@ -12,7 +12,7 @@ from dynosaur_core.instruction.schema import FROM_DATA, FROM_DESCRIPTION, TASKS
 from dynosaur_core.llm.literals import find_literals
 from dynosaur_core.llm.responses import refusal_words
 from dynosaur_core.llm.thoughts import after_thoughts
-from dynosaur_core.models import TaskDesign
+from dynosaur_core.models import ListOutput, TaskDesign
 from dynosaur_core.text import storable
 
 MAX_DESIGNS = 50
@@ -24,8 +24,10 @@ _KEYS = {
     "instruction": "instruction", "instructions": "instruction", "task": "instruction", "prompt": "instruction",
     "inputfields": "inputs", "inputfield": "inputs", "inputs": "inputs", "input": "inputs",
     "outputfields": "outputs", "outputfield": "outputs", "outputs": "outputs", "output": "outputs",
+    "listoutput": "list",
 }  # fmt: skip
 """How answers spell the keys, in lower case and without punctuation."""
+_LIST_OUTPUTS = {how.value: how for how in ListOutput}
 _REFUSAL = re.compile(r"\W*(?:i['’]?m (?:very |really )?sorry|sorry|i (?:can(?:no|['’])t|am unable|won['’]?t)|as an ai)\b", re.I)  # fmt: skip  # noqa: E501
 _LISTS = (TASKS, FROM_DESCRIPTION, FROM_DATA)
 """The members of an answer in the form that was asked for."""
@@ -132,6 +134,7 @@ def design_of(item: Any, fields: Sequence[str] = ()) -> TaskDesign:
         instruction=storable(instruction.strip(), MAX_INSTRUCTION_CHARS) if isinstance(instruction, str) else "",
         input_fields=tuple(dict.fromkeys(map(_name, (inputs or ())[:MAX_NAMES]))),
         output_fields=tuple(map(_name, (outputs or ())[:MAX_NAMES])),
+        list_output=_LIST_OUTPUTS.get(str(found.get("list"))[:20].lower()),
         malformed="; ".join(filter(None, problems)) or None,
     )
 

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from datasets import Features
 from huggingface_hub import DatasetCard, DatasetCardData
 
 from dynosaur_core.models import Contribution, Release
 from dynosaur_core.publish.plan import Entry
-from dynosaur_core.publish.records import RECORDS
+from dynosaur_core.publish.records import RECORDS, SCHEMA
 from dynosaur_core.settings import ReleaseSettings
 from dynosaur_core.store import Store
 
@@ -62,6 +63,8 @@ def card(release: Release, entries: Sequence[Entry], removals: int, store: Store
                 "data_files": [{"split": "train", "path": [file.path for file in release.files]}],
             }
         ],
+        # files of earlier versions have fewer columns: readers take these from here
+        dataset_info={"config_name": "default", "features": Features.from_arrow_schema(SCHEMA)._to_yaml_list()},
     )
     made = DatasetCard.from_template(
         data,

@@ -7,16 +7,32 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dynosaur_core.publish.values import OPTION_FIELD, UnrenderableError, nested, quote, single
+from dynosaur_core.models import ROW_COLUMN, SPLIT_COLUMN, ListOutput
+from dynosaur_core.publish.values import (
+    OPTION_FIELD,
+    UnrenderableError,
+    lines,
+    nested,
+    quote,
+    references,
+    sequence,
+    single,
+)
 
 Mask = npt.NDArray[np.bool_]
 T = TypeVar("T")
+_OUTPUTS: dict[ListOutput | None, Callable[[Any], str | None]] = {
+    None: single,
+    ListOutput.ALL: lines,
+    ListOutput.SEQUENCE: sequence,
+}
 _MAX_OPTIONS = 10
 _LETTERS = {"A": re.compile(r"[A-Z]"), "a": re.compile(r"[a-z]")}
 _NUMBER = re.compile(r"\d{1,2}")
@@ -32,6 +48,8 @@ class Column:
     """A scalar: quoted beside other inputs. Nested values quote their own parts."""
     whole: bool = False
     """Options: a cut would take away answers."""
+    references: pa.Array | None = None
+    """Where the text is one of several right answers: all of them."""
 
     @cached_property
     def null(self) -> Mask:
@@ -79,8 +97,27 @@ class Columns:
     def values(self, name: str) -> pa.Array:
         return self._values[name] if name in self._values else pa.nulls(self.rows)
 
-    def output(self, name: str) -> Column:
-        return self.once(("output", name), lambda: render_column(self.values(name), single))
+    def output(self, name: str, how: ListOutput | None = None) -> Column:
+        """The field as an output; `how` says what becomes of a list with several items."""
+        if how is ListOutput.REFERENCES:
+            return self.once(("output", name, how), lambda: self._one_reference(name))
+        render = _OUTPUTS[how]
+        return self.once(("output", name, how), lambda: render_column(self.values(name), render))
+
+    def _one_reference(self, name: str) -> Column:
+        """In each row one of its answers, drawn by the row's place in the dataset: the same one in every growth."""
+        drawn: list[str | None] = []
+        known: list[list[str]] = []
+        bad = np.zeros(self.rows, dtype=bool)
+        places = zip(self.values(SPLIT_COLUMN).to_pylist(), self.values(ROW_COLUMN).to_pylist(), strict=True)
+        for number, (value, (split, row)) in enumerate(zip(self.values(name).to_pylist(), places, strict=True)):
+            try:
+                answers = references(value)
+            except UnrenderableError:
+                answers, bad[number] = [], True
+            known.append(answers)
+            drawn.append(answers[crc32(f"{split} {row}".encode()) % len(answers)] if answers else None)
+        return Column(pa.array(drawn, pa.string()), bad, references=pa.array(known, pa.list_(pa.string())))
 
     def input(self, name: str, output: Column) -> Column:
         """The field as an input; a list of options gets the marks that `output` answers with."""

@@ -17,7 +17,7 @@ from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Contribution, Release, ReleaseFile, Removal
 from dynosaur_core.publish.card import CARD, card
 from dynosaur_core.publish.plan import Entry, ReleasePlan, plan_release, release_digest
-from dynosaur_core.publish.records import RECORDS, SCHEMA
+from dynosaur_core.publish.records import RECORDS, SCHEMA, read_batches
 from dynosaur_core.publish.sinks import REMOVALS, Sink, data_name
 from dynosaur_core.publish.standing import Maker, Standing, standing
 from dynosaur_core.publish.tables import same_table, sources_table, tasks_table
@@ -220,7 +220,7 @@ def _row_groups(group: Sequence[Entry], store: Store, shard_records: int) -> Ite
     rows = 0
     for entry in group:
         with store.open_table(RECORDS, entry.contribution.shard.digest, entry.contribution.repo_id) as file:
-            for batch in file.iter_batches(batch_size=size):
+            for batch in read_batches(file, size):
                 if rows + batch.num_rows > size:
                     yield pa.Table.from_batches(waiting, SCHEMA)
                     waiting, rows = [], 0

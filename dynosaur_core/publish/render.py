@@ -42,6 +42,8 @@ class Rendered:
     outputs: pa.Array
     codes: npt.NDArray[np.int8]
     """Positions in REASONS: a row has the first reason that holds."""
+    references: pa.Array | None = None
+    """Lists of right answers, where rows have several."""
 
 
 class RowCodes:
@@ -60,11 +62,12 @@ def render(task: InstructionTask, columns: Columns, settings: Publishing) -> Ren
     A row needs all of its inputs: the instruction speaks of them. One that is there and empty stays, unless all are.
     Tasks with the same inputs, or with the same output and labels, share the work.
     """
-    output = columns.output(task.output_field)
+    output = columns.output(task.output_field, task.list_output)
     inputs = [columns.input(name, output) for name in task.input_fields]
     unanswered = columns.once((output, task.labels), lambda: _judge_output(output, task.labels, settings))
     text, unasked = columns.once((*inputs,), lambda: _join_inputs(task.input_fields, inputs, settings))
-    return Rendered(instruct(task, settings), text, output.text, np.where(unanswered, unanswered, unasked))
+    codes = np.where(unanswered, unanswered, unasked)
+    return Rendered(instruct(task, settings), text, output.text, codes, output.references)
 
 
 def _judge_output(output: Column, labels: tuple[str, ...], settings: Publishing) -> npt.NDArray[np.int8]:

@@ -23,7 +23,7 @@ from dynosaur_core.models import (
 )
 from dynosaur_core.publish import reference, render
 from dynosaur_core.publish.columns import Columns, Mask
-from dynosaur_core.publish.records import SCHEMA, write_shard
+from dynosaur_core.publish.records import REFERENCES, SCHEMA, write_shard
 from dynosaur_core.publish.render import CODES, REASONS, Rendered
 from dynosaur_core.settings import Publishing
 from dynosaur_core.store import Store
@@ -131,8 +131,14 @@ def _rows(parts: list[_Part]) -> pa.Table:
         "output": ([part.rendered.outputs for part in parts], pa.string()),
         "split": ([part.places[SPLIT_COLUMN] for part in parts], pa.string()),
         "row": ([part.places[ROW_COLUMN] for part in parts], pa.int64()),
+        REFERENCES: ([_references(part) for part in parts], pa.list_(pa.string())),
     }
     return pa.table({name: pa.concat_arrays([*arrays, pa.array([], kind)]) for name, (arrays, kind) in columns.items()})
+
+
+def _references(part: _Part) -> pa.Array:
+    found = part.rendered.references
+    return pa.nulls(len(part.rendered.codes), pa.list_(pa.string())) if found is None else found
 
 
 def _repeated(parts: list[_Part], numbers: Positions, rows: pa.Table, kept: Mask) -> Positions:
@@ -153,7 +159,8 @@ def _repeated(parts: list[_Part], numbers: Positions, rows: pa.Table, kept: Mask
 
 
 def _records(metadata: DatasetMetadata, parts: list[_Part], numbers: Positions, rows: pa.Table) -> pa.Table:
-    """The records as columns of InstructionRecord; what is equal for a task's rows as dictionaries."""
+    """The records as columns of InstructionRecord; what is equal for a task's rows as dictionaries. References are a
+    column where there are any."""
     several = len(metadata.subsets) > 1
     repo_id = metadata.ref.repo_id
     tasks = [part.task for part in parts]
@@ -175,7 +182,9 @@ def _records(metadata: DatasetMetadata, parts: list[_Part], numbers: Positions, 
         "mode": each(task.mode for task in tasks),
         "model": each(task.model for task in tasks),
     } | dict(zip(rows.column_names, rows.columns, strict=True))
-    return pa.table({name: columns[name] for name in SCHEMA.names})
+    if columns[REFERENCES].null_count == len(numbers):
+        del columns[REFERENCES]
+    return pa.table({name: columns[name] for name in SCHEMA.names if name in columns})
 
 
 def _rejections(

@@ -22,6 +22,7 @@ _TASKS = pa.schema(
         "input_fields": _TEXTS,
         "output_field": _TEXT,
         "labels": _TEXTS,
+        "list_output": _TEXT,
         "mode": _TEXT,
         "model": _TEXT,
         "sampled": _COUNT,

@@ -124,6 +124,39 @@ def single(value: Any) -> str | None:
     return scalar(value)
 
 
+def items(value: Any) -> list[str | None] | None:
+    """Texts of a list's items, or of those of answers `{text: [...]}`; None for a null."""
+    if isinstance(value, dict):
+        value = value.get("text", value)
+    if not isinstance(value, (list, tuple)):
+        return None if value is None else [scalar(value)]
+    return [scalar(item) for item in value]
+
+
+def lines(value: Any) -> str | None:
+    """A list as one item a line. Raises UnrenderableError where an item has several lines."""
+    texts = [text for text in items(value) or () if text is not None]
+    if any("\n" in text for text in texts):
+        raise UnrenderableError("an item has several lines")
+    return "\n".join(texts) or None
+
+
+def sequence(value: Any) -> str | None:
+    """A list from which every item can be read back, in its place: words beside one another, all else as JSON."""
+    texts = items(value)
+    if not texts:
+        return None
+    words = " ".join(text or " " for text in texts)
+    if not words.startswith("[") and words.split() == texts:
+        return words
+    return json.dumps(texts, ensure_ascii=False)
+
+
+def references(value: Any) -> list[str]:
+    """The different answers of a list, blank ones left out."""
+    return list(dict.fromkeys(text for text in items(value) or () if text and not text.isspace()))
+
+
 def _turn(item: Any) -> str | None:
     """`speaker: text` of a dialogue's turn, or None where `item` is none."""
     if not isinstance(item, dict) or len(item) != 2:

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from dynosaur_core.errors import Reason
+from dynosaur_core.filter.stage import filter_tasks
 from dynosaur_core.publish.columns import Columns
 from dynosaur_core.settings import Filtering
-from tests.filter.tables import Data, N, question, sentence
+from tests.filter.tables import Data, N, design, proposal, question, sentence
 
 WORDS = [sentence(i).split()[1] for i in range(N)]
 
@@ -25,8 +26,9 @@ def squad(answers: list[Any]) -> Data:
         ([[word] for word in WORDS], True),
         ([{"text": [word], "answer_start": [4]} for word in WORDS], True),
         ([{"text": word, "start": 4} for word in WORDS], True),
-        ([[word, "it"] if i == 7 else [word] for i, word in enumerate(WORDS)], False),
-        ([{"text": [word, "it"], "answer_start": [4, 9]} for word in WORDS], False),
+        ([[word, "it"] if i == 7 else [word] for i, word in enumerate(WORDS)], True),
+        ([{"text": [word, "it"], "answer_start": [4, 9]} for word in WORDS], True),
+        ([[len(word), 7] for word in WORDS], True),
         ([{"first": word, "last": word} for word in WORDS], False),
         ([[[word]] for word in WORDS], False),
     ],
@@ -35,7 +37,11 @@ def test_the_two_stages_agree(answers: list[Any], fine: bool) -> None:
     data = squad(answers)
     found = data.reasons("Answer the question.", "context,question", "answers")
     assert found == (set() if fine else {Reason.OUTPUT_NOT_TEXT})
-    assert Columns(data.table).output("answers").clean == fine
+    design_of = design("Answer the question.", "context,question", "answers")
+    accepted = filter_tasks("me/x", [data.subset], [proposal(design_of)], lambda _: data.table, Filtering()).tasks
+    assert len(accepted) == fine
+    for task in accepted:
+        assert Columns(data.table).output("answers", task.list_output).clean
 
 
 def test_rows_without_an_answer_are_left_to_publishing() -> None:

@@ -8,7 +8,7 @@ from dynosaur_core.errors import Reason
 from dynosaur_core.filter.stage import judge_design
 from dynosaur_core.models import TaskDesign
 from dynosaur_core.settings import Filtering
-from tests.filter.tables import Data, choices, nli, sentence
+from tests.filter.tables import Data, nli, sentence
 
 PARTS = "Given a complex sentence, the task is to split it into two simple sentences."
 
@@ -42,12 +42,6 @@ def split_data() -> Data:
 )
 def test_each_fault_has_its_reason(instruction: str, inputs: str, output: str, reason: Reason) -> None:
     assert reason in split_data().reasons(instruction, inputs, output)
-
-
-def test_list_output_is_no_text() -> None:
-    assert choices().reasons("Write four answer choices for the question.", "question", "choices") == {
-        Reason.OUTPUT_NOT_TEXT
-    }
 
 
 def test_combining_two_parts_asks_for_one_thing() -> None:

@@ -1,0 +1,78 @@
+"""How a list is an output: as the designer says, held against the rows, or as rows and instruction let one think."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dynosaur_core.errors import Reason
+from dynosaur_core.filter.stage import filter_tasks, judge_design
+from dynosaur_core.models import InstructionTask, ListOutput
+from dynosaur_core.settings import Filtering
+from tests.filter.tables import NOUNS, Data, N, choices, design, proposal, question, sentence
+
+WORDS = [sentence(i).split() for i in range(N)]
+ALL, REFERENCES, SEQUENCE = ListOutput.ALL, ListOutput.REFERENCES, ListOutput.SEQUENCE
+
+
+def tagged() -> Data:
+    tags = [["NOUN" if word in NOUNS else "OTHER" for word in words[: 3 + i % 4]] for i, words in enumerate(WORDS)]
+    tokens = [words[: 3 + i % 4] for i, words in enumerate(WORDS)]
+    return Data({"tokens": tokens, "text": [" ".join(words) for words in WORDS], "tags": tags})
+
+
+def answered() -> Data:
+    answers = [[NOUNS[i % 16], f"the {NOUNS[i % 16]}", f"a {NOUNS[i % 16]}"][: 1 + i % 3] for i in range(N)]
+    spans = [{"text": found, "answer_start": [0] * len(found)} for found in answers]
+    return Data({"question": [question(i) for i in range(N)], "answer": answers, "spans": spans})
+
+
+def task(data: Data, instruction: str, inputs: str, output: str, said: ListOutput | None = None) -> InstructionTask:
+    told = design(instruction, inputs, output).model_copy(update={"list_output": said})
+    result = filter_tasks("me/x", [data.subset], [proposal(told)], lambda _: data.table, Filtering())
+    assert result.tasks, result.rejections
+    return result.tasks[0]
+
+
+@pytest.mark.parametrize(
+    ("data", "instruction", "inputs", "output", "how"),
+    [
+        (tagged(), "Tag each token as a noun or as something else.", "tokens", "tags", SEQUENCE),
+        (tagged(), "Name the parts of speech in the sentence.", "text", "tags", ALL),
+        (answered(), "Answer the question.", "question", "answer", REFERENCES),
+        (answered(), "Give every answer to the question.", "question", "answer", ALL),
+        (answered(), "Write 3 answers to the question.", "question", "answer", ALL),
+        (answered(), "Give every answer to the question.", "question", "spans", REFERENCES),
+        (choices(), "Write four answer choices for the question.", "question", "choices", ALL),
+    ],
+)
+def test_list_output_is_decided(data: Data, instruction: str, inputs: str, output: str, how: ListOutput) -> None:
+    found = task(data, instruction, inputs, output)
+    assert found.list_output is how
+    assert found.labels == ()
+
+
+@pytest.mark.parametrize("said", [ALL, REFERENCES])
+def test_list_output_is_what_the_designer_says(said: ListOutput) -> None:
+    assert task(answered(), "Answer the question.", "question", "answer", said).list_output is said
+    assert task(tagged(), "Tag each token.", "tokens", "tags", said).list_output is said
+
+
+def test_a_sequence_needs_an_input_to_run_along_with() -> None:
+    data = answered()
+    told = design("Answer the question.", "question", "answer").model_copy(update={"list_output": SEQUENCE})
+    found = judge_design("me/x", data.subset, told, data.table, Filtering())
+    assert [reason for reason, _ in found] == [Reason.MISMATCH]
+
+
+def test_one_text_a_row_is_no_list_whatever_is_said() -> None:
+    data = Data({"question": [question(i) for i in range(N)], "answer": [[sentence(i)] for i in range(N)]})
+    for said in (None, *ListOutput):
+        assert task(data, "Answer the question.", "question", "answer", said).list_output is None
+
+
+def test_the_json_of_what_has_no_list_is_as_it_was() -> None:
+    plain: dict[str, Any] = task(tagged(), "Join the words to a sentence.", "tokens", "text").model_dump(mode="json")
+    assert "list_output" not in plain
+    assert "list_output" not in design("Join.", "tokens", "text").model_dump(mode="json")
