@@ -28,7 +28,7 @@ def test_records_have_the_published_columns_in_order_and_say_where_they_are_from
     metadata = describe(sample(store, rows, "a"), sample(store, rows, "b"))
     made = publish(metadata, [task], store, Publishing())
     table = store.read_table("records", made.shard.digest)
-    assert table.column_names == list(InstructionRecord.model_fields)
+    assert [*table.column_names, "references"] == list(InstructionRecord.model_fields)
     assert InstructionRecord(**table.to_pylist()[1]) == InstructionRecord(
         instruction="Classify. Answer with one of: neg, pos.",
         input="bad",
@@ -260,4 +260,5 @@ def test_tasks_without_rows_are_an_error(store: Store) -> None:
 def test_no_tasks_make_an_empty_contribution(store: Store) -> None:
     made = publish(describe(sample(store, pa.table({"text": ["a"]}))), [], store, Publishing())
     assert (made.shard.records, made.tasks, made.rejections) == (0, (), ())
-    assert store.read_table("records", made.shard.digest).column_names == list(InstructionRecord.model_fields)
+    columns = store.read_table("records", made.shard.digest).column_names
+    assert [*columns, "references"] == list(InstructionRecord.model_fields)
