@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.ledger import Ledger
 from dynosaur_core.models import Contribution
-from dynosaur_core.publish.plan import Entry
+from dynosaur_core.publish.plan import PlannedSource
 from dynosaur_core.store import Store
 
 
@@ -19,9 +19,9 @@ class Contributions:
     ledger: Ledger
     store: Store
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[PlannedSource]:
         for repo_id, name in self.ledger.contributions():
-            yield Entry(read_contribution(self.store, repo_id, name), name)
+            yield PlannedSource(read_contribution(self.store, repo_id, name), name)
 
 
 def contribution_name(name: str) -> str:

@@ -13,7 +13,7 @@ from dynosaur_core.digest import canonical_json, digest
 from dynosaur_core.errors import ERRORS, REASONS, Code, DynosaurError, Reason
 from dynosaur_core.filter.stage import FILTER_VERSION
 from dynosaur_core.instruction.stage import INSTRUCTION_VERSION
-from dynosaur_core.ledger import Entry, Ledger, Outcome, after_failure, after_growth, begun, new_entry
+from dynosaur_core.ledger import Ledger, LedgerEntry, Outcome, after_failure, after_growth, begun, new_entry
 from dynosaur_core.ledger.claims import claim, has_settled, settle
 from dynosaur_core.metadata.stage import METADATA_VERSION
 from dynosaur_core.models import (
@@ -68,7 +68,7 @@ class Growth:
         self.ledger, self.store, self.report = ledger, store, report
         self.pending: dict[str, DatasetRef] = {}
         """Datasets whose answers a batch is to bring."""
-        self._known: dict[str, Entry | None] = {}
+        self._known: dict[str, LedgerEntry | None] = {}
         """Of datasets at work: their entries as they were before this attempt was counted."""
         self._claimed: dict[str, set[str]] = {}
         """Of datasets at work: the contents that they are to be grown with."""
@@ -168,17 +168,17 @@ class Growth:
             return
         self.report.failures.append(Failure(ref.repo_id, error.code, stage, error.message, entry.attempts, kind.advice))
 
-    def _withdraw(self, known: Entry, entry: Entry, reason: Reason, detail: str) -> None:
+    def _withdraw(self, known: LedgerEntry, entry: LedgerEntry, reason: Reason, detail: str) -> None:
         removal = removal_of(known, reason, detail, self.clock())
         self.ledger.withdraw([entry], [removal])
         plan = self.report.plan
         self.report.plan = plan.model_copy(update={"withdrawn": (*plan.withdrawn, withdrawal_of(removal))})
 
-    def _before(self, ref: DatasetRef) -> Entry | None:
+    def _before(self, ref: DatasetRef) -> LedgerEntry | None:
         """What the ledger knew of the dataset before this attempt."""
         return self._known[ref.repo_id] if ref.repo_id in self._known else self.ledger.get(ref.repo_id)
 
-    def _entry(self, ref: DatasetRef, outcome: Outcome, **values: Any) -> Entry:
+    def _entry(self, ref: DatasetRef, outcome: Outcome, **values: Any) -> LedgerEntry:
         rules = rules_for(ref.repo_id, self.pipeline, self.policy)
         return new_entry(ref, self.catalog, rules, self.growth_id, self.clock(), outcome, **values)
 

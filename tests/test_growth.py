@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from dynosaur_core.errors import Code, DynosaurError, Reason
 from dynosaur_core.growth import Growth, trace_name
-from dynosaur_core.ledger import Entry, Ledger, Outcome
+from dynosaur_core.ledger import Ledger, LedgerEntry, Outcome
 from dynosaur_core.models import (
     Contribution,
     DatasetMetadata,
@@ -131,7 +131,7 @@ def test_bookkeeping_takes_hostile_text_in_every_field_of_every_noun(
 REF = DatasetRef(repo_id="x/killer", revision="a" * 40)
 
 
-def _entry(ledger: Ledger) -> Entry:
+def _entry(ledger: Ledger) -> LedgerEntry:
     entry = ledger.get(REF.repo_id)
     assert entry is not None
     return entry

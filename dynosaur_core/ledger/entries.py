@@ -22,7 +22,7 @@ class Outcome(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-class Entry(Frozen):
+class LedgerEntry(Frozen):
     """What the ledger knows of a dataset. `contribution` stays through a failure: the earlier rows stay released."""
 
     repo_id: Name
@@ -59,8 +59,8 @@ def listing_digest(ref: DatasetRef) -> str:
 
 def new_entry(
     ref: DatasetRef, catalog: str, pipeline: str, growth_id: str | None, now: datetime, outcome: Outcome, **values: Any
-) -> Entry:
-    return Entry(
+) -> LedgerEntry:
+    return LedgerEntry(
         repo_id=ref.repo_id,
         catalog=catalog,
         revision=ref.revision,
@@ -76,7 +76,7 @@ def new_entry(
     )
 
 
-def after_growth(entry: Entry, contribution: Contribution, name: str) -> Entry:
+def after_growth(entry: LedgerEntry, contribution: Contribution, name: str) -> LedgerEntry:
     """The entry of a dataset whose branch went through; `name` is the contribution's digest."""
     return entry.model_copy(
         update={
@@ -88,14 +88,14 @@ def after_growth(entry: Entry, contribution: Contribution, name: str) -> Entry:
     )
 
 
-def begun(entry: Entry, previous: Entry | None, now: datetime) -> Entry:
+def begun(entry: LedgerEntry, previous: LedgerEntry | None, now: datetime) -> LedgerEntry:
     """The entry of a dataset whose branch begins. The attempt is counted before it is made: where the process dies in
     it, this entry stays, and a dataset that ends the process each time is quarantined by the retry table."""
     counted = after_failure(entry, previous, Code.INTERRUPTED, now)
     return counted.model_copy(update={"outcome": Outcome.FAILED if counted.quarantined else Outcome.DEFERRED})
 
 
-def after_failure(entry: Entry, previous: Entry | None, code: Code, now: datetime) -> Entry:
+def after_failure(entry: LedgerEntry, previous: LedgerEntry | None, code: Code, now: datetime) -> LedgerEntry:
     """Counts the attempt and says when the next one is due, by the retry table of `errors.ERRORS`.
 
     Attempts count for one revision; deferral is nobody's failure and costs none. What is released stays released.

@@ -11,7 +11,7 @@ from dynosaur_core.contributions import read_contribution
 from dynosaur_core.errors import REASONS, Code, DynosaurError, Reason
 from dynosaur_core.growth import trace_name
 from dynosaur_core.instruction.stage import plan
-from dynosaur_core.ledger import Entry
+from dynosaur_core.ledger import LedgerEntry
 from dynosaur_core.llm.answers import Answers
 from dynosaur_core.models import (
     Contribution,
@@ -69,7 +69,7 @@ def explain(clients: Clients, name: str) -> dict[str, Any]:
     }
 
 
-def _outcome(entry: Entry) -> dict[str, Any]:
+def _outcome(entry: LedgerEntry) -> dict[str, Any]:
     code = entry.code or ""
     found: dict[str, Any] = {
         "dataset": entry.repo_id,

@@ -325,7 +325,7 @@ def test_a_plan_keeps_or_writes_every_contribution_once(
             digest="",
             records=0,
             size_bytes=0,
-            contributions={entry.contribution.repo_id: entry.digest for entry in group},
+            contributions={source.contribution.repo_id: source.digest for source in group},
         )
         for number, group in enumerate(first.groups)
     )
