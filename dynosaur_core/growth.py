@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from dynosaur_core.contributions import contribution_name
-from dynosaur_core.digest import canonical_json, digest
+from dynosaur_core.contributions import keep_contribution
+from dynosaur_core.digest import digest
 from dynosaur_core.errors import ERRORS, REASONS, Code, DynosaurError, Reason
 from dynosaur_core.filter.stage import FILTER_VERSION
 from dynosaur_core.instruction.stage import INSTRUCTION_VERSION
@@ -27,10 +27,9 @@ from dynosaur_core.models import (
 from dynosaur_core.policy.judge import rules_for
 from dynosaur_core.publish.stage import PUBLISH_VERSION
 from dynosaur_core.report import Failure, GrowthReport
-from dynosaur_core.secrets import strike
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
-from dynosaur_core.text import storable
+from dynosaur_core.traces import keep_trace
 from dynosaur_core.withdrawals import removal_of, withdrawal_of
 
 _WITHDRAWING = {Code.NOT_FOUND: Reason.IS_GONE, Code.GATED: Reason.IS_GATED}
@@ -51,11 +50,6 @@ def pipeline_digest(settings: Settings) -> str:
     versions = (METADATA_VERSION, INSTRUCTION_VERSION, FILTER_VERSION, PUBLISH_VERSION)
     sections = (settings.sampling, settings.policy, settings.designing, settings.filtering, settings.publishing)
     return digest(versions, *sections)
-
-
-def trace_name(repo_id: str) -> str:
-    """Where it is kept what a dataset's last branch said and heard; ids come from outside and are never a path."""
-    return f"traces/{digest(repo_id)}.json"
 
 
 class Growth:
@@ -125,13 +119,11 @@ class Growth:
 
     def trace(self, ref: DatasetRef, parts: dict[str, Any]) -> None:
         """Keeps the stage results of a branch for `dynosaur explain`: designs, answers, verdicts."""
-        text = canonical_json({"growth_id": self.growth_id, **parts})
-        self.store.write_bytes(trace_name(ref.repo_id), strike(storable(text)).encode())
+        keep_trace(self.store, ref.repo_id, self.growth_id, parts)
 
     def grown(self, ref: DatasetRef, contribution: Contribution) -> None:
         """The dataset's records become part of what the next release holds."""
-        name = contribution.digest
-        self.store.write_json(contribution_name(name), contribution)
+        name = keep_contribution(self.store, contribution)
         entry = after_growth(self._entry(ref, Outcome.GROWN), contribution, name)
         contents = self._claimed.pop(ref.repo_id, set())
         self.ledger.record([entry], partial(settle, repo_id=ref.repo_id, contents=contents))

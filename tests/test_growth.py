@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from dynosaur_core.errors import Code, DynosaurError, Reason
-from dynosaur_core.growth import Growth, trace_name
+from dynosaur_core.growth import Growth
 from dynosaur_core.ledger import Ledger, LedgerEntry, Outcome
 from dynosaur_core.models import (
     Contribution,
@@ -30,6 +30,7 @@ from dynosaur_core.models import (
 from dynosaur_core.report import GrowthReport
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
+from dynosaur_core.traces import trace_name
 from flows.command.screen import Screen
 from tasks.artifacts import growth_markdown
 from tests.ledger.conftest import ledger as ledger

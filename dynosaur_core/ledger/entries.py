@@ -8,7 +8,8 @@ from typing import Any
 
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import ERRORS, Code
-from dynosaur_core.models import Contribution, DatasetRef, Frozen
+from dynosaur_core.models import Contribution, DatasetRef, Stored
+from dynosaur_core.stored import as_stored
 from dynosaur_core.text import Key, Line, Name
 
 
@@ -22,7 +23,7 @@ class Outcome(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-class LedgerEntry(Frozen):
+class LedgerEntry(Stored):
     """What the ledger knows of a dataset. `contribution` stays through a failure: the earlier rows stay released."""
 
     repo_id: Name
@@ -48,7 +49,9 @@ class LedgerEntry(Frozen):
     updated: datetime
 
     def dataset_ref(self) -> DatasetRef:
-        return DatasetRef.model_validate(self.ref)
+        """The dataset as its listing was; raises StoreFailed where that cannot be read."""
+        what = f"the listing of {self.repo_id} in the ledger"
+        return as_stored(self.ref, DatasetRef, what, f"run `dynosaur backfill {self.repo_id}`")
 
 
 def listing_digest(ref: DatasetRef) -> str:

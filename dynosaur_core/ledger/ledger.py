@@ -15,6 +15,7 @@ from dynosaur_core.ledger.engine import open_engine
 from dynosaur_core.ledger.entries import LedgerEntry, Outcome
 from dynosaur_core.ledger.lease import Lease, last_number, lease
 from dynosaur_core.models import Removal
+from dynosaur_core.stored import as_stored
 
 _CHUNK = 500
 """Rows of one statement: SQLite allows 32,766 parameters."""
@@ -227,4 +228,5 @@ class Ledger:
     def _entries(self, query: Select[Any]) -> Iterator[LedgerEntry]:
         with self.engine.connect().execution_options(reading=True, yield_per=1_000) as connection:
             for row in connection.execute(query):
-                yield LedgerEntry.model_validate(dict(row._mapping))
+                what = f"the line of {row.repo_id} in the ledger"
+                yield as_stored(dict(row._mapping), LedgerEntry, what, "restore the database")

@@ -4,7 +4,7 @@ Models are frozen: a stage makes new ones. Tuples stand where JSON has lists. Fi
 of `text.py`, so that a noun holds nothing that a database, file or screen refuses.
 """
 
-from dynosaur_core.models.base import Frozen, Level, Mode, Rejection
+from dynosaur_core.models.base import Frozen, Level, Mode, Rejection, Stored, added
 from dynosaur_core.models.catalog import (
     ROW_COLUMN,
     SPLIT_COLUMN,
@@ -48,9 +48,11 @@ __all__ = [
     "ShardHandle",
     "Split",
     "SplitRole",
+    "Stored",
     "Subset",
     "TaskCount",
     "TaskDesign",
     "Usage",
     "Withdrawal",
+    "added",
 ]

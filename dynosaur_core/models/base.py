@@ -1,19 +1,37 @@
-"""The base of all nouns, and what several stages say: what was turned away."""
+"""The bases of all nouns, and what several stages say: what was turned away."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from dynosaur_core.text import Id, Line, Name, Text
 
 
 class Frozen(BaseModel):
-    """Base of all nouns: immutable, and unknown keys are an error."""
+    """Base of what is made and never stored: immutable, and unknown keys are an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Stored(BaseModel):
+    """Base of what is kept and read back, perhaps years later: immutable, and keys of later versions are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    FORMAT: ClassVar[int] = 1
+    """Of a file of the store: raised when a version that does not know the change would read the file wrongly. The file
+    names it as `format` from 2 on; what has a higher one than this is refused."""
+
+
+def added(default: Any) -> Any:
+    """A field that a later version adds to a stored noun.
+
+    It is left out of what is written as long as it has its default: digests and files of before stay as they are.
+    """
+    return Field(default=default, exclude_if=lambda value: value == default)
 
 
 Level = Literal["dataset", "subset", "split", "field", "task", "row"]
@@ -27,7 +45,7 @@ class Mode(StrEnum):
     RULES = "rules"
 
 
-class Rejection(Frozen):
+class Rejection(Stored):
     """What was turned away, where, and why. Rows of one task and reason share one rejection."""
 
     repo_id: Id

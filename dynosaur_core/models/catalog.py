@@ -6,11 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from dynosaur_core.models.base import Frozen
+from dynosaur_core.models.base import Stored
 from dynosaur_core.text import Id, Key, Name, Text, Values
 
 
-class DatasetRef(Frozen):
+class DatasetRef(Stored):
     """A dataset at one revision, with what the catalogue's listing already tells."""
 
     repo_id: Id
@@ -52,7 +52,7 @@ class FieldKind(StrEnum):
     OTHER = "other"
 
 
-class FieldSpec(Frozen):
+class FieldSpec(Stored):
     """One column of a subset, or one part of a nested column."""
 
     name: Name
@@ -68,7 +68,7 @@ class FieldSpec(Frozen):
 SplitRole = Literal["train", "validation", "test", "unknown"]
 
 
-class Split(Frozen):
+class Split(Stored):
     """A split by its own name, and the role that the name implies."""
 
     name: Name
@@ -76,7 +76,7 @@ class Split(Frozen):
     rows: int | None = None
 
 
-class RowsHandle(Frozen):
+class RowsHandle(Stored):
     """Where a subset's sampled rows are: parquet in the store, named by content.
 
     Columns: the subset's fields in their order (labels as names), then `SPLIT_COLUMN` (string) and
@@ -94,7 +94,7 @@ SPLIT_COLUMN = "__dynosaur_split"
 ROW_COLUMN = "__dynosaur_row"
 
 
-class Subset(Frozen):
+class Subset(Stored):
     """One config of a dataset with what a prompt and the filter need to know of it."""
 
     config: Name

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dynosaur_core.digest import digest
-from dynosaur_core.models.base import Frozen, Mode, Rejection
+from dynosaur_core.models.base import Mode, Rejection, Stored
 from dynosaur_core.text import Id, Name, Text
 
 
-class InstructionTask(Frozen):
+class InstructionTask(Stored):
     """An accepted design: what its rows will be turned into."""
 
     repo_id: Id
@@ -26,7 +26,7 @@ class InstructionTask(Frozen):
         return digest(self.repo_id, self.config, self.instruction, self.input_fields, self.output_field)[:16]
 
 
-class FilterResult(Frozen):
+class FilterResult(Stored):
     """`proposed` equals the accepted tasks and the rejected ones (level task) added up."""
 
     proposed: int

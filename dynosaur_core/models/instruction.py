@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dynosaur_core.models.base import Frozen, Mode, Rejection
+from dynosaur_core.models.base import Mode, Rejection, Stored
 from dynosaur_core.text import Line, Name, Said, Text
 
 
-class Usage(Frozen):
+class Usage(Stored):
     """What one or more LLM answers cost."""
 
     requests: int = 0
@@ -28,7 +28,7 @@ class Usage(Frozen):
         )
 
 
-class TaskDesign(Frozen):
+class TaskDesign(Stored):
     """A task as its designer gave it, not judged yet. `malformed` says what could not be read of it."""
 
     instruction: Text = ""
@@ -37,7 +37,7 @@ class TaskDesign(Frozen):
     malformed: Line | None = None
 
 
-class Proposal(Frozen):
+class Proposal(Stored):
     """One designer's answer for one subset and mode."""
 
     config: Name

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from dynosaur_core.models.base import Frozen, Rejection
+from dynosaur_core.models.base import Rejection, Stored
 from dynosaur_core.models.catalog import DatasetRef, Subset
 from dynosaur_core.text import Key, Text
 
 
-class LicenseEvidence(Frozen):
+class LicenseEvidence(Stored):
     """One statement about a dataset's licence, and where it stands."""
 
     license: Key
@@ -19,7 +19,7 @@ class LicenseEvidence(Frozen):
     """The words that were read, shortened."""
 
 
-class DatasetMetadata(Frozen):
+class DatasetMetadata(Stored):
     """All that the prompt and the filter read of one dataset revision."""
 
     ref: DatasetRef

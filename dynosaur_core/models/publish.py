@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dynosaur_core.digest import digest
-from dynosaur_core.models.base import Frozen, Rejection
+from dynosaur_core.models.base import Frozen, Rejection, Stored
 from dynosaur_core.models.filter import InstructionTask
 from dynosaur_core.models.metadata import LicenseEvidence
 from dynosaur_core.text import Id, Key, Name, Text
@@ -29,7 +28,7 @@ class InstructionRecord(Frozen):
     model: Text
 
 
-class ShardHandle(Frozen):
+class ShardHandle(Stored):
     """Records of one contribution: parquet in the store, named by content."""
 
     digest: Name
@@ -37,7 +36,7 @@ class ShardHandle(Frozen):
     size_bytes: int
 
 
-class TaskCount(Frozen):
+class TaskCount(Stored):
     """Rows in and records out of one task. sampled = recorded + rejected."""
 
     task: InstructionTask
@@ -45,7 +44,7 @@ class TaskCount(Frozen):
     recorded: int
 
 
-class Contribution(Frozen):
+class Contribution(Stored):
     """All that one dataset revision adds to the release."""
 
     repo_id: Id
@@ -60,8 +59,3 @@ class Contribution(Frozen):
     shard: ShardHandle
     rejections: tuple[Rejection, ...] = ()
     """Rows turned away while rendering."""
-
-    @property
-    def digest(self) -> str:
-        """Names the contribution's content: what a release needs to know to see that nothing changed."""
-        return digest(self)

@@ -7,11 +7,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from dynosaur_core.models.base import Frozen
+from dynosaur_core.models.base import Stored
 from dynosaur_core.text import Id, Key, Line, Name, Text
 
 
-class ReleaseFile(Frozen):
+class ReleaseFile(Stored):
     """One immutable parquet file of a release and what is in it."""
 
     path: Name
@@ -22,7 +22,7 @@ class ReleaseFile(Frozen):
     """repo id -> contribution digest of the records in the file."""
 
 
-class Removal(Frozen):
+class Removal(Stored):
     """One line of the removal log."""
 
     repo_id: Id
@@ -32,7 +32,7 @@ class Removal(Frozen):
     when: datetime
 
 
-class Release(Frozen):
+class Release(Stored):
     """The manifest: the one file that says which files are the release."""
 
     format: Literal["dynosaur/1"] = "dynosaur/1"

@@ -39,7 +39,7 @@ class ReleasePlan:
 
 
 def plan_release(
-    contributions: Iterable[Contribution | PlannedSource],
+    contributions: Iterable[PlannedSource],
     previous: Release | None,
     removals: Sequence[Removal],
     shard_records: int,
@@ -89,11 +89,8 @@ def _mended(sources: Set[str]) -> str:
     return f"; files were missing or damaged: {len(sources):,} sources written anew" if sources else ""
 
 
-def _sources(contributions: Iterable[Contribution | PlannedSource]) -> tuple[PlannedSource, ...]:
-    sources = [
-        given if isinstance(given, PlannedSource) else PlannedSource(given, given.digest) for given in contributions
-    ]
-    sources.sort(key=lambda source: source.contribution.repo_id)
+def _sources(contributions: Iterable[PlannedSource]) -> tuple[PlannedSource, ...]:
+    sources = sorted(contributions, key=lambda source: source.contribution.repo_id)
     for before, source in pairwise(sources):
         if before.contribution.repo_id == source.contribution.repo_id:
             message = f"{source.contribution.repo_id} has two contributions to one release"

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from dynosaur_core import stopping
 from dynosaur_core.digest import digest_bytes
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.models import Contribution, Release, ReleaseFile, Removal
+from dynosaur_core.models import Release, ReleaseFile, Removal
 from dynosaur_core.publish.card import CARD, card
 from dynosaur_core.publish.plan import PlannedSource, ReleasePlan, plan_release, release_digest
 from dynosaur_core.publish.records import RECORDS, SCHEMA
@@ -41,7 +41,7 @@ class ReleaseOutcome:
 
 
 def make_release(
-    contributions: Iterable[Contribution | PlannedSource],
+    contributions: Iterable[PlannedSource],
     sink: Sink,
     store: Store,
     settings: ReleaseSettings,
@@ -80,7 +80,7 @@ def make_release(
 class _Job:
     """The arguments of `make_release`, the same for each try."""
 
-    contributions: Iterable[Contribution | PlannedSource]
+    contributions: Iterable[PlannedSource]
     sink: Sink
     store: Store
     settings: ReleaseSettings
