@@ -22,6 +22,7 @@ from dynosaur_core.models import (
     DatasetRef,
     FilterResult,
     Rejection,
+    Stage,
     Subset,
 )
 from dynosaur_core.policy.judge import rules_for
@@ -130,7 +131,7 @@ class Growth:
         self._known.pop(ref.repo_id, None)
         self.report.grown += 1
 
-    def refused(self, ref: DatasetRef, stage: str, reason: Reason, detail: str) -> None:
+    def refused(self, ref: DatasetRef, stage: Stage, reason: Reason, detail: str) -> None:
         """Turned away in its branch; what was released of it is withdrawn."""
         entry = self._entry(ref, Outcome.REFUSED, stage=stage, code=reason, detail=detail)
         known = self._before(ref)
@@ -141,7 +142,7 @@ class Growth:
         self._known.pop(ref.repo_id, None)
         self.report.refused[reason] += 1
 
-    def failed(self, ref: DatasetRef, stage: str, error: DynosaurError) -> None:
+    def failed(self, ref: DatasetRef, stage: Stage, error: DynosaurError) -> None:
         """Broke in its branch; the retry table says when it is tried again. What is released of it stays, unless the
         error says that the dataset may no longer be used."""
         known = self._before(ref)

@@ -15,8 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.ledger import Outcome
-from dynosaur_core.models import DatasetRef, GrowthPlan, Stored
-from flows.branches import Stage
+from dynosaur_core.models import DatasetRef, GrowthPlan, Stage, Stored
 from flows.dry_run import estimate_plan, looking
 from flows.grow import begin, run_plan
 from flows.options import Options

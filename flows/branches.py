@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from queue import SimpleQueue
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import httpx
 from prefect import get_run_logger
@@ -22,7 +22,7 @@ from prefect.futures import PrefectFuture
 from dynosaur_core.clients import open_clients
 from dynosaur_core.errors import Code, DynosaurError, Reason
 from dynosaur_core.growth import Growth, refusal_of, refusal_of_records, refusal_of_tasks
-from dynosaur_core.models import Contribution, DatasetMetadata, DatasetRef, FilterResult, Proposal
+from dynosaur_core.models import STAGES, Contribution, DatasetMetadata, DatasetRef, FilterResult, Proposal, Stage
 from dynosaur_core.settings import Settings
 from dynosaur_core.stored import as_stored
 from flows.progress import tell
@@ -32,8 +32,6 @@ from tasks.metadata import metadata as metadata_task
 from tasks.policy import results_storage
 from tasks.publish import publish as publish_task
 
-Stage = Literal["metadata", "instruction", "filter", "publish"]
-STAGES: tuple[Stage, ...] = ("metadata", "instruction", "filter", "publish")
 _TASKS = {"metadata": metadata_task, "instruction": instruction_task, "filter": filter_task, "publish": publish_task}
 _STOPPING = {
     Code.MODEL_UNREACHABLE,

@@ -8,7 +8,7 @@ from typing import Any
 
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import ERRORS, Code
-from dynosaur_core.models import Contribution, DatasetRef, Stored
+from dynosaur_core.models import Contribution, DatasetRef, StageOrSurvey, Stored
 from dynosaur_core.stored import as_stored
 from dynosaur_core.text import Key, Line, Name
 
@@ -33,7 +33,7 @@ class LedgerEntry(Stored):
     pipeline: str
     last_modified: datetime | None = None
     outcome: Outcome
-    stage: str | None = None
+    stage: StageOrSurvey | None = None
     code: str | None = None
     detail: Line = ""
     attempts: int = 0

@@ -4,7 +4,7 @@ Models are frozen: a stage makes new ones. Tuples stand where JSON has lists. Fi
 of `text.py`, so that a noun holds nothing that a database, file or screen refuses.
 """
 
-from dynosaur_core.models.base import Frozen, Level, Mode, Rejection, Stored, added
+from dynosaur_core.models.base import STAGES, Frozen, Level, Mode, Rejection, Stage, StageOrSurvey, Stored, added
 from dynosaur_core.models.catalog import (
     ROW_COLUMN,
     SPLIT_COLUMN,
@@ -26,6 +26,7 @@ from dynosaur_core.models.release import Release, ReleaseFile, Removal
 __all__ = [
     "ROW_COLUMN",
     "SPLIT_COLUMN",
+    "STAGES",
     "Contribution",
     "DatasetMetadata",
     "DatasetRef",
@@ -48,6 +49,8 @@ __all__ = [
     "ShardHandle",
     "Split",
     "SplitRole",
+    "Stage",
+    "StageOrSurvey",
     "Stored",
     "Subset",
     "TaskCount",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -34,6 +34,12 @@ def added(default: Any) -> Any:
     return Field(default=default, exclude_if=lambda value: value == default)
 
 
+Stage = Literal["metadata", "instruction", "filter", "publish"]
+"""A step of a dataset's branch."""
+STAGES: tuple[Stage, ...] = get_args(Stage)
+"""All of them, in their order."""
+StageOrSurvey = Literal["survey"] | Stage
+"""Where a dataset is refused or fails: before its branch begins, or in one of its steps."""
 Level = Literal["dataset", "subset", "split", "field", "task", "row"]
 
 
@@ -50,7 +56,7 @@ class Rejection(Stored):
 
     repo_id: Id
     level: Level
-    stage: Name
+    stage: StageOrSurvey
     reason: Name
     """A value of `errors.Reason`."""
     detail: Line = ""
