@@ -15,11 +15,13 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from dynosaur_core.bundled import bundled_catalog
 from dynosaur_core.catalog.folder import FolderCatalog
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import DynosaurError
-from dynosaur_core.filter.stage import FILTER_VERSION, filter_tasks
+from dynosaur_core.filter.stage import FILTER_VERSION, filter_tasks, judge_design
 from dynosaur_core.instruction.examples import EXAMPLE_INSTRUCTIONS
 from dynosaur_core.instruction.parse import parse_answer
 from dynosaur_core.instruction.render import shown_fields
@@ -35,6 +37,8 @@ from tests.support.llm.answer import Asked, design
 from tests.support.llm.faults import CONTENT, EMPTY, UNUSABLE, spoil
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden.json"
+_ROWS = 60
+_SHAPES = ("https://example.org/{}", "data/part-{}.txt", "{}", "2026-01-{:02}T03:00:00", "Chapter {}")
 _SAYINGS = ("Classify the {input}.", "Write the {output} that belongs to the {input}.", "Which {output} does it have?")
 
 
@@ -107,7 +111,18 @@ class Data:
         return filter_tasks(repo_id, self.metadata.subsets, self.proposals(), self.rows, settings, EXAMPLE_INSTRUCTIONS)
 
     def verdicts(self) -> Any:
-        return [self.filtered("default"), self.filtered("reference")]
+        findings = [list(self._findings(subset)) for subset in self.metadata.subsets]
+        return [self.filtered("default"), self.filtered("reference"), findings]
+
+    def _findings(self, subset: Subset) -> Iterator[Any]:
+        """Everything that speaks against a design, on rows that come near the thresholds one by one."""
+        table = self.rows(subset).slice(0, _ROWS)
+        for given, asked in permutations(subset.field_names, 2):
+            made = TaskDesign(
+                instruction=_SAYINGS[1].format(input=given, output=asked), input_fields=(given,), output_fields=(asked,)
+            )
+            for rows in (table, *_variants(table, given, asked)):
+                yield judge_design(self.metadata.ref.repo_id, subset, made, rows, Filtering())
 
     def records(self) -> Any:
         return [self._records(self.filtered(recipe), recipe) for recipe in ("default", "reference")]
@@ -117,6 +132,20 @@ class Data:
         return made.model_dump(mode="json", exclude={"shard"}), self.store.read_table(
             "records", made.shard.digest
         ).to_pylist()
+
+
+def _variants(table: pa.Table, given: str, asked: str) -> Iterator[pa.Table]:
+    """The table with an output that is one answer, a copy of the input, or of a telling shape in a part of the rows."""
+    outputs, inputs, count = table[asked].to_pylist(), table[given].to_pylist(), table.num_rows
+    instead: list[tuple[float, list[Any]]] = [(share, [outputs[0]] * count) for share in (0.5, 0.7, 0.9, 0.96, 0.99)]
+    if table.schema.field(given).type == table.schema.field(asked).type:
+        instead += [(share, inputs) for share in (0.6, 0.8, 0.95)]
+    if pa.types.is_string(table.schema.field(asked).type):
+        instead += [(share, [shape.format(n) for n in range(count)]) for shape in _SHAPES for share in (0.6, 0.9)]
+    for share, values in instead:
+        changed = [*values[: round(share * count)], *outputs[round(share * count) :]]
+        place = table.schema.get_field_index(asked)
+        yield table.set_column(place, table.schema.field(asked), pa.array(changed, table.schema.field(asked).type))
 
 
 PARTS = {
