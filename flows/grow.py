@@ -13,12 +13,12 @@ from dynosaur_core import stopping
 from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.growth import Growth, new_growth_id, pipeline_digest
 from dynosaur_core.ledger.claims import drop_unsettled
-from dynosaur_core.models import DatasetRef, GrowthPlan
+from dynosaur_core.models import DatasetRef, GrowthPlan, Stage
 from dynosaur_core.report import GrowthReport
 from dynosaur_core.settings import Settings
 from dynosaur_core.survey import Survey
 from flows.batches import run_batches
-from flows.branches import Branches, Stage
+from flows.branches import Branches
 from flows.ending import failed
 from flows.options import Options
 from flows.progress import tell
@@ -75,9 +75,9 @@ def grow(
 def grow_wave(growth_id: str, number: int, fresh_from: Stage | None, options: dict[str, Any]) -> None:
     """A part of a large plan as a flow run of its own; which datasets it holds stands in the store."""
     clients = open_clients(Options.model_validate(options).settings())
-    refs = clients.store.read_json(_wave_name(growth_id, number)) or []
+    refs = clients.store.read_model(_wave_name(growth_id, number), list[DatasetRef]) or []
     growth = _growths[growth_id]
-    Branches(growth, clients.settings, fresh_from).run([DatasetRef.model_validate(ref) for ref in refs])
+    Branches(growth, clients.settings, fresh_from).run(refs)
 
 
 _RESUMABLE = timedelta(hours=24)

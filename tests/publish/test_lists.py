@@ -17,14 +17,13 @@ from hypothesis import strategies as st
 from dynosaur_core.errors import Reason
 from dynosaur_core.export import write_records
 from dynosaur_core.models import ListOutput
-from dynosaur_core.publish.release import make_release
 from dynosaur_core.publish.sinks import open_sink
 from dynosaur_core.publish.stage import publish
 from dynosaur_core.publish.values import lines, references, sequence
 from dynosaur_core.settings import Publishing, ReleaseSettings
 from dynosaur_core.store import Store
 
-from .conftest import NOW, Render, contribute, describe, design, sample
+from .conftest import NOW, Render, contribute, describe, design, make_release, sample
 
 ITEMS = st.lists(st.one_of(st.none(), st.text(max_size=5)), max_size=5)
 
