@@ -33,11 +33,13 @@ from dynosaur_core.models import DatasetMetadata, FilterResult, Mode, Proposal, 
 from dynosaur_core.publish.stage import PUBLISH_VERSION, publish
 from dynosaur_core.settings import Filtering, Policy, Publishing, Reading, Sampling, Settings
 from dynosaur_core.store import Store
+from tests.support.constants import constants
 from tests.support.llm.answer import Asked, design
 from tests.support.llm.faults import CONTENT, EMPTY, UNUSABLE, spoil
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden.json"
 _ROWS = 60
+_WORDS = "(thresholds and words)"
 _SHAPES = ("https://example.org/{}", "data/part-{}.txt", "{}", "2026-01-{:02}T03:00:00", "Chapter {}")
 _SAYINGS = ("Classify the {input}.", "Write the {output} that belongs to the {input}.", "Which {output} does it have?")
 
@@ -52,6 +54,8 @@ class Part:
     why: str
     """What raising it does, or forgetting it."""
     results: Callable[[Data], Any]
+    modules: tuple[str, ...] = ()
+    """Whose thresholds and word lists are results too."""
 
 
 @dataclass
@@ -166,24 +170,28 @@ PARTS = {
         "INSTRUCTION_VERSION in dynosaur_core/instruction/stage.py",
         "else answers that were read before keep the designs that were read then",
         Data.answers,
+        ("dynosaur_core.instruction.parse",),
     ),
     "rules": Part(
         RULES_VERSION,
         "RULES_VERSION in dynosaur_core/instruction/rules.py",
         "else datasets that were designed for before keep their designs",
         Data.rules,
+        ("dynosaur_core.instruction.rules", "dynosaur_core.instruction.evidence"),
     ),
     "filter": Part(
         FILTER_VERSION,
         "FILTER_VERSION in dynosaur_core/filter/stage.py",
         "else designs that were judged before keep their verdicts",
         Data.verdicts,
+        ("dynosaur_core.filter",),
     ),
     "publish": Part(
         PUBLISH_VERSION,
         "PUBLISH_VERSION in dynosaur_core/publish/stage.py",
         "else datasets that were published before keep their records",
         Data.records,
+        tuple(f"dynosaur_core.publish.{name}" for name in ("stage", "render", "columns", "values", "reference")),
     ),
 }
 
@@ -199,8 +207,8 @@ def bundled(store: Store) -> Iterator[tuple[str, Data | None]]:
 
 
 def compute() -> dict[str, dict[str, str]]:
-    """part -> dataset -> digest of its results."""
-    found: dict[str, dict[str, str]] = {name: {} for name in PARTS}
+    """part -> dataset -> digest of its results; the thresholds and words of a part stand beside its datasets."""
+    found = {name: {_WORDS: digest(constants(part.modules))} if part.modules else {} for name, part in PARTS.items()}
     with tempfile.TemporaryDirectory() as folder:
         for repo_id, data in bundled(Store(folder)):
             for name, part in PARTS.items():
