@@ -33,7 +33,7 @@ def render(task: InstructionTask, columns: Columns, settings: Publishing) -> Ren
     for column in inputs:
         codes.mark(column.null, Reason.INPUT_NULL)
         codes.mark(column.bad, Reason.UNRENDERABLE)
-    text = inputs[0].text
+    text = inputs[0].text if inputs else pa.repeat("", columns.rows)  # these rules accept a design without inputs
     if len(inputs) > 1:
         parts = [_beside(name, column) for name, column in zip(task.input_fields, inputs, strict=True)]
         text = pc.binary_join_element_wise(*parts, "")
