@@ -22,6 +22,7 @@ from dynosaur_core.llm.batch_jobs import Job
 from dynosaur_core.llm.request import Capability
 from dynosaur_core.models import Contribution, Release, Stored, added
 from dynosaur_core.publish.release import make_release
+from dynosaur_core.publish.sinks import BrokenManifest, read_manifest
 from dynosaur_core.publish.sinks.local import LocalSink
 from dynosaur_core.publish.standing import Maker
 from dynosaur_core.settings import ReleaseSettings, Settings
@@ -171,6 +172,23 @@ def test_a_manifest_of_a_later_format_is_left_alone_even_where_it_is_cut(newest:
     with pytest.raises(DynosaurError, match="made by a newer version of Dynosaur: upgrade"):
         release(newest)
     assert path.read_bytes() == before
+
+
+@given(st.data())
+def test_whatever_a_manifest_holds_it_is_read_refused_or_broken(data: st.DataObject) -> None:
+    whole = json.loads((STORED / NEWEST / "release/manifest.json").read_bytes())
+    path = data.draw(st.sampled_from(list(places(whole))))
+    form = data.draw(st.sampled_from(["dynosaur/1", "dynosaur/2", "dynosaur/999999999"]))
+    changed = json.dumps(
+        {**whole, "format": form} if not path else put({**whole, "format": form}, path, data.draw(JSON))
+    )
+    try:
+        read_manifest(changed.encode(), "the release", None)
+        assert form == "dynosaur/1" or path == ("format",)
+    except BrokenManifest:
+        assert form == "dynosaur/1" or path == ("format",)
+    except DynosaurError as error:
+        assert error.code is Code.RELEASE_FAILED and "upgrade" in error.message and form != "dynosaur/1"
 
 
 class TwiceNamed(Contribution):
