@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,6 +20,12 @@ class Frozen(BaseModel):
     """Base of all nouns: immutable, and unknown keys are an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Stage = Literal["metadata", "instruction", "filter", "publish"]
+"""A step of a dataset's branch."""
+STAGES: tuple[Stage, ...] = get_args(Stage)
+"""All of them, in their order."""
 
 
 # --- catalogue -----------------------------------------------------------------------------------

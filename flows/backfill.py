@@ -8,15 +8,14 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from prefect import flow
+from prefect.client.schemas.objects import State
 from prefect.logging import get_logger
-from prefect.states import State
 from pydantic import BaseModel, ConfigDict, Field
 
 from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.ledger import Outcome
-from dynosaur_core.models import DatasetRef, GrowthPlan
-from flows.branches import Stage
+from dynosaur_core.models import DatasetRef, GrowthPlan, Stage
 from flows.dry_run import estimate_plan, looking
 from flows.grow import begin, run_plan
 from flows.options import Options

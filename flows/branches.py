@@ -8,21 +8,21 @@ that branch, never the growth.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from queue import SimpleQueue
-from typing import Any, Literal
+from typing import Any
 
 import httpx
-from prefect import get_run_logger
+from prefect import Task, get_run_logger
 from prefect.exceptions import PrefectException
 from prefect.futures import PrefectFuture
 
 from dynosaur_core.clients import open_clients
 from dynosaur_core.errors import Code, DynosaurError, Reason
 from dynosaur_core.growth import Growth, refusal_of, refusal_of_records, refusal_of_tasks
-from dynosaur_core.models import Contribution, DatasetMetadata, DatasetRef, FilterResult, Proposal
+from dynosaur_core.models import STAGES, Contribution, DatasetMetadata, DatasetRef, FilterResult, Proposal, Stage
 from dynosaur_core.settings import Settings
 from flows.progress import tell
 from tasks.filter import filter as filter_task
@@ -31,9 +31,12 @@ from tasks.metadata import metadata as metadata_task
 from tasks.policy import results_storage
 from tasks.publish import publish as publish_task
 
-Stage = Literal["metadata", "instruction", "filter", "publish"]
-STAGES: tuple[Stage, ...] = ("metadata", "instruction", "filter", "publish")
-_TASKS = {"metadata": metadata_task, "instruction": instruction_task, "filter": filter_task, "publish": publish_task}
+_TASKS: Mapping[Stage, Task[..., Any]] = {
+    "metadata": metadata_task,
+    "instruction": instruction_task,
+    "filter": filter_task,
+    "publish": publish_task,
+}
 _STOPPING = {
     Code.MODEL_UNREACHABLE,
     Code.MODEL_KEY_REFUSED,
@@ -67,8 +70,14 @@ class Branches:
         self.growth, self.settings = growth, settings
         fresh = set(STAGES[STAGES.index(fresh_from) :]) if fresh_from else set()
         storage = results_storage(settings)
-        self.tasks: dict[Stage, Any] = {
+        self.tasks = {
             stage: _TASKS[stage].with_options(result_storage=storage, refresh_cache=stage in fresh) for stage in STAGES
+        }
+        self._after: Mapping[Stage, Callable[[_Branch, Any], bool]] = {
+            "metadata": self._after_metadata,
+            "instruction": self._after_instruction,
+            "filter": self._after_filter,
+            "publish": self._after_publish,
         }
         self.ended: SimpleQueue[tuple[_Branch, PrefectFuture[Any]]] = SimpleQueue()
         self.stopped: DynosaurError | None = None
@@ -151,7 +160,7 @@ class Branches:
         if not future.state.is_completed():
             return self._fail(branch, branch.stage, _as_error(result, future))
         branch.trace[branch.stage] = result
-        return getattr(self, f"_after_{branch.stage}")(branch, result)
+        return self._after[branch.stage](branch, result)
 
     def _after_metadata(self, branch: _Branch, result: Any) -> bool:
         branch.metadata = DatasetMetadata.model_validate(result)

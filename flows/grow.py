@@ -6,19 +6,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from prefect import flow, get_run_logger
-from prefect.states import Completed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from dynosaur_core import stopping
 from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.growth import Growth, new_growth_id, pipeline_digest
 from dynosaur_core.ledger.claims import drop_unsettled
-from dynosaur_core.models import DatasetRef, GrowthPlan
+from dynosaur_core.models import DatasetRef, GrowthPlan, Stage
 from dynosaur_core.report import GrowthReport
 from dynosaur_core.settings import Settings
 from dynosaur_core.survey import Survey
 from flows.batches import run_batches
-from flows.branches import Branches, Stage
+from flows.branches import Branches
 from flows.ending import failed
 from flows.options import Options
 from flows.progress import tell
@@ -151,7 +152,7 @@ def _run_waves(
     if len(refs) <= size:
         Branches(growth, settings, fresh_from).run(refs)
         return
-    runner = ThreadPoolTaskRunner(max_workers=settings.concurrency)
+    runner: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=settings.concurrency)
     _growths[growth.growth_id] = growth
     try:
         for number, start in enumerate(range(0, len(refs), size), start=1):
@@ -160,6 +161,7 @@ def _run_waves(
                 _wave_name(growth.growth_id, number), [ref.model_dump(mode="json") for ref in wave]
             )
             name = f"wave {number} of {-(-len(refs) // size)}"
+            # a runner of threads is one of futures, which Prefect's invariant parameter does not see
             wave_flow = grow_wave.with_options(flow_run_name=name, task_runner=runner)  # type: ignore[arg-type]
             wave_flow(growth.growth_id, number, fresh_from, options.model_dump())
     finally:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from prefect import flow, get_run_logger
-from prefect.states import Completed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
 from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.contributions import Contributions, contribution_name

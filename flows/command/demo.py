@@ -70,7 +70,7 @@ def show(screen: Screen, settings: Settings, folder: Path) -> None:
     ledger = open_clients(settings).ledger
     datasets = plain_table("dataset", "outcome", "records", "why")
     for entry in sorted(ledger.entries(), key=lambda entry: (entry.outcome, entry.repo_id)):
-        datasets.add_row(entry.repo_id, entry.outcome, f"{entry.records:,}" if entry.records else "", _why(entry))
+        datasets.row(entry.repo_id, entry.outcome, f"{entry.records:,}" if entry.records else "", _why(entry))
     screen.console.print(datasets)
     screen.show_report(settings)
     release = folder / "release"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -28,7 +29,7 @@ def examine(options: Options) -> list[dict[str, Any]]:
     ]
     if settings.designing.asks_model:
         parts.append((f"model {settings.model}", lambda: _model(clients)))
-    parts += [(f"release {url}", lambda url=url: _release(clients, url)) for url in settings.release]  # type: ignore[misc]
+    parts += [(f"release {url}", partial(_release, clients, url)) for url in settings.release]
     parts.append(("prefect", _prefect))
     return [*(_finding(part, examination) for part, examination in parts), _prefect_parts()]
 

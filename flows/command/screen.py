@@ -22,8 +22,8 @@ from flows.command.next_steps import after_growth, after_release
 class PlainTable(Table):
     """A table whose cells are shown as they are: what stands in one is neither markup nor obeyed by a terminal."""
 
-    def add_row(self, *cells: str, **options: Any) -> None:  # type: ignore[override]
-        super().add_row(*(Text(printable(cell)) for cell in cells), **options)
+    def row(self, *cells: str) -> None:
+        self.add_row(*(Text(printable(cell)) for cell in cells))
 
 
 def plain_table(*columns: str) -> PlainTable:
@@ -101,23 +101,23 @@ class Screen:
         self.line(report.sentence())
         ends = plain_table("outcome", "datasets", "why")
         if report.grown:
-            ends.add_row("grown", f"{report.grown:,}", f"{report.accepted} tasks, {report.recorded:,} records")
+            ends.row("grown", f"{report.grown:,}", f"{report.accepted} tasks, {report.recorded:,} records")
         for name, count in report.refused.most_common():
-            ends.add_row("refused", f"{count:,}", f"{name}: {REASONS[Reason(name)]}")
+            ends.row("refused", f"{count:,}", f"{name}: {REASONS[Reason(name)]}")
         for failure in report.failures[:20]:
-            ends.add_row("failed", "1", f"{failure.repo_id}: {failure.code}: {failure.message}"[:140])
+            ends.row("failed", "1", f"{failure.repo_id}: {failure.code}: {failure.message}"[:140])
         if len(report.failures) > 20:
-            ends.add_row("failed", f"{len(report.failures) - 20:,}", "more; see `dynosaur failed`")
+            ends.row("failed", f"{len(report.failures) - 20:,}", "more; see `dynosaur failed`")
         for code, count in report.deferred.most_common():
-            ends.add_row("deferred", f"{count:,}", f"{code}: {ERRORS[Code(code)].advice}")
+            ends.row("deferred", f"{count:,}", f"{code}: {ERRORS[Code(code)].advice}")
         if report.plan.withdrawn:
-            ends.add_row("withdrawn", f"{len(report.plan.withdrawn):,}", "their rows leave the release")
+            ends.row("withdrawn", f"{len(report.plan.withdrawn):,}", "their rows leave the release")
         if ends.row_count:
             self.console.print(ends)
         if report.task_rejections:
             tasks = plain_table("tasks turned away", "count", "why")
             for name, count in report.task_rejections.most_common():
-                tasks.add_row(name, f"{count:,}", REASONS[Reason(name)])
+                tasks.row(name, f"{count:,}", REASONS[Reason(name)])
             self.console.print(tasks)
         usage = report.usage
         if usage.requests:
@@ -152,9 +152,9 @@ class Screen:
         """The plan of a dry run and its estimated cost."""
         plan = plain_table("planned", "datasets")
         for name, count in forecast["planned"].items():
-            plan.add_row(name, f"{count:,}")
+            plan.row(name, f"{count:,}")
         for name, count in forecast["refused"].items():
-            plan.add_row(f"refused: {name}", f"{count:,}")
+            plan.row(f"refused: {name}", f"{count:,}")
         self.console.print(plan)
         estimate = forecast["estimate"]
         dollars = (

@@ -36,7 +36,7 @@ def show_status(found: dict[str, Any], screen: Screen) -> None:
     for row in found["growths"]:
         report = row["report"] or {}
         cost = (report.get("llm") or {}).get("cost_usd")
-        growths.add_row(
+        growths.row(
             row["growth_id"],
             f"{row['started']:%Y-%m-%d %H:%M}",
             f"{row['finished']:%H:%M}" if row["finished"] else "not yet",
@@ -117,7 +117,7 @@ def show_stats(found: dict[str, Any], screen: Screen) -> None:
         table = plain_table(title.replace("_", " "), "records", "")
         most = max(found[title].values(), default=1)
         for name, count in found[title].items():
-            table.add_row(name, f"{count:,}", "█" * max(1, round(30 * count / max(most, 1))))
+            table.row(name, f"{count:,}", "█" * max(1, round(30 * count / max(most, 1))))
         screen.console.print(table)
 
 

@@ -27,7 +27,7 @@ def _shown(show: Callable[[Screen], object]) -> str:
 def _table(text: str) -> Callable[[Screen], object]:
     def show(screen: Screen) -> None:
         table = plain_table("dataset", "why")
-        table.add_row("a/b", text)
+        table.row("a/b", text)
         screen.console.print(table)
 
     return show
