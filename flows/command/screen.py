@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Self
+from itertools import islice
+from typing import Self
 
 from rich import box
 from rich.console import Console
 from rich.padding import Padding
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from dynosaur_core.errors import ERRORS, REASONS, Code, Reason
+from dynosaur_core.models import STAGES
 from dynosaur_core.report import GrowthReport
+from dynosaur_core.results import Forecast, Released, ReleaseOutcome
 from dynosaur_core.settings import Settings
 from dynosaur_core.text import printable
 from flows.command.next_steps import after_growth, after_release
+from flows.progress import BranchEnded, Event, GrowthEnded, Planned, ReleasesEnded, Releasing
 
 
 class PlainTable(Table):
@@ -34,7 +38,9 @@ def plain_table(*columns: str) -> PlainTable:
     return table
 
 
-_NUMBERS = {"count", "records", "datasets", "grown", "failed", "cost", "rows"}
+_NUMBERS = {"count", "records", "datasets", "grown", "failed", "cost", "rows", "seconds", "model", *STAGES}
+SHOWN_SLOWEST = 5
+"""Datasets whose seconds the screen shows."""
 
 
 class Screen:
@@ -43,7 +49,7 @@ class Screen:
     def __init__(self) -> None:
         self.console = Console(stderr=True, highlight=False, markup=False, emoji=False)
         self.report: GrowthReport | None = None
-        self.released: dict[str, Any] | None = None
+        self.released: Released | None = None
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -53,7 +59,7 @@ class Screen:
             console=self.console,
             disable=not self.console.is_terminal,
         )
-        self._task: Any = None
+        self._task: TaskID | None = None
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -73,24 +79,25 @@ class Screen:
             soft_wrap=not self.console.is_terminal,
         )
 
-    def listen(self, kind: str, value: Any) -> None:
+    def listen(self, event: Event) -> None:
         """A listener of `flows.progress`."""
-        if kind == "plan":
-            counts = {**value.counts(), "refused from the listing": sum(value.refused.values())}
-            told = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
-            self.line(f"surveyed {value.surveyed:,} datasets: {told}" if told else "the catalogue is empty")
-            if value.branches:
-                self._task = self._progress.add_task("growing", total=len(value.branches), last="")
-        elif kind == "branch" and self._task is not None:
-            self._progress.update(self._task, advance=1, last=printable(f"{value[0]} {value[1]}")[:60])
-            if not self.console.is_terminal:
-                self.line(f"  {value[0]}: {value[1]}")
-        elif kind == "release":
-            self.line(f"releasing to {value}")
-        elif kind == "report":
-            self.report = value
-        elif kind == "released":
-            self.released = value
+        match event:
+            case Planned(plan):
+                counts = {**plan.counts(), "refused from the listing": sum(plan.refused.values())}
+                told = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+                self.line(f"surveyed {plan.surveyed:,} datasets: {told}" if told else "the catalogue is empty")
+                if plan.branches:
+                    self._task = self._progress.add_task("growing", total=len(plan.branches), last="")
+            case BranchEnded(repo_id, end) if self._task is not None:
+                self._progress.update(self._task, advance=1, last=printable(f"{repo_id} {end}")[:60])
+                if not self.console.is_terminal:
+                    self.line(f"  {repo_id}: {end}")
+            case Releasing(url):
+                self.line(f"releasing to {url}")
+            case GrowthEnded(report):
+                self.report = report
+            case ReleasesEnded(released):
+                self.released = released
 
     def show_report(self, settings: Settings) -> None:
         """Tables of what was grown, refused and failed, and where to look next."""
@@ -123,10 +130,18 @@ class Screen:
         if usage.requests:
             tokens = f"{usage.prompt_tokens:,} + {usage.completion_tokens:,} tokens"
             self.line(f"model: {usage.requests:,} requests, {tokens}, {report.dollars()}")
+        self._show_slowest(report)
         self._show_releases(report.releases, report.release_errors)
         if report.plan.held_back_because:
             self.line(f"not withdrawn: {report.plan.held_back_because}")
         self.next_steps(after_growth(report, settings))
+
+    def _show_slowest(self, report: GrowthReport) -> None:
+        slowest = plain_table("slowest datasets", "seconds", *STAGES, "model")
+        for repo_id, seconds in islice(report.durations().slowest.items(), SHOWN_SLOWEST):
+            slowest.row(repo_id, *(f"{value:.1f}" for value in (seconds.total, *seconds.each())))
+        if slowest.row_count:
+            self.console.print(slowest)
 
     def next_steps(self, steps: Iterable[str]) -> None:
         """The last lines: what to type next."""
@@ -137,30 +152,28 @@ class Screen:
         """What the release flow did, and how to go on where it could not."""
         if self.released is None:
             return
-        errors = self.released["release_errors"]
-        self._show_releases(self.released["release"], errors)
+        errors = self.released.release_errors
+        self._show_releases(self.released.release, errors)
         self.next_steps(after_release(errors, settings))
 
-    def _show_releases(self, made: dict[str, dict[str, Any]], errors: dict[str, str]) -> None:
+    def _show_releases(self, made: dict[str, ReleaseOutcome], errors: dict[str, str]) -> None:
         for url, release in made.items():
-            news = "" if release["changed"] else " (nothing new)"
-            self.line(f"release {url}: version {release['version']}, {release['records']:,} records{news}")
+            news = "" if release.changed else " (nothing new)"
+            self.line(f"release {url}: version {release.version}, {release.records:,} records{news}")
         for error in errors.values():
             self.line(f"release not made: {error}")
 
-    def show_forecast(self, forecast: dict[str, Any]) -> None:
+    def show_forecast(self, forecast: Forecast) -> None:
         """The plan of a dry run and its estimated cost."""
         plan = plain_table("planned", "datasets")
-        for name, count in forecast["planned"].items():
+        for name, count in forecast.planned.items():
             plan.row(name, f"{count:,}")
-        for name, count in forecast["refused"].items():
+        for name, count in forecast.refused.items():
             plan.row(f"refused: {name}", f"{count:,}")
         self.console.print(plan)
-        estimate = forecast["estimate"]
-        dollars = (
-            "unknown (no price for this model)" if estimate["cost_usd"] is None else f"${estimate['cost_usd']:.4f}"
-        )
+        estimate = forecast.estimate
+        dollars = "unknown (no price for this model)" if estimate.cost_usd is None else f"${estimate.cost_usd:.4f}"
         self.line(
-            f"estimated: {estimate['requests']:,} requests, {estimate['prompt_tokens']:,} prompt and "
-            f"{estimate['completion_tokens']:,} completion tokens, {dollars}"
+            f"estimated: {estimate.requests:,} requests, {estimate.prompt_tokens:,} prompt and "
+            f"{estimate.completion_tokens:,} completion tokens, {dollars}"
         )

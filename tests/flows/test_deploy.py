@@ -19,6 +19,8 @@ from typing import Any
 import httpx
 import pytest
 
+from flows.choice import Choice
+from flows.options import Options
 from tests.support.datasets import write_dataset
 from tests.support.llm import LlmServer
 
@@ -50,6 +52,20 @@ class Night:
         given = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
         made = self.ask("POST", f"deployments/{self.deployments[deployment]['id']}/create_flow_run", given)
         return str(made["id"])
+
+    def made_by_an_earlier_version(self, deployment: str, parameters: dict[str, object]) -> str:
+        """A run of the deployment as a version stored it whose flow took each option as a parameter."""
+        known = self.deployments[deployment]
+        kept = ("flow_id", "entrypoint", "path", "pull_steps", "work_pool_name", "work_queue_name")
+        given = {name: known[name] for name in kept}
+        schema = {"type": "object", "properties": {name: {} for name in parameters}}
+        made = self.ask(
+            "POST",
+            "deployments/",
+            {**given, "name": "older", "parameters": parameters, "parameter_openapi_schema": schema},
+        )
+        run = self.ask("POST", f"deployments/{made['id']}/create_flow_run", {"state": {"type": "SCHEDULED"}})
+        return str(run["id"])
 
     def end_of(self, flow_run: str) -> dict[str, Any]:
         """The state that a run ended in."""
@@ -148,8 +164,15 @@ def test_deploy_all_gives_the_server_runs_to_schedule(night: Night) -> None:
     nightly = night.deployments["nightly"]
     assert nightly["schedules"][0]["schedule"]["cron"] == "0 3 * * *"
     assert nightly["global_concurrency_limit"]["limit"] == 1
-    form = night.deployments["backfill"]["parameter_openapi_schema"]
-    assert {"datasets", "errors", "from_stage", "force"} <= set(form["definitions"]["Choice"]["properties"])
+    forms = {name: found["parameter_openapi_schema"] for name, found in night.deployments.items()}
+    assert set(forms["nightly"]["properties"]) == {"options"}
+    assert set(forms["backfill"]["properties"]) == {"choice", "options", "dry_run"}
+    assert not any(form.get("required") for form in forms.values())
+    for form, model in (("nightly", Options), ("backfill", Options), ("backfill", Choice)):
+        shown = forms[form]["definitions"][model.__name__]["properties"]
+        assert {key: " ".join(field["description"].split()) for key, field in shown.items()} == {
+            key: " ".join((field.description or "").split()) for key, field in model.model_fields.items()
+        }
     runs = night.until(lambda: night.runs("nightly"))
     assert all(run["auto_scheduled"] and run["state_type"] == "SCHEDULED" for run in runs)
     assert {run["expected_start_time"][11:16] for run in runs} == {"03:00"}
@@ -162,7 +185,7 @@ def test_the_schedule_starts_a_growth_and_a_worker_runs_the_deployments(
 ) -> None:
     where = {"catalog": str(catalog), "store": str(tmp_path / "store"), "release": [str(tmp_path / "release")]}
     nightly = f"deployments/{night.deployments['nightly']['id']}"
-    night.ask("PATCH", nightly, {"parameters": where})
+    night.ask("PATCH", nightly, {"parameters": {"options": where}})
     soon = datetime.now(UTC) + timedelta(seconds=10)
     rule = {"interval": 86_400, "anchor_date": soon.isoformat()}
     night.ask("POST", f"{nightly}/schedules", [{"schedule": rule, "active": True}])
@@ -180,7 +203,7 @@ def test_the_schedule_starts_a_growth_and_a_worker_runs_the_deployments(
 
         write_dataset(catalog, "odd/garbage", {"train": [{"a": 1}]}).joinpath("train.jsonl").write_text("{{{{")
         choice = {"datasets": ["shop/*", "odd/*"], "from_stage": "filter"}
-        again = night.start("backfill", {**where, "choice": choice, "dry_run": False})
+        again = night.start("backfill", {"options": where, "choice": choice, "dry_run": False})
         state = night.end_of(again)
         assert state["type"] == "FAILED", state
         assert state["message"].startswith("50% of the branches failed, at most 20% may: 1 grown")
@@ -193,6 +216,14 @@ def test_the_schedule_starts_a_growth_and_a_worker_runs_the_deployments(
             "filter shop/reviews": "Completed",
             "publish shop/reviews": "Completed",
         }
+        # of a deployment that an earlier version made: each option is a parameter; and a form with nothing filled in
+        older = night.made_by_an_earlier_version("nightly", where)
+        state = night.end_of(older)
+        assert state["type"] == "COMPLETED" and state["message"].startswith("0 grown"), state
+        nothing = night.end_of(night.start("backfill", {}))
+        assert nothing["type"] == "FAILED" and "choose datasets" in nothing["message"], nothing
+        nothing = night.end_of(night.start("nightly", {}))
+        assert nothing["type"] == "COMPLETED" and nothing["message"].startswith("0 grown"), nothing
     # what ended by its own verdict says so in a sentence
     assert "Traceback" not in night.log("worker"), night.log("worker")[-6_000:]
     assert "cannot be resolved into an exception" not in night.log("worker")

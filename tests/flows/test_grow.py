@@ -44,7 +44,7 @@ def test_a_first_growth_ends_with_a_release_that_loads(
     loaded = load_dataset(str(tmp_path / "release"), split="train")
     assert len(loaded) == grown.report.recorded > 0
     assert loaded.column_names[:6] == ["instruction", "input", "output", "license", "website", "taskname"]
-    assert "sk-test-secret" not in json.dumps(grown.report.as_json())
+    assert "sk-test-secret" not in json.dumps(grown.report.summary().as_json())
     assert grown.state.message == grown.report.sentence()
 
 
@@ -65,7 +65,7 @@ def test_a_second_growth_does_nothing(run_growth: RunGrowth, endpoint: LlmServer
     assert sum(endpoint.seen.attempts.values()) == asked > 0
     assert second.report.plan.counts() == {**dict.fromkeys(first.report.plan.counts(), 0), "unchanged": 3}
     assert (tmp_path / "release" / "manifest.json").read_bytes() == manifest
-    assert [made["changed"] for made in second.report.releases.values()] == [False]
+    assert [made.changed for made in second.report.releases.values()] == [False]
 
 
 def test_an_edited_row_runs_its_branch_only(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,14 @@ from dynosaur_core.publish.stage import publish
 from dynosaur_core.settings import Publishing
 from dynosaur_core.store import Store
 
-NOW = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
+from .places import NOW as NOW
+from .places import PLACES, Place
+
+
+@pytest.fixture(params=PLACES, ids=lambda scheme: scheme or "folder")
+def place(request: pytest.FixtureRequest) -> Place:
+    """Each place that a release can go to."""
+    return PLACES[request.param](request)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from dynosaur_core.report import Failure, GrowthReport
 from dynosaur_core.settings import Settings
 from flows.command.arguments import json_text
 from flows.command.screen import Screen, plain_table
+from flows.progress import BranchEnded, GrowthEnded, Planned
 
 MARKUP = "[/b] [red]x[/red] :smile: [link=http://x]y[/link]"
 
@@ -39,7 +40,7 @@ def _table(text: str) -> Callable[[Screen], object]:
         lambda screen: screen.line(MARKUP),
         lambda screen: screen.indented(MARKUP),
         _table(MARKUP),
-        lambda screen: (screen.listen("plan", _plan(1)), screen.listen("branch", ("a/b", MARKUP))),
+        lambda screen: (screen.listen(Planned(_plan(1))), screen.listen(BranchEnded("a/b", MARKUP))),
     ],
 )
 def test_screen_shows_markup_as_it_is(show: Callable[[Screen], object]) -> None:
@@ -61,7 +62,7 @@ def _plan(branches: int) -> GrowthPlan:
 
 def _last_lines(report: GrowthReport, **given: object) -> list[str]:
     def show(screen: Screen) -> None:
-        screen.listen("report", report)
+        screen.listen(GrowthEnded(report))
         screen.show_report(Settings(store="kept", **given))  # type: ignore[arg-type]
 
     return _shown(show).splitlines()[-3:]
