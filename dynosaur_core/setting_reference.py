@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
 from pydantic_settings import TomlConfigSettingsSource
 
 from dynosaur_core.catalogs import CATALOG_FORMS
@@ -56,7 +57,9 @@ def reference(settings: Settings, options: Mapping[str, Any], word: str = "") ->
         ("environment", environment()),
         ("dynosaur.toml", TomlConfigSettingsSource(Settings)()),
     ]
-    values, defaults = settings.model_dump(mode="json"), _defaults()
+    fields = Settings.model_fields.items()
+    values = _values(settings)
+    defaults = _values({name: field.get_default(call_default_factory=True) for name, field in fields}.items())
     found = [
         Setting(
             name=name,
@@ -88,10 +91,11 @@ def _field(name: str) -> FieldInfo:
     return model.model_fields[last]
 
 
-def _defaults() -> dict[str, Any]:
-    fields = Settings.model_fields.items()
-    made = Settings.model_construct(**{name: field.get_default(call_default_factory=True) for name, field in fields})
-    return made.model_dump(mode="json")
+def _values(settings: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """JSON values of all settings, section by section: of those too that are left out of a section's digest."""
+    return {
+        name: _values(value) if isinstance(value, BaseModel) else to_jsonable_python(value) for name, value in settings
+    }
 
 
 def _shown(value: Any) -> Any:

@@ -120,7 +120,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        first, second = (section.model_dump(include=set(SHARED)) for section in (self.filtering, self.publishing))
+        first, second = dict(self.filtering), dict(self.publishing)
         if different := [name for name in SHARED if first[name] != second[name]]:
             raise ValueError(f"publishing.{different[0]} follows filtering.{different[0]}: set that one alone")
         return self

@@ -17,6 +17,7 @@ from dynosaur_core.growth import trace_name
 from dynosaur_core.ledger import Ledger
 from dynosaur_core.models import Release
 from dynosaur_core.settings import Settings
+from tasks.artifacts import growth_markdown
 from tests.flows.conftest import Grown
 from tests.support.datasets import REVIEW_FEATURES, reviews, write_dataset
 from tests.support.llm import LlmServer
@@ -54,6 +55,17 @@ def test_every_count_in_is_a_count_out(run_growth: RunGrowth, endpoint: LlmServe
     assert datasets == report.plan.surveyed == 3
     assert report.proposed == report.accepted + report.task_rejections.total() > 0
     assert report.sampled == report.recorded + report.row_rejections.total() > 0
+
+
+def test_the_report_says_how_long_each_stage_took_and_waited_for_the_model(
+    run_growth: RunGrowth, endpoint: LlmServer
+) -> None:
+    report = run_growth().report
+    assert set(report.seconds) == {ref.repo_id for ref in report.plan.branches} and report.seconds
+    for took in report.seconds.values():
+        assert all(seconds > 0 for seconds in took.each()) and took.model <= took.instruction
+    page = growth_markdown(report)
+    assert all(f"| {name} |" in page.partition("## Time")[2] for name in ("all", *report.seconds))
 
 
 def test_a_second_growth_does_nothing(run_growth: RunGrowth, endpoint: LlmServer, tmp_path: Path) -> None:
