@@ -202,17 +202,29 @@ def test_the_schedule_starts_a_growth_and_a_worker_runs_the_deployments(
             "filter shop/reviews": "Completed",
             "publish shop/reviews": "Completed",
         }
-        nothing = night.end_of(night.start("nightly", {}))  # a form with nothing filled in
-        assert nothing["type"] == "COMPLETED" and nothing["message"].startswith("0 grown"), nothing
-        nothing = night.end_of(night.start("backfill", {}))
-        assert nothing["type"] == "FAILED" and "choose datasets" in nothing["message"], nothing
-        # as an earlier version has deployed it, whose flow took each option as a parameter
-        night.ask("PATCH", nightly, {"parameters": where, "enforce_parameter_schema": False})
-        older = night.end_of(night.start("nightly", {}))
-        assert older["type"] == "COMPLETED" and older["message"].startswith("0 grown"), older
     # what ended by its own verdict says so in a sentence
     assert "Traceback" not in night.log("worker"), night.log("worker")[-6_000:]
     assert "cannot be resolved into an exception" not in night.log("worker")
     assert night.server_errors() == []
     told = [night.ask("POST", path, {}) for path in ("logs/filter", "artifacts/filter", "flow_runs/filter")]
     assert "sk-test-secret" not in json.dumps(told) + night.log("worker") + night.log("server")
+
+
+def test_a_run_with_nothing_filled_in_and_one_of_an_earlier_deployment(
+    night: Night, endpoint: LlmServer, catalog: Path, tmp_path: Path
+) -> None:
+    nightly = f"deployments/{night.deployments['nightly']['id']}"
+    night.ask("PATCH", nightly, {"parameters": {}})
+    own = {"OPENAI_BASE_URL": endpoint.url, "DYNOSAUR_DESIGNING__DESIGNERS": "rules"}
+    own |= {"DYNOSAUR_CATALOG": str(catalog), "DYNOSAUR_STORE": str(tmp_path / "store")}
+    with _running(night, "worker", "worker", "start", "--pool", "dynosaur", **own):
+        grown, chosen = night.start("nightly", {}), night.start("backfill", {})
+        state = night.end_of(grown)
+        assert state["type"] == "COMPLETED" and state["message"].startswith("2 grown"), state
+        state = night.end_of(chosen)
+        assert state["type"] == "FAILED" and "choose datasets" in state["message"], state
+        # whose flow took each option as a parameter
+        older: dict[str, object] = {"store": str(tmp_path / "other"), "limit": 1, "release": None}
+        night.ask("PATCH", nightly, {"parameters": older, "enforce_parameter_schema": False})
+        state = night.end_of(night.start("nightly", {}))
+        assert state["type"] == "COMPLETED" and state["message"].startswith("1 grown"), state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,20 @@ def grown(prefect_server: None, run: Run, catalog: Path, monkeypatch: pytest.Mon
     (write_dataset(catalog, "odd/garbage", {"train": [{"a": 1}]}) / "train.jsonl").write_text("{{{{")
     done = run("grow", "--catalog", "catalog", "--store", "store", "--release", "release", "--json")
     return run, done.json()
+
+
+def _check_explained(printed: Callable[..., Any], report: Any) -> None:
+    explained = printed("explain", "shop/reviews")
+    parts = {"released_tasks", "seconds", "source", "designs", "rows_rejected", "requests"}
+    assert set(explained) == EXPLAINED | parts
+    assert explained["seconds"] == report["seconds"]["slowest"]["shop/reviews"]
+    assert set(explained["source"]) == SOURCE
+    assert set(explained["source"]["configs"]["default"]) == {"splits", "fields", "rows_sampled"}
+    [design] = [each for each in explained["designs"] if each["verdict"] == "accepted"][:1]
+    wiring = {"config", "mode", "request", "instruction", "input_fields", "output_fields"}
+    assert set(design) == wiring | {"labels", "verdict", "rows_sampled", "rows_recorded"}
+    assert set(printed("explain", "odd/garbage")) == EXPLAINED | ENDED | {"seconds"}
+    assert set(printed("explain", "press/stories")) == EXPLAINED | ENDED
 
 
 def test_json_of_the_commands_keeps_its_keys(grown: tuple[Run, Any], tmp_path: Path) -> None:
@@ -73,19 +88,8 @@ def test_json_of_the_commands_keeps_its_keys(grown: tuple[Run, Any], tmp_path: P
     exported = printed("export", "all.jsonl", "--format", "alpaca")
     assert exported == {"format": "alpaca", "to": "all.jsonl", "lines": report["records"]}
 
-    explained = printed("explain", "shop/reviews")
-    parts = {"released_tasks", "seconds", "source", "designs", "rows_rejected", "requests"}
-    assert set(explained) == EXPLAINED | parts
-    assert explained["seconds"] == report["seconds"]["slowest"]["shop/reviews"]
-    assert set(explained["source"]) == SOURCE
-    assert set(explained["source"]["configs"]["default"]) == {"splits", "fields", "rows_sampled"}
-    [design] = [each for each in explained["designs"] if each["verdict"] == "accepted"][:1]
-    wiring = {"config", "mode", "request", "instruction", "input_fields", "output_fields"}
-    assert set(design) == wiring | {"labels", "verdict", "rows_sampled", "rows_recorded"}
-    assert set(printed("explain", "odd/garbage")) == EXPLAINED | ENDED | {"seconds"}
-    assert set(printed("explain", "press/stories")) == EXPLAINED | ENDED
-    assert json.loads(run("explain", "shop/reviews", *where).out) == explained
-
+    _check_explained(printed, report)
+    assert json.loads(run("explain", "shop/reviews", *where).out) == printed("explain", "shop/reviews")
     findings = printed("doctor", "--catalog", "catalog")
     assert all(set(finding) == {"part", "ok", "found", "what_to_do"} for finding in findings)
     settings = printed("settings", "--catalog", "catalog")
