@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types fix check clean
+.PHONY: help install demo test golden lint types fix check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,10 @@ demo: install ## grow the bundled catalogue with a model on this machine
 # On all cores; a test that asks for a group of its own shares its servers with the others of that group.
 test: install ## all tests, on all cores
 	$(BIN)/python -m pytest -n auto --dist loadgroup
+
+# See CONTRIBUTING.md.
+golden: install ## the digests of the stages' results anew, after a version was raised
+	$(BIN)/python -m tests.support.golden
 
 lint: install ## style, format and import rules
 	$(BIN)/ruff check .

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from dynosaur_core.models import Contribution, DatasetMetadata, FilterResult, GrowthPlan, Rejection, Usage
+from dynosaur_core.models import Contribution, DatasetMetadata, FilterResult, GrowthPlan, Rejection, Stage, Usage
 from dynosaur_core.results import (
     Durations,
     GrowthSummary,
@@ -26,7 +26,7 @@ class Failure:
 
     repo_id: str
     code: str
-    stage: str
+    stage: Stage
     message: str
     attempts: int
     advice: str

@@ -14,13 +14,20 @@ from prefect.states import Completed
 from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.ledger import Outcome
-from dynosaur_core.models import DatasetRef, GrowthPlan
+from dynosaur_core.models import DatasetRef, GrowthPlan, Stored
 from dynosaur_core.results import Forecast
 from flows.choice import Choice
 from flows.dry_run import estimate_plan, looking
 from flows.grow import begin, run_plan
 from flows.options import Options
 from flows.parameters import flow_with_options
+
+
+class Anew(Stored):
+    """What is kept of a growth that asks the model anew."""
+
+    since: datetime
+    """Answers from before this moment are set aside."""
 
 
 @flow_with_options("backfill")
@@ -68,11 +75,11 @@ def ask_anew(clients: Clients, growth_id: str) -> None:
     if not clients.settings.designing.asks_model:
         return
     name = f"anew/{growth_id}.json"
-    marked = clients.store.read_json(name)
+    marked = clients.store.read_model(name, Anew)
     if marked is None:
-        marked = {"since": datetime.now(UTC).isoformat()}
-        clients.store.write_json(name, marked)
-    clients.llm(growth_id).anew_since = datetime.fromisoformat(marked["since"])
+        marked = Anew(since=datetime.now(UTC))
+        clients.store.write_model(name, marked)
+    clients.llm(growth_id).anew_since = marked.since
 
 
 def choose(clients: Clients, choice: Choice, limit: int | None = None) -> GrowthPlan:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from prefect.futures import PrefectFuture
 
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Contribution, DatasetMetadata, DatasetRef, FilterResult, Proposal, Stage
+from dynosaur_core.stored import as_stored
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -29,6 +32,12 @@ class Branch:
     """Seconds of the stages that have ended."""
     ended: bool = False
     """Whether its end is written down and counted."""
+
+    def read(self, result: Any, kind: type[T]) -> T:
+        """The result of the present stage, which an earlier growth may have stored; raises StoreFailed."""
+        name = self.ref.repo_id
+        remedy = f"run `dynosaur backfill {name} --from-stage {self.stage}`"
+        return as_stored(result, kind, f"the {self.stage} result of {name}", remedy)
 
     def begin(self, stage: Stage) -> None:
         """The stage is submitted."""

@@ -154,7 +154,7 @@ class Branches:
         return self._after[branch.stage](branch, result)
 
     def _after_metadata(self, branch: Branch, result: Any) -> bool:
-        branch.metadata = DatasetMetadata.model_validate(result)
+        branch.metadata = branch.read(result, DatasetMetadata)
         return True
 
     def _claim(self, branch: Branch) -> bool:
@@ -166,17 +166,17 @@ class Branches:
         return self._submit(branch, "instruction", metadata=branch.metadata, growth_id=self.growth.growth_id)
 
     def _after_instruction(self, branch: Branch, result: Any) -> bool:
-        branch.proposals = [Proposal.model_validate(item) for item in result]
+        branch.proposals = branch.read(result, list[Proposal])
         return self._submit(branch, "filter", metadata=branch.metadata, proposals=branch.proposals)
 
     def _after_filter(self, branch: Branch, result: Any) -> bool:
-        branch.filtered = FilterResult.model_validate(result)
+        branch.filtered = branch.read(result, FilterResult)
         if refusal := refusal_of_tasks(branch.filtered):
             return self._refuse(branch, *refusal)
         return self._submit(branch, "publish", metadata=branch.metadata, accepted=list(branch.filtered.tasks))
 
     def _after_publish(self, branch: Branch, result: Any) -> bool:
-        branch.contribution = Contribution.model_validate(result)
+        branch.contribution = branch.read(result, Contribution)
         if refusal := refusal_of_records(branch.contribution):
             return self._refuse(branch, *refusal)
         return self._end(branch, "grown", partial(self.growth.grown, branch.ref, branch.contribution))

@@ -46,9 +46,9 @@ def grow(options: Options = Options()) -> State[Any]:
 def grow_wave(growth_id: str, number: int, fresh_from: Stage | None, options: Options) -> None:
     """A part of a large plan as a flow run of its own; which datasets it holds stands in the store."""
     clients = open_clients(options.settings())
-    refs = clients.store.read_json(_wave_name(growth_id, number)) or []
+    refs = clients.store.read_model(_wave_name(growth_id, number), list[DatasetRef]) or []
     growth = _growths[growth_id]
-    Branches(growth, clients.settings, fresh_from).run([DatasetRef.model_validate(ref) for ref in refs])
+    Branches(growth, clients.settings, fresh_from).run(refs)
 
 
 _RESUMABLE = timedelta(hours=24)

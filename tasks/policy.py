@@ -53,7 +53,7 @@ def worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> b
     return isinstance(error, DynosaurError) and error.kind.transient and error.code not in _NOT_AT_ONCE
 
 
-STAGE: dict[str, Any] = {
+TASK_OPTIONS: dict[str, Any] = {
     "persist_result": True,
     "result_serializer": "json",
     "cache_result_in_memory": False,

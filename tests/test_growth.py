@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from dynosaur_core.errors import Code, DynosaurError, Reason
-from dynosaur_core.growth import Growth, trace_name
-from dynosaur_core.ledger import Entry, Ledger, Outcome
+from dynosaur_core.growth import Growth
+from dynosaur_core.ledger import Ledger, LedgerEntry, Outcome
 from dynosaur_core.models import (
     Contribution,
     DatasetMetadata,
@@ -30,6 +30,7 @@ from dynosaur_core.models import (
 from dynosaur_core.report import GrowthReport
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
+from dynosaur_core.traces import trace_name
 from flows.command.screen import Screen
 from flows.progress import BranchEnded, GrowthEnded, Planned
 from tasks.artifacts import growth_markdown
@@ -132,7 +133,7 @@ def test_bookkeeping_takes_hostile_text_in_every_field_of_every_noun(
 REF = DatasetRef(repo_id="x/killer", revision="a" * 40)
 
 
-def _entry(ledger: Ledger) -> Entry:
+def _entry(ledger: Ledger) -> LedgerEntry:
     entry = ledger.get(REF.repo_id)
     assert entry is not None
     return entry

@@ -109,7 +109,7 @@ def _mine(held: Lease) -> Update:
 def _renew(engine: Engine, held: Lease, stop: threading.Event) -> None:
     while not stop.wait(TERM.total_seconds() / 6):
         # a database that is away for a moment is asked again at the next turn
-        with suppress(SQLAlchemyError), engine.begin() as connection:
+        with suppress(SQLAlchemyError, DynosaurError), engine.begin() as connection:
             connection.execute(_mine(held).values(expires=datetime.now(UTC) + TERM))
 
 

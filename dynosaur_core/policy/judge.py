@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError, Reason
-from dynosaur_core.models import DatasetMetadata, DatasetRef, Rejection
+from dynosaur_core.models import DatasetMetadata, DatasetRef, Rejection, StageOrSurvey
 from dynosaur_core.policy import licenses
 from dynosaur_core.settings import Policy
 
@@ -89,7 +89,7 @@ def _sources(metadata: DatasetMetadata, policy: Policy) -> tuple[Reason, str] | 
     return None
 
 
-def _rejection(repo_id: str, stage: str, why: tuple[Reason, str] | None) -> Rejection | None:
+def _rejection(repo_id: str, stage: StageOrSurvey, why: tuple[Reason, str] | None) -> Rejection | None:
     if why is None:
         return None
     return Rejection(repo_id=repo_id, level="dataset", stage=stage, reason=why[0], detail=why[1])

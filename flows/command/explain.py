@@ -11,9 +11,8 @@ from pydantic import BaseModel
 from dynosaur_core.clients import Clients
 from dynosaur_core.contributions import read_contribution
 from dynosaur_core.errors import REASONS, Code, DynosaurError, Reason
-from dynosaur_core.growth import trace_name
 from dynosaur_core.instruction.stage import plan
-from dynosaur_core.ledger import Entry
+from dynosaur_core.ledger import LedgerEntry
 from dynosaur_core.llm.answers import Answers
 from dynosaur_core.models import (
     Contribution,
@@ -25,7 +24,8 @@ from dynosaur_core.models import (
     TaskCount,
     TaskDesign,
 )
-from dynosaur_core.results import Result, Seconds
+from dynosaur_core.results import Result
+from dynosaur_core.traces import read_trace
 from flows.command.explanation import (
     Asked,
     ConfigFacts,
@@ -53,15 +53,14 @@ def explain(clients: Clients, name: str) -> Explanation:
             for c in contribution.tasks
             if not config or c.task.config == config
         ]
-    trace = clients.store.read_json(trace_name(repo_id)) or {}
-    parts = {stage: value for stage, value in trace.items() if not isinstance(value, str)}
-    if "seconds" in parts:
-        found["seconds"] = Seconds.model_validate(parts["seconds"])
-    if "metadata" not in parts:
+    trace = read_trace(clients.store, repo_id)
+    if trace.seconds:
+        found["seconds"] = trace.seconds
+    if not isinstance(trace.metadata, DatasetMetadata):
         return Explanation(**found)
-    metadata = DatasetMetadata.model_validate(parts["metadata"])
-    proposals = [Proposal.model_validate(item) for item in parts.get("instruction", [])]
-    filtered = FilterResult.model_validate(parts["filter"]) if "filter" in parts else None
+    metadata = trace.metadata
+    proposals = () if isinstance(trace.instruction, str) else trace.instruction
+    filtered = trace.filter if isinstance(trace.filter, FilterResult) else None
     if config:
         subsets = tuple(subset for subset in metadata.subsets if subset.config == config)
         refused = tuple(item for item in metadata.rejections if item.config == config)
@@ -85,7 +84,7 @@ def _facts(noun: BaseModel, result: type[Result]) -> dict[str, Any]:
     return noun.model_dump(include=set(result.model_fields))
 
 
-def _outcome(entry: Entry) -> dict[str, Any]:
+def _outcome(entry: LedgerEntry) -> dict[str, Any]:
     code = entry.code or ""
     found: dict[str, Any] = {
         "dataset": entry.repo_id,
@@ -172,7 +171,7 @@ def _requests(clients: Clients, metadata: DatasetMetadata, proposals: Sequence[P
     answers = Answers(clients.store)
     planned = {ask.request.digest: ask.request.messages for ask in plan(metadata, clients.settings)}
     for name in dict.fromkeys(p.request_digest for p in proposals) or planned:
-        answer = answers.get(name)
+        answer = answers.get(name, owner=metadata.ref.repo_id)
         if answer:
             told = _facts(answer, Asked)
             yield Asked(request=name, **told, sent=list(answer.messages), came_back=answer.text)

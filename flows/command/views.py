@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
-
-from pydantic import ValidationError
 
 from dynosaur_core.clients import Clients
 from dynosaur_core.contributions import Contributions
-from dynosaur_core.errors import ERRORS, Code, DynosaurError
-from dynosaur_core.ledger import Entry, Outcome
+from dynosaur_core.errors import ERRORS, Code
+from dynosaur_core.ledger import LedgerEntry, Outcome
 from dynosaur_core.results import GrowthSummary, Result
 from dynosaur_core.setting_reference import Setting
+from dynosaur_core.stored import as_stored
 from flows.command.arguments import json_text
 from flows.command.screen import Screen, plain_table
 
@@ -77,18 +75,11 @@ def status(clients: Clients) -> StoreStatus:
     by_outcome: Counter[str] = Counter()
     for (outcome, _), count in clients.ledger.counts().items():
         by_outcome[outcome] += count
-    growths = [_past(row) for row in clients.ledger.last_growths(5)]
+    growths = [
+        as_stored(row, PastGrowth, f"the ledger's line of growth {row['growth_id']}", "put its backup back")
+        for row in clients.ledger.last_growths(5)
+    ]
     return StoreStatus(store=clients.settings.store, datasets=dict(by_outcome), growths=growths)
-
-
-def _past(row: Mapping[str, Any]) -> PastGrowth:
-    try:
-        return PastGrowth.model_validate(row)
-    except ValidationError as error:
-        [wrong, *_] = error.errors(include_url=False)
-        where = ".".join(map(str, wrong["loc"]))
-        message = f"the ledger's line of growth {row['growth_id']} cannot be read: {where}: {wrong['msg']}"
-        raise DynosaurError(Code.STORE_FAILED, message) from error
 
 
 def show_status(found: StoreStatus, screen: Screen) -> None:
@@ -190,6 +181,6 @@ def show_settings(found: Sequence[Setting], screen: Screen) -> None:
     screen.line(f"{len(found)} settings")
 
 
-def advice(entry: Entry) -> str:
+def advice(entry: LedgerEntry) -> str:
     """What a person can do about how it ended."""
     return ERRORS[Code(entry.code)].advice if entry.code in set(Code) else ""

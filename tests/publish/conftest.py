@@ -27,6 +27,8 @@ from dynosaur_core.store import Store
 
 from .places import NOW as NOW
 from .places import PLACES, Place
+from .places import Planned as Planned
+from .places import make_release as make_release
 
 
 @pytest.fixture(params=PLACES, ids=lambda scheme: scheme or "folder")

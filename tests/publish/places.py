@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import io
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 import s3fs
 
+from dynosaur_core.digest import digest
 from dynosaur_core.models import Contribution, Release, Removal
-from dynosaur_core.publish.release import ReleaseOutcome, make_release
+from dynosaur_core.publish import release
+from dynosaur_core.publish.plan import PlannedSource
 from dynosaur_core.publish.sinks import Sink, open_sink
 from dynosaur_core.publish.sinks.local import LocalSink
 from dynosaur_core.publish.standing import Maker
+from dynosaur_core.results import ReleaseOutcome
 from dynosaur_core.settings import ReleaseSettings, Settings
 from dynosaur_core.store import Store
 from dynosaur_core.withdrawals import check_withdrawals, reasons
@@ -26,6 +30,21 @@ from tests.support.hub import LoopbackHub
 SETTINGS = ReleaseSettings(shard_records=4)
 REPO = "loopback/grown"
 NOW = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
+
+
+class Planned:
+    """Contributions under the names that a store gives them, asked for anew each time."""
+
+    def __init__(self, contributions: Iterable[Contribution]) -> None:
+        self.contributions = contributions
+
+    def __iter__(self) -> Iterator[PlannedSource]:
+        return (PlannedSource(each, digest(each)) for each in self.contributions)
+
+
+def make_release(contributions: Iterable[Contribution], *rest: Any, **options: Any) -> ReleaseOutcome:
+    """`publish.release.make_release` of contributions."""
+    return release.make_release(Planned(contributions), *rest, **options)
 
 
 @dataclass

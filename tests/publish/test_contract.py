@@ -9,13 +9,14 @@ from collections.abc import Callable
 import pyarrow.parquet as pq
 import pytest
 
+from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Contribution, Removal
-from dynosaur_core.publish.release import ReleaseOutcome, make_release
+from dynosaur_core.publish.release import ReleaseOutcome
 from dynosaur_core.publish.standing import Maker
 from dynosaur_core.store import Store
 
-from .conftest import NOW, contribute
+from .conftest import NOW, contribute, make_release
 from .places import SETTINGS, Place
 
 TABLES = ("tasks.parquet", "sources.parquet")
@@ -158,7 +159,7 @@ def test_a_release_of_an_earlier_version_is_its_stores_by_what_it_holds(
     assert place.manifest.store is None
     with pytest.raises(DynosaurError, match="ForeignStore"):
         place.make(wanted, store, of="theirs")
-    place.known = {contribution.digest for contribution in wanted[:3]}
+    place.known = {digest(contribution) for contribution in wanted[:3]}
     data = {name: content for name, content in place.read().items() if name.startswith("data/")}
     assert place.make(wanted, store).version == 2 and place.manifest.store == "ours"
     assert {name: content for name, content in place.read().items() if name.startswith("data/")} == data
@@ -226,6 +227,6 @@ def test_a_manifest_of_a_later_version_is_left_alone(place: Place, store: Store,
     manifest = json.loads(place.read()["manifest.json"]) | {"format": "dynosaur/2", "something": "new"}
     place.change({"manifest.json": json.dumps(manifest).encode()})
     before = place.read()
-    with pytest.raises(DynosaurError, match="is of a later version of Dynosaur"):
+    with pytest.raises(DynosaurError, match="made by a newer version of Dynosaur"):
         place.make(wanted, store, adopt=True)
     assert place.read() == before
