@@ -58,6 +58,13 @@ class Seconds(Result):
         """The stages in their order, then the model."""
         return (self.metadata, self.instruction, self.filter, self.publish, self.model)
 
+    def sentence(self) -> str:
+        """The stages that took longest first."""
+        stages = zip(STAGES, self.each(), strict=False)
+        longest = sorted(stages, key=lambda item: -item[1])
+        told = [f"{stage} {seconds:.1f}" for stage, seconds in longest if seconds >= 0.05]
+        return ", ".join(told) + (f" (model {self.model:.1f})" if self.model >= 0.05 else "")
+
     @property
     def total(self) -> float:
         return self.metadata + self.instruction + self.filter + self.publish

@@ -14,7 +14,6 @@ from rich.table import Table
 from rich.text import Text
 
 from dynosaur_core.errors import ERRORS, REASONS, Code, Reason
-from dynosaur_core.models import STAGES
 from dynosaur_core.report import GrowthReport
 from dynosaur_core.results import Forecast, Released, ReleaseOutcome
 from dynosaur_core.settings import Settings
@@ -38,9 +37,11 @@ def plain_table(*columns: str) -> PlainTable:
     return table
 
 
-_NUMBERS = {"count", "records", "datasets", "grown", "failed", "cost", "rows", "seconds", "model", *STAGES}
+_NUMBERS = {"count", "records", "datasets", "grown", "failed", "cost", "rows", "seconds"}
 SHOWN_SLOWEST = 5
 """Datasets whose seconds the screen shows."""
+_SLOW_S = 1.0
+"""Those that took less are not worth a line."""
 
 
 class Screen:
@@ -137,9 +138,10 @@ class Screen:
         self.next_steps(after_growth(report, settings))
 
     def _show_slowest(self, report: GrowthReport) -> None:
-        slowest = plain_table("slowest datasets", "seconds", *STAGES, "model")
+        slowest = plain_table("slowest datasets", "seconds", "why")
         for repo_id, seconds in islice(report.durations().slowest.items(), SHOWN_SLOWEST):
-            slowest.row(repo_id, *(f"{value:.1f}" for value in (seconds.total, *seconds.each())))
+            if seconds.total >= _SLOW_S:
+                slowest.row(repo_id, f"{seconds.total:.1f}", seconds.sentence())
         if slowest.row_count:
             self.console.print(slowest)
 
