@@ -94,7 +94,7 @@ ERRORS: dict[Code, Kind] = {
     Code.TOO_MANY_COLUMNS: Kind(False, "It has more columns than sampling.max_columns."),
     Code.TOO_MANY_SUBSETS: Kind(False, "It has more configs than sampling.max_subsets."),
     Code.TRUNCATED_CELLS: Kind(False, "The viewer cut its cells and the files could not be read."),
-    Code.BAD_CATALOG: Kind(False, "Check --catalog: `hub`, a folder in the Hub's layout, or a .jsonl file."),
+    Code.BAD_CATALOG: Kind(False, "Check --catalog; `dynosaur grow --help` says what it may be."),
     Code.MODEL_UNREACHABLE: Kind(True, "Check OPENAI_BASE_URL and that the server runs.", _NIGHTS, deferred=True),
     Code.MODEL_KEY_REFUSED: Kind(True, "Check OPENAI_API_KEY.", _NIGHTS, deferred=True),
     Code.MODEL_RATE_LIMITED: Kind(True, "Lower llm.requests_per_minute, or wait.", _NIGHTS),

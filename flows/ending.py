@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from prefect.client.schemas.objects import State
 from prefect.exceptions import FailedRun
-from prefect.states import Failed, State
+from prefect.states import Failed
 
 from dynosaur_core.errors import Code, DynosaurError
 

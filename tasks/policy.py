@@ -25,7 +25,8 @@ _NOT_AT_ONCE = {code for code, kind in ERRORS.items() if kind.deferred} | {
     Code.UNEXPECTED,
 }
 
-Given, Result = ParamSpec("Given"), TypeVar("Result")
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 
 
 def coded(stage: Callable[Given, Result]) -> Callable[Given, Result]:

@@ -32,6 +32,7 @@ from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
 from dynosaur_core.traces import trace_name
 from flows.command.screen import Screen
+from flows.progress import BranchEnded, GrowthEnded, Planned
 from tasks.artifacts import growth_markdown
 from tests.ledger.conftest import ledger as ledger
 from tests.ledger.conftest import postgres_url as postgres_url
@@ -119,14 +120,14 @@ def test_bookkeeping_takes_hostile_text_in_every_field_of_every_noun(
     page = growth_markdown(growth.report)
     screen = Screen()
     screen.console.file = io.StringIO()
-    screen.listen("plan", growth.report.plan)
-    screen.listen("branch", (ref.repo_id, str(error)))
-    screen.listen("report", growth.report)
+    screen.listen(Planned(growth.report.plan))
+    screen.listen(BranchEnded(ref.repo_id, str(error)))
+    screen.listen(GrowthEnded(growth.report))
     screen.show_report(Settings())
-    for shown in (page, screen.console.file.getvalue(), json.dumps(growth.report.as_json())):
+    for shown in (page, screen.console.file.getvalue(), json.dumps(growth.report.summary().as_json())):
         assert "\x00" not in shown and "\x1b" not in shown and "\u202e" not in shown
         shown.encode()
-    ledger.finish_growth(growth.growth_id, growth.report.as_json(), datetime.now(UTC))
+    ledger.finish_growth(growth.growth_id, growth.report.summary().as_json(), datetime.now(UTC))
 
 
 REF = DatasetRef(repo_id="x/killer", revision="a" * 40)

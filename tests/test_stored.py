@@ -117,19 +117,19 @@ def test_answers_of_an_earlier_version_are_not_asked_for_again(kept: Path) -> No
     answers = Answers(clients_of(kept).store)
     found = [path.stem for path in files(kept.name, "answers")]
     assert found and all(answers.has(name) for name in found)
-    asked = {request["request"] for request in explain(clients_of(kept), GROWN)["requests"]}
+    asked = {request.request for request in explain(clients_of(kept), GROWN).requests}
     assert asked and asked <= set(found)
 
 
 def test_commands_that_look_read_an_earlier_version(kept: Path, tmp_path: Path) -> None:
     clients = clients_of(kept)
-    assert (stats(clients)["records"], stats(clients)["datasets"]) == (108, 2)
-    assert status(clients)["datasets"] == {"deferred": 1, "failed": 1, "grown": 2, "refused": 1, "withdrawn": 1}
-    assert [row["dataset"] for row in failed(clients)] == ["attic/broken", "shop/later"]
-    assert export(clients, "alpaca", str(tmp_path / "out.jsonl")) == 108
-    assert export(clients, "reference", str(tmp_path / "reference")) == 2
+    assert (stats(clients).records, stats(clients).datasets) == (108, 2)
+    assert status(clients).datasets == {"deferred": 1, "failed": 1, "grown": 2, "refused": 1, "withdrawn": 1}
+    assert [row.dataset for row in failed(clients)] == ["attic/broken", "shop/later"]
+    assert export(clients, "alpaca", str(tmp_path / "out.jsonl")).lines == 108
+    assert export(clients, "reference", str(tmp_path / "reference")).lines == 2
     found = explain(clients, GROWN)
-    assert len(found["designs"]) == 5 and all(request["came_back"] for request in found["requests"])
+    assert len(found.designs) == 5 and all(request.came_back for request in found.requests)
     assert [row.repo_id for row in clients.ledger.removals()] == ["shop/gone"]
 
 
@@ -290,9 +290,9 @@ def test_a_damaged_file_ends_the_commands_that_need_it_with_what_to_do(
         return caught.value.message
 
     clients = clients_of(newest)
-    [request] = explain(clients, GROWN)["requests"]
+    [request] = explain(clients, GROWN).requests
     [name] = [digest for repo_id, digest in clients.ledger.contributions() if repo_id == GROWN]
-    spoil(f"answers/{request['request'][:2]}/{request['request']}.json")
+    spoil(f"answers/{request.request[:2]}/{request.request}.json")
     messages = [fails(lambda: explain(clients, GROWN))]
     spoil(trace_name(GROWN))
     messages += [fails(lambda: explain(clients, GROWN)), fails(lambda: read_trace(clients.store, GROWN))]

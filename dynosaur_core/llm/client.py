@@ -23,6 +23,7 @@ from dynosaur_core.llm.prices import billed, cost_usd, prompt_tokens, require_pr
 from dynosaur_core.llm.request import Capability, Request, body, make_request
 from dynosaur_core.llm.responses import STOP, Answer
 from dynosaur_core.llm.thoughts import after_thoughts
+from dynosaur_core.llm.waiting import Waiting
 from dynosaur_core.models import Usage
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
@@ -81,6 +82,7 @@ class LlmClient:
         self._lock = threading.Lock()
         self._usage: defaultdict[str, Usage] = defaultdict(Usage)
         self._collected: dict[str, Usage] = {}
+        self.waiting = Waiting()
 
     @property
     def capability(self) -> Capability:
@@ -105,7 +107,7 @@ class LlmClient:
         With `llm.batch` a first request is queued for `Batches` instead, unless `live`. Raises DynosaurError: MODEL_*,
         BudgetSpent, BatchPending, or BatchFailed for a request that several batches have left out.
         """
-        with self.answers.alone(request.digest):
+        with self.waiting.of(request.owner), self.answers.alone(request.digest):
             if kept := self.answers.get(request.digest, self.anew_since, request.owner):
                 with self._lock:
                     return Reply(kept, self._collected.pop(request.digest, Usage()))

@@ -21,6 +21,7 @@ from dynosaur_core.publish.records import RECORDS, SCHEMA
 from dynosaur_core.publish.sinks import REMOVALS, Sink, data_name
 from dynosaur_core.publish.standing import Maker, Standing, standing
 from dynosaur_core.publish.tables import same_table, sources_table, tasks_table
+from dynosaur_core.results import ReleaseOutcome
 from dynosaur_core.scratch import scratch_folder
 from dynosaur_core.settings import ReleaseSettings
 from dynosaur_core.store import Store
@@ -28,16 +29,6 @@ from dynosaur_core.store import Store
 TRIES = 6
 _ROW_GROUP = 20_000
 _AGAIN = {Code.RELEASE_CONFLICT, Code.RATE_LIMITED, Code.SERVER_ERROR, Code.CONNECTION_FAILED, Code.TIMED_OUT}
-
-
-@dataclass(frozen=True)
-class ReleaseOutcome:
-    """What stands at `url` now; `changed` when this call put it there."""
-
-    url: str
-    version: int
-    records: int
-    changed: bool
 
 
 def make_release(
@@ -100,7 +91,7 @@ def _attempt(job: _Job, *, again: bool) -> ReleaseOutcome:
         return _as_it_is(found, sink, now, again)
     plan = plan_release(job.contributions, previous, job.removals, job.settings.shard_records, now, found.damaged)
     if previous is None and not plan.sources:
-        return ReleaseOutcome(sink.url, 0, 0, changed=False)
+        return ReleaseOutcome(0, 0, changed=False)
     tables = _tables(plan)
     if _stands(found, plan.digest, maker) and not (job.verify and _differ(sink, tables)):
         return _as_it_is(found, sink, now, again)
@@ -128,7 +119,7 @@ def _attempt(job: _Job, *, again: bool) -> ReleaseOutcome:
         raise DynosaurError(Code.RELEASE_CONFLICT, f"a growth has begun while {sink.url} was written")
     sink.commit(release, found.token, beside)
     sink.tidy(release)
-    return ReleaseOutcome(sink.url, version, release.records, changed=True)
+    return ReleaseOutcome(version, release.records, changed=True)
 
 
 def _stands(found: Standing, digest: str, maker: Maker | None) -> bool:
@@ -144,7 +135,7 @@ def _as_it_is(found: Standing, sink: Sink, now: datetime, again: bool) -> Releas
     sink.tidy(found.release)  # a process that ended right after its commit has left it
     # a commit whose answer was lost looks like another writer's, but for its time
     changed = again and found.release.created == now
-    return ReleaseOutcome(sink.url, found.release.version, found.release.records, changed=changed)
+    return ReleaseOutcome(found.release.version, found.release.records, changed=changed)
 
 
 def _tables(plan: ReleasePlan) -> dict[str, bytes]:
