@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from dynosaur_core.errors import Code, DynosaurError, Reason
+from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.filter.evidence import Evidence
 from dynosaur_core.filter.stage import judge_design
 from dynosaur_core.instruction.examples import EXAMPLE_INSTRUCTIONS
@@ -14,6 +14,7 @@ from dynosaur_core.instruction.parse import design_of
 from dynosaur_core.metadata.stage import read_subsets
 from dynosaur_core.models import Subset
 from dynosaur_core.protocols import Catalog
+from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
 

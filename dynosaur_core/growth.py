@@ -10,7 +10,7 @@ from typing import Any
 
 from dynosaur_core.contributions import contribution_name
 from dynosaur_core.digest import canonical_json, digest
-from dynosaur_core.errors import ERRORS, REASONS, Code, DynosaurError, Reason
+from dynosaur_core.errors import ERRORS, Code, DynosaurError
 from dynosaur_core.filter.stage import FILTER_VERSION
 from dynosaur_core.instruction.stage import INSTRUCTION_VERSION
 from dynosaur_core.ledger import Entry, Ledger, Outcome, after_failure, after_growth, begun, new_entry
@@ -26,6 +26,7 @@ from dynosaur_core.models import (
 )
 from dynosaur_core.policy.judge import rules_for
 from dynosaur_core.publish.stage import PUBLISH_VERSION
+from dynosaur_core.reasons import REASONS, Reason
 from dynosaur_core.report import Failure, GrowthReport
 from dynosaur_core.secrets import strike
 from dynosaur_core.settings import Settings

@@ -256,7 +256,7 @@ class Rejection(Frozen):
     level: Level
     stage: Name
     reason: Name
-    """A value of `errors.Reason`."""
+    """A value of `reasons.Reason`."""
     detail: Line = ""
     config: Name | None = None
     instruction: Text | None = None

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from dynosaur_core.errors import Code, DynosaurError, Reason
+from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.ledger import Entry, Ledger, Outcome, after_failure, listing_digest, new_entry
 from dynosaur_core.ledger.claims import copies, heirs
 from dynosaur_core.models import DatasetRef, Rejection
 from dynosaur_core.policy.caps import Places
 from dynosaur_core.policy.judge import judge_ref, rules_for
+from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Settings
 from dynosaur_core.withdrawals import Leaving
 

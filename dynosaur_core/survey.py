@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from dynosaur_core.errors import Code, DynosaurError, Reason
+from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.ledger import Entry, Ledger, Outcome
 from dynosaur_core.models import DatasetRef, GrowthPlan
 from dynosaur_core.policy.judge import overrides, rules_for
 from dynosaur_core.protocols import Catalog, Cursor
+from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Settings
 from dynosaur_core.sorting import Sorting
 

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
-from dynosaur_core.errors import Code, DynosaurError, Reason
+from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.ledger import Entry, Ledger
 from dynosaur_core.models import Removal, Withdrawal
+from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Settings
 
 CONFIRM = "--withdraw-many"

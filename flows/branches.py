@@ -20,9 +20,10 @@ from prefect.exceptions import PrefectException
 from prefect.futures import PrefectFuture
 
 from dynosaur_core.clients import open_clients
-from dynosaur_core.errors import Code, DynosaurError, Reason
+from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.growth import Growth, refusal_of, refusal_of_records, refusal_of_tasks
 from dynosaur_core.models import Contribution, DatasetMetadata, DatasetRef, FilterResult, Proposal
+from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Settings
 from flows.progress import tell
 from tasks.filter import filter as filter_task

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from dynosaur_core.errors import Code, DynosaurError, Reason
+from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.growth import Growth, trace_name
 from dynosaur_core.ledger import Entry, Ledger, Outcome
 from dynosaur_core.models import (
@@ -27,6 +27,7 @@ from dynosaur_core.models import (
     InstructionRecord,
     Proposal,
 )
+from dynosaur_core.reasons import Reason
 from dynosaur_core.report import GrowthReport
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store

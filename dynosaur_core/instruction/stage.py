@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from dynosaur_core.digest import digest
-from dynosaur_core.errors import Reason
 from dynosaur_core.instruction.parse import Parsed, parse_answer
 from dynosaur_core.instruction.prompts import messages
 from dynosaur_core.instruction.render import shown_fields
@@ -17,6 +16,7 @@ from dynosaur_core.llm.client import LlmClient, Reply
 from dynosaur_core.llm.request import Request, make_request
 from dynosaur_core.llm.responses import FILTERED, LENGTH, finish_of
 from dynosaur_core.models import DatasetMetadata, Mode, Proposal, Rejection, Subset, Usage
+from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
 

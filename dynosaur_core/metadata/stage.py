@@ -9,7 +9,7 @@ from datasets import Features
 
 from dynosaur_core.card import Card, citation, listing_fields, parse_card, web_address
 from dynosaur_core.digest import digest
-from dynosaur_core.errors import ONE_CONFIG, Code, DynosaurError, Reason
+from dynosaur_core.errors import ONE_CONFIG, Code, DynosaurError
 from dynosaur_core.metadata.features import field_specs
 from dynosaur_core.metadata.rows import choose_shown, within_bytes
 from dynosaur_core.models import (
@@ -31,6 +31,7 @@ from dynosaur_core.policy import languages, licenses
 from dynosaur_core.protocols import Catalog, Source, SourceSubset
 from dynosaur_core.reading.features import check_columns
 from dynosaur_core.reading.together import Together, together
+from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Policy, Sampling
 from dynosaur_core.store import Store
 

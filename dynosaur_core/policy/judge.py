@@ -12,9 +12,10 @@ import fsspec
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from dynosaur_core.digest import digest
-from dynosaur_core.errors import Code, DynosaurError, Reason
+from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import DatasetMetadata, DatasetRef, Rejection
 from dynosaur_core.policy import licenses
+from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Policy
 
 _MEDIA_TAGS = {"modality:image", "modality:audio", "modality:video", "modality:3d"}

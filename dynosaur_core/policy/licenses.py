@@ -9,8 +9,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from dynosaur_core.errors import Reason
 from dynosaur_core.models import LicenseEvidence
+from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Policy
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from dynosaur_core.clients import Clients
 from dynosaur_core.contributions import read_contribution
-from dynosaur_core.errors import REASONS, Code, DynosaurError, Reason
+from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.growth import trace_name
 from dynosaur_core.instruction.stage import plan
 from dynosaur_core.ledger import Entry
@@ -23,6 +23,7 @@ from dynosaur_core.models import (
     TaskCount,
     TaskDesign,
 )
+from dynosaur_core.reasons import REASONS, Reason
 from flows.command.views import advice
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from dynosaur_core.errors import Reason
 from dynosaur_core.filter.stage import judge_design
 from dynosaur_core.models import ROW_COLUMN, SPLIT_COLUMN, FieldKind, FieldSpec, Mode, Proposal, Subset, TaskDesign
+from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Filtering
 
 NOUNS = ["otter", "barrel", "comet", "dune", "ferry", "goblet", "harbor", "igloo"]

@@ -6,10 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dynosaur_core.errors import Code, DynosaurError, Reason
+from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.instruction.stage import propose
 from dynosaur_core.llm.client import LlmClient
 from dynosaur_core.models import Proposal, Usage
+from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
 from tests.instruction.data import dataset, settings, subset
