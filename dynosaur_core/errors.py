@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
+from enum import Flag, StrEnum, auto
+from functools import partial
 
+from dynosaur_core.reasons import Reason
 from dynosaur_core.text import line
 
 
 class Code(StrEnum):
-    """Error codes. `ERRORS` says what each means."""
+    """Error codes. `ERRORS` says what is done about each."""
 
     RATE_LIMITED = "RateLimited"
     SERVER_ERROR = "ServerError"
@@ -53,94 +55,174 @@ class Code(StrEnum):
     FOREIGN_STORE = "ForeignStore"
     WITHDRAWS_MANY = "WithdrawsMany"
     BAD_SETTING = "BadSetting"
+    PLANNED = "Planned"
     INTERRUPTED = "Interrupted"
     UNEXPECTED = "Unexpected"
 
 
-@dataclass(frozen=True)
-class Kind:
-    """What is known of an error code before it happens."""
+class Retrier(Flag):
+    """Who tries again within seconds or minutes, without the night being over."""
 
-    transient: bool
-    """Worth another try without anything changing on our side or the source's."""
+    NOBODY = 0
+    REQUEST = auto()
+    """The client sends the same request again."""
+    RELEASE = auto()
+    """The release is planned and written again."""
+    TASK = auto()
+    """Prefect runs the stage again."""
+
+
+class Endpoint(StrEnum):
+    """What an error says of the model's endpoint; decides whether the circuit breaker opens."""
+
+    RESPONDS = "responds"
+    SILENT = "silent"
+    """After some seconds of nothing else no further request is sent for a while."""
+    CLOSED = "closed"
+    """No further request is sent at all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorPolicy:
+    """What is done about an error code, decided before an error of it happens."""
+
     advice: str
     """What a person can do about it."""
-    tries: int = 1
-    """Nights on which it is tried before quarantine; 1 = not before the revision or the stage version changes."""
+    nights: int = 1
+    """Attempts, one a night, before the dataset is quarantined. With 1 it is not tried again before its revision or
+    the version of a stage changes."""
     wait: timedelta = timedelta(hours=20)
-    """Between two of them; doubled each time."""
+    """Between the first night and the second; doubled each time."""
     deferred: bool = False
-    """Nobody's fault: the dataset was not reached. It is tried again next time and never counts as failed."""
+    """The dataset was not reached through no fault of its own: it is due next time and never counts as failed."""
+    retried_by: Retrier = Retrier.NOBODY
+    stops_growth: bool = False
+    """No further branch is begun: it would meet the same. What is left is deferred without a task run."""
+    withdraws: Reason | None = None
+    """The dataset may no longer be used: what was released of it leaves the release for this reason."""
+    said_of_files: bool = False
+    """One file's storage may raise it too: it withdraws a dataset only where a survey asks for the dataset itself."""
+    one_config: bool = False
+    """It is about the files of one config: the others of its dataset may be read."""
+    one_strategy: bool = False
+    """It is about one way of reading a split of the Hub: another may do."""
+    endpoint: Endpoint | None = None
+    wrong_command: bool = False
+    """The command or a setting is wrong: exit status 2."""
+    confirmed_by: str | None = None
+    """The flag by which a person says that it is meant."""
+
+    @property
+    def transient(self) -> bool:
+        """Whether another attempt may succeed although nothing has changed, neither here nor at the source."""
+        return self.nights > 1
 
 
-_NIGHTS = 5
-ERRORS: dict[Code, Kind] = {
-    Code.RATE_LIMITED: Kind(True, "Nothing: it is tried again. Set HF_TOKEN for a larger quota.", _NIGHTS),
-    Code.SERVER_ERROR: Kind(True, "Nothing: it is tried again.", _NIGHTS),
-    Code.CONNECTION_FAILED: Kind(True, "Check the network and HF_ENDPOINT; it is tried again.", _NIGHTS),
-    Code.TIMED_OUT: Kind(True, "It is tried again; a dataset that always hangs is quarantined.", 3),
-    Code.NOT_FOUND: Kind(False, "Check its id; of a dataset that is gone or private the rows are withdrawn."),
-    Code.GATED: Kind(False, "Accept the terms on its page and set HF_TOKEN, if its licence allows the use."),
-    Code.NOT_ALLOWED: Kind(False, "Check that HF_TOKEN may read it."),
-    Code.REVISION_GONE: Kind(True, "The history was rewritten; the next survey finds the new revision.", 2),
-    Code.SCRIPT_DATASET: Kind(False, "It needs a loading script, which is never run; ask its owner for parquet files."),
-    Code.NO_DATA_FILES: Kind(False, "It holds no file in a known format (parquet, jsonl, json, csv, tsv, text)."),
-    Code.UNREADABLE_FILES: Kind(False, "Its files do not parse; tell its owner, or override its config."),
-    Code.UNREADABLE_CARD: Kind(False, "The YAML header of its README does not parse; tell its owner."),
-    Code.LFS_POINTER: Kind(False, "Run `git lfs pull` in its folder: Git LFS has not brought its files yet."),
-    Code.READER_DIED: Kind(False, "Its files crash the parser or take more than reading.max_memory_bytes."),
-    Code.TOO_LARGE: Kind(False, "Its rows or files are larger than sampling.max_row_bytes and max_bytes allow."),
-    Code.TOO_MANY_COLUMNS: Kind(False, "It has more columns than sampling.max_columns."),
-    Code.TOO_MANY_SUBSETS: Kind(False, "It has more configs than sampling.max_subsets."),
-    Code.TRUNCATED_CELLS: Kind(False, "The viewer cut its cells and the files could not be read."),
-    Code.BAD_CATALOG: Kind(False, "Check --catalog: `hub`, a folder in the Hub's layout, or a .jsonl file."),
-    Code.MODEL_UNREACHABLE: Kind(True, "Check OPENAI_BASE_URL and that the server runs.", _NIGHTS, deferred=True),
-    Code.MODEL_KEY_REFUSED: Kind(True, "Check OPENAI_API_KEY.", _NIGHTS, deferred=True),
-    Code.MODEL_RATE_LIMITED: Kind(True, "Lower llm.requests_per_minute, or wait.", _NIGHTS),
-    Code.MODEL_SERVER_ERROR: Kind(True, "Nothing: it is tried again.", _NIGHTS),
-    Code.MODEL_TIMED_OUT: Kind(True, "Raise llm.timeout_s, or check the server's load.", _NIGHTS),
-    Code.MODEL_REQUEST_REFUSED: Kind(False, "The endpoint refuses the request; `dynosaur explain` shows it."),
-    Code.MODEL_BAD_RESPONSE: Kind(True, "The endpoint's response is not of its API's form; check OPENAI_BASE_URL.", 3),
-    Code.MODEL_QUOTA_SPENT: Kind(True, "The account's quota is spent: top it up.", _NIGHTS, deferred=True),
-    Code.BUDGET_SPENT: Kind(True, "Raise --max-cost, or wait for the next growth.", _NIGHTS, deferred=True),
-    Code.PRICE_UNKNOWN: Kind(False, "Set llm.price_input and llm.price_output, or drop the cap.", deferred=True),
-    Code.BATCH_PENDING: Kind(True, "The batch is still running: the next growth collects it.", _NIGHTS, deferred=True),
-    Code.BATCH_FAILED: Kind(True, "The batch failed or expired; its requests are sent again.", _NIGHTS),
-    Code.STORE_FAILED: Kind(
-        True, "Do what the message says, or check that the store can be read and written and has room.", _NIGHTS
+_passing = partial(ErrorPolicy, nights=5, retried_by=Retrier.REQUEST | Retrier.RELEASE | Retrier.TASK)
+_deferring = partial(ErrorPolicy, nights=5, deferred=True)
+_stopping = partial(_deferring, stops_growth=True)
+_model = partial(ErrorPolicy, nights=5, retried_by=Retrier.REQUEST | Retrier.TASK, endpoint=Endpoint.RESPONDS)
+_config = partial(ErrorPolicy, one_config=True)
+_wrong = partial(ErrorPolicy, wrong_command=True)
+
+ERRORS: dict[Code, ErrorPolicy] = {
+    # the Hub, and whatever else is read over a network
+    Code.RATE_LIMITED: _passing(advice="Nothing: it is tried again. Set HF_TOKEN for a larger quota."),
+    Code.SERVER_ERROR: _passing(advice="Nothing: it is tried again."),
+    Code.CONNECTION_FAILED: _passing(advice="Check the network and HF_ENDPOINT; it is tried again."),
+    Code.TIMED_OUT: ErrorPolicy(
+        advice="It is tried again; a dataset that always hangs is quarantined.",
+        nights=3,
+        retried_by=Retrier.REQUEST | Retrier.RELEASE,
     ),
-    Code.GROWTH_RUNNING: Kind(
-        True, "Wait until it has ended; it takes what this one would have.", _NIGHTS, deferred=True
+    # a dataset as a whole
+    Code.NOT_FOUND: ErrorPolicy(
+        advice="Check its id; of a dataset that is gone or private the rows are withdrawn.", withdraws=Reason.IS_GONE
     ),
-    Code.RELEASE_CONFLICT: Kind(True, "Another release was made meanwhile; run `dynosaur release`.", _NIGHTS),
-    Code.RELEASE_FAILED: Kind(True, "Check the sink's address and rights; run `dynosaur release`.", _NIGHTS),
-    Code.FOREIGN_STORE: Kind(
-        False, "Check --store, DYNOSAUR_LEDGER and --release; --adopt says that they belong together."
+    Code.GATED: ErrorPolicy(
+        advice="Accept the terms on its page and set HF_TOKEN, if its licence allows the use.",
+        withdraws=Reason.IS_GATED,
     ),
-    Code.WITHDRAWS_MANY: Kind(False, "Check that store and catalogue are the right ones; --withdraw-many confirms it."),
-    Code.BAD_SETTING: Kind(False, "Correct the setting that the message names."),
-    Code.INTERRUPTED: Kind(
-        True,
-        "Nothing: it is tried again, alone. One that ends the process each time is quarantined: please report it.",
-        _NIGHTS,
-        timedelta(0),
+    Code.NOT_ALLOWED: ErrorPolicy(
+        advice="Check that HF_TOKEN may read it.", withdraws=Reason.IS_DISABLED, said_of_files=True
     ),
-    Code.UNEXPECTED: Kind(True, "A bug of Dynosaur's: please report it with `dynosaur explain ID`.", 2),
+    Code.REVISION_GONE: ErrorPolicy(
+        advice="The history was rewritten; the next survey finds the new revision.", nights=2
+    ),
+    Code.UNREADABLE_CARD: ErrorPolicy(advice="The YAML header of its README does not parse; tell its owner."),
+    Code.READER_DIED: ErrorPolicy(advice="Its files crash the parser or take more than reading.max_memory_bytes."),
+    Code.TOO_MANY_SUBSETS: ErrorPolicy(advice="It has more configs than sampling.max_subsets."),
+    # the files of one config
+    Code.SCRIPT_DATASET: _config(
+        advice="It needs a loading script, which is never run; ask its owner for parquet files.", one_strategy=True
+    ),
+    Code.NO_DATA_FILES: _config(
+        advice="It holds no file in a known format (parquet, jsonl, json, csv, tsv, text).", one_strategy=True
+    ),
+    Code.UNREADABLE_FILES: _config(
+        advice="Its files do not parse; tell its owner, or override its config.", one_strategy=True
+    ),
+    Code.TRUNCATED_CELLS: _config(
+        advice="The viewer cut its cells and the files could not be read.", one_strategy=True
+    ),
+    Code.LFS_POINTER: _config(advice="Run `git lfs pull` in its folder: Git LFS has not brought its files yet."),
+    Code.TOO_LARGE: _config(advice="Its rows or files are larger than sampling.max_row_bytes and max_bytes allow."),
+    Code.TOO_MANY_COLUMNS: _config(advice="It has more columns than sampling.max_columns."),
+    # the model
+    Code.MODEL_UNREACHABLE: _stopping(
+        advice="Check OPENAI_BASE_URL and that the server runs.", retried_by=Retrier.REQUEST, endpoint=Endpoint.SILENT
+    ),
+    Code.MODEL_KEY_REFUSED: _stopping(advice="Check OPENAI_API_KEY.", endpoint=Endpoint.CLOSED, wrong_command=True),
+    Code.MODEL_QUOTA_SPENT: _stopping(advice="The account's quota is spent: top it up.", endpoint=Endpoint.CLOSED),
+    Code.MODEL_RATE_LIMITED: _model(advice="Lower llm.requests_per_minute, or wait."),
+    Code.MODEL_SERVER_ERROR: _model(advice="Nothing: it is tried again."),
+    Code.MODEL_TIMED_OUT: _model(advice="Raise llm.timeout_s, or check the server's load.", endpoint=Endpoint.SILENT),
+    Code.MODEL_BAD_RESPONSE: _model(
+        advice="The endpoint's response is not of its API's form; check OPENAI_BASE_URL.", nights=3
+    ),
+    Code.MODEL_REQUEST_REFUSED: ErrorPolicy(
+        advice="The endpoint refuses the request; `dynosaur explain` shows it.", endpoint=Endpoint.RESPONDS
+    ),
+    Code.BATCH_PENDING: _deferring(advice="The batch is still running: the next growth collects it."),
+    Code.BATCH_FAILED: ErrorPolicy(
+        advice="The batch failed or expired; its requests are sent again.", nights=5, retried_by=Retrier.TASK
+    ),
+    # money
+    Code.BUDGET_SPENT: _stopping(advice="Raise --max-cost, or wait for the next growth."),
+    Code.PRICE_UNKNOWN: _wrong(
+        advice="Set llm.price_input and llm.price_output, or drop the cap.", deferred=True, stops_growth=True
+    ),
+    # what is ours: catalogue, store, releases, settings
+    Code.BAD_CATALOG: _wrong(advice="Check --catalog: `hub`, a folder in the Hub's layout, or a .jsonl file."),
+    Code.BAD_SETTING: _wrong(advice="Correct the setting that the message names."),
+    Code.FOREIGN_STORE: _wrong(
+        advice="Check --store, DYNOSAUR_LEDGER and --release; --adopt says that they belong together.",
+        confirmed_by="--adopt",
+    ),
+    Code.STORE_FAILED: ErrorPolicy(
+        advice="Do what the message says, or check that the store can be read and written and has room.",
+        nights=5,
+        retried_by=Retrier.TASK,
+    ),
+    Code.GROWTH_RUNNING: _deferring(advice="Wait until it has ended; it takes what this one would have."),
+    Code.WITHDRAWS_MANY: ErrorPolicy(
+        advice="Check that store and catalogue are the right ones; --withdraw-many confirms it.",
+        confirmed_by="--withdraw-many",
+    ),
+    Code.RELEASE_CONFLICT: ErrorPolicy(
+        advice="Another release was made meanwhile; run `dynosaur release`.", nights=5, retried_by=Retrier.RELEASE
+    ),
+    Code.RELEASE_FAILED: ErrorPolicy(advice="Check the sink's address and rights; run `dynosaur release`.", nights=5),
+    # the growth itself
+    Code.PLANNED: _deferring(advice="Nothing: the next growth takes it."),
+    Code.INTERRUPTED: ErrorPolicy(
+        advice="Nothing: it is tried again, alone. One that ends the process each time is quarantined: please "
+        "report it.",
+        nights=5,
+        wait=timedelta(0),
+    ),
+    Code.UNEXPECTED: ErrorPolicy(advice="A bug of Dynosaur's: please report it with `dynosaur explain ID`.", nights=2),
 }
-
-
-ONE_CONFIG = frozenset(
-    {
-        Code.SCRIPT_DATASET,
-        Code.NO_DATA_FILES,
-        Code.UNREADABLE_FILES,
-        Code.LFS_POINTER,
-        Code.TOO_LARGE,
-        Code.TOO_MANY_COLUMNS,
-        Code.TRUNCATED_CELLS,
-    }
-)
-"""What is wrong with the files of one config: the others of its dataset may be read."""
 
 
 class DynosaurError(Exception):
@@ -159,7 +241,7 @@ class DynosaurError(Exception):
         """Seconds that the server asked to wait, where it did."""
 
     @property
-    def kind(self) -> Kind:
+    def policy(self) -> ErrorPolicy:
         return ERRORS[self.code]
 
     def __str__(self) -> str:

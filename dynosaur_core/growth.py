@@ -10,7 +10,7 @@ from typing import Any
 
 from dynosaur_core.contributions import contribution_name
 from dynosaur_core.digest import canonical_json, digest
-from dynosaur_core.errors import ERRORS, Code, DynosaurError
+from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.filter.stage import FILTER_VERSION
 from dynosaur_core.instruction.stage import INSTRUCTION_VERSION
 from dynosaur_core.ledger import Entry, Ledger, Outcome, after_failure, after_growth, begun, new_entry
@@ -33,9 +33,6 @@ from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
 from dynosaur_core.text import storable
 from dynosaur_core.withdrawals import removal_of, withdrawal_of
-
-_WITHDRAWING = {Code.NOT_FOUND: Reason.IS_GONE, Code.GATED: Reason.IS_GATED}
-"""Errors that say that a dataset may no longer be used: what was released of it leaves."""
 
 
 def new_growth_id(now: datetime) -> str:
@@ -154,20 +151,22 @@ class Growth:
         """Broke in its branch; the retry table says when it is tried again. What is released of it stays, unless the
         error says that the dataset may no longer be used."""
         known = self._before(ref)
-        kind = ERRORS[error.code]
-        outcome = Outcome.DEFERRED if kind.deferred else Outcome.FAILED
+        policy = error.policy
+        outcome = Outcome.DEFERRED if policy.deferred else Outcome.FAILED
         entry = self._entry(ref, outcome, stage=stage, code=error.code, detail=error.message)
         entry = after_failure(entry, known, error.code, self.clock())
-        withdraws = _WITHDRAWING.get(error.code)
-        if withdraws and known and known.contribution:
-            self._withdraw(known, entry, withdraws, error.message)
+        # a branch reads files, and a storage that refuses one of them says nothing of the dataset: the survey asks
+        gone = None if policy.said_of_files else policy.withdraws
+        if gone and known and known.contribution:
+            self._withdraw(known, entry, gone, error.message)
         else:
             self.ledger.record([entry])
         self._known.pop(ref.repo_id, None)
-        if kind.deferred:
+        if policy.deferred:
             self.report.deferred[error.code] += 1
             return
-        self.report.failures.append(Failure(ref.repo_id, error.code, stage, error.message, entry.attempts, kind.advice))
+        failure = Failure(ref.repo_id, error.code, stage, error.message, entry.attempts, policy.advice)
+        self.report.failures.append(failure)
 
     def _withdraw(self, known: Entry, entry: Entry, reason: Reason, detail: str) -> None:
         removal = removal_of(known, reason, detail, self.clock())

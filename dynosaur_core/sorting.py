@@ -19,8 +19,6 @@ from dynosaur_core.settings import Settings
 from dynosaur_core.withdrawals import Leaving
 
 _LOG = logging.getLogger("dynosaur.survey")
-_PLANNED = "Planned"
-"""Code of a dataset that a survey has planned and no growth has reached."""
 _TAKING_PART = (Outcome.GROWN, Outcome.FAILED, Outcome.DEFERRED)
 
 
@@ -143,7 +141,7 @@ class Sorting:
     def _planned(self, ref: DatasetRef, entry: Entry | None) -> Entry:
         """The entry of a dataset that is due now, also where its listing is not seen again."""
         if entry is None:
-            return self._entry(ref, Outcome.DEFERRED, stage="survey", code=_PLANNED, next_try=self.now)
+            return self._entry(ref, Outcome.DEFERRED, stage="survey", code=Code.PLANNED, next_try=self.now)
         due = {"next_try": self.now, "quarantined": False, "seen": self.now}
         return entry.model_copy(update={"ref": ref.model_dump(mode="json"), **due})
 

@@ -17,8 +17,6 @@ from dynosaur_core.sorting import Sorting
 _CHUNK = 500
 _PATIENCE = 3
 """Single datasets that give no answer before no further one is asked for."""
-_GONE = {Code.NOT_FOUND: Reason.IS_GONE, Code.NOT_ALLOWED: Reason.IS_DISABLED, Code.GATED: Reason.IS_GATED}
-"""What the catalogue says of a dataset that may not be used any more."""
 
 
 class Survey:
@@ -175,9 +173,9 @@ class Survey:
         try:
             ref = self.catalog.ref(known.repo_id)
         except DynosaurError as error:
-            if error.code in _GONE:
-                self._gone(known, _GONE[error.code], error.message)
-            elif error.kind.transient:
+            if error.policy.withdraws:
+                self._gone(known, error.policy.withdraws, error.message)
+            elif error.policy.transient:
                 self.unanswered += 1
                 if self.write:
                     self.ledger.touch([known.repo_id], self.now)  # others come first the next time

@@ -35,14 +35,6 @@ from tasks.publish import publish as publish_task
 Stage = Literal["metadata", "instruction", "filter", "publish"]
 STAGES: tuple[Stage, ...] = ("metadata", "instruction", "filter", "publish")
 _TASKS = {"metadata": metadata_task, "instruction": instruction_task, "filter": filter_task, "publish": publish_task}
-_STOPPING = {
-    Code.MODEL_UNREACHABLE,
-    Code.MODEL_KEY_REFUSED,
-    Code.MODEL_QUOTA_SPENT,
-    Code.PRICE_UNKNOWN,
-    Code.BUDGET_SPENT,
-}
-"""After one of these no further branch is begun: the rest is deferred without a task run."""
 _INTERRUPTED = DynosaurError(Code.INTERRUPTED, "the growth was ended while the dataset was at work")
 
 
@@ -192,12 +184,12 @@ class Branches:
             self.growth.pending[branch.ref.repo_id] = branch.ref
             branch.ended = True
             return False
-        if error.code in _STOPPING and self.stopped is None:
+        if error.policy.stops_growth and self.stopped is None:
             self.stopped = error
             if error.code is not Code.BUDGET_SPENT:
                 self.growth.report.stopped = str(error)
         branch.trace[stage] = str(error)
-        end = f"{'deferred' if error.kind.deferred else 'failed'}: {error.code}"
+        end = f"{'deferred' if error.policy.deferred else 'failed'}: {error.code}"
         return self._end(branch, end, partial(self.growth.failed, branch.ref, stage, error))
 
     def _end(self, branch: _Branch, end: str, write: Callable[[], None]) -> bool:

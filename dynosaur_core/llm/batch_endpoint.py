@@ -109,7 +109,7 @@ class BatchEndpoint:
                 named = self._adapter.named(error)
                 if isinstance(named, RefusedError):
                     raise BatchRefusedError(Code.BATCH_FAILED, named.message) from error
-                if not named.kind.transient:
+                if not named.policy.transient:
                     raise BatchRefusedError(named.code, named.message) from error
                 if attempt == tries - 1:
                     raise named from error

@@ -6,7 +6,7 @@ import threading
 import time
 
 from dynosaur_core import stopping
-from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.errors import Code, DynosaurError, Endpoint
 
 DEAD_AFTER_S = 3.0
 """Seconds of failing connections, with no response in between, after which an endpoint counts as dead."""
@@ -14,8 +14,6 @@ SILENT_TIMEOUTS = 4
 """As many timeouts' worth of silence mean the same."""
 TRY_AGAIN_S = 30.0
 """After it, one request tries a dead endpoint again; a refused key is not tried again."""
-
-_AT_ONCE = (Code.MODEL_KEY_REFUSED, Code.MODEL_QUOTA_SPENT)
 
 
 class Circuit:
@@ -47,11 +45,14 @@ class Circuit:
 
     def failed(self, error: DynosaurError) -> None:
         """Counts an error that came in the place of an answer."""
+        says = error.policy.endpoint
+        if says is Endpoint.RESPONDS:
+            self.responded()
         with self._lock:
             now = time.monotonic()
-            if error.code in _AT_ONCE:
+            if says is Endpoint.CLOSED:
                 self._stop(error, float("inf"))
-            elif error.code in self._silence_s:
+            elif says is Endpoint.SILENT:
                 self._silent_since = self._silent_since or now
                 if now - self._silent_since >= self._silence_s[error.code]:
                     self._stop(error, now + TRY_AGAIN_S)

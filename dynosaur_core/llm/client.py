@@ -206,10 +206,7 @@ class LlmClient:
     def _after(self, error: DynosaurError, failures: int) -> float:
         """Tells circuit and pace of an error; gives the seconds to wait before the next attempt."""
         backoff_s = min(_MAX_DELAY_S, _FIRST_DELAY_S * 2.0 ** min(failures - 1, 10)) * random.uniform(0.5, 1.0)
-        if error.code in (Code.MODEL_RATE_LIMITED, Code.MODEL_SERVER_ERROR, Code.MODEL_BAD_RESPONSE):
-            self.circuit.responded()
-        else:
-            self.circuit.failed(error)
+        self.circuit.failed(error)
         if error.code is Code.MODEL_RATE_LIMITED:
             self.pace.push_back(error.retry_after or backoff_s)
             return 0.0 if error.retry_after else backoff_s

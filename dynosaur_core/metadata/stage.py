@@ -9,7 +9,7 @@ from datasets import Features
 
 from dynosaur_core.card import Card, citation, listing_fields, parse_card, web_address
 from dynosaur_core.digest import digest
-from dynosaur_core.errors import ONE_CONFIG, Code, DynosaurError
+from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.metadata.features import field_specs
 from dynosaur_core.metadata.rows import choose_shown, within_bytes
 from dynosaur_core.models import (
@@ -98,7 +98,7 @@ def read_subsets(
         try:
             subset, refused = _read_subset(ref, source, candidate, store, sampling, detect)
         except DynosaurError as error:
-            if error.code not in ONE_CONFIG:
+            if not error.policy.one_config:
                 raise
             failures.append(error)
             subset, refused = None, (_refusal(ref, candidate)(Reason.UNREADABLE, str(error)),)

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from dynosaur_core import stopping
 from dynosaur_core.digest import digest_bytes
-from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.errors import Code, DynosaurError, Retrier
 from dynosaur_core.models import Contribution, Release, ReleaseFile, Removal
 from dynosaur_core.publish.card import CARD, card
 from dynosaur_core.publish.plan import Entry, ReleasePlan, plan_release, release_digest
@@ -27,7 +27,6 @@ from dynosaur_core.store import Store
 
 TRIES = 6
 _ROW_GROUP = 20_000
-_AGAIN = {Code.RELEASE_CONFLICT, Code.RATE_LIMITED, Code.SERVER_ERROR, Code.CONNECTION_FAILED, Code.TIMED_OUT}
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def make_release(
             with sink.writing():
                 return _attempt(job, again=attempt > 0)
         except DynosaurError as error:
-            if error.code not in _AGAIN or attempt == TRIES - 1:
+            if Retrier.RELEASE not in error.policy.retried_by or attempt == TRIES - 1:
                 raise
             stopping.sleep(max(error.retry_after or 0.0, pause_s * 2**attempt))
     raise AssertionError("unreachable")

@@ -49,7 +49,7 @@ def _finding(part: str, examination: Callable[[], str]) -> dict[str, Any]:
 
 
 def _failed(part: str, error: DynosaurError) -> dict[str, Any]:
-    return {"part": part, "ok": False, "found": str(error), "what_to_do": error.kind.advice}
+    return {"part": part, "ok": False, "found": str(error), "what_to_do": error.policy.advice}
 
 
 def _store(clients: Clients) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.errors import DynosaurError
 from dynosaur_core.text import printable
 from flows.command import ending, look
 from flows.command.arguments import (
@@ -37,14 +37,6 @@ app = typer.Typer(
     help="An instruction-tuning dataset that grows by what is new in a catalogue of annotated datasets.",
     epilog="Everything else is set by DYNOSAUR_* variables or dynosaur.toml; `dynosaur doctor` tries what is set.",
 )
-
-_WRONG_COMMAND = {
-    Code.BAD_SETTING,
-    Code.BAD_CATALOG,
-    Code.FOREIGN_STORE,
-    Code.PRICE_UNKNOWN,
-    Code.MODEL_KEY_REFUSED,
-}
 
 
 @app.command()
@@ -184,7 +176,7 @@ def _quiet_prefect() -> None:
 
 def _leave(error: DynosaurError, advice: str) -> None:
     sys.stderr.write(f"dynosaur: {printable(str(error))}\n  -> {advice}\n")
-    sys.exit(2 if error.code in _WRONG_COMMAND else 1)
+    sys.exit(2 if error.policy.wrong_command else 1)
 
 
 app.add_typer(look.app)
@@ -197,7 +189,7 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except DynosaurError as error:
-        _leave(error, error.kind.advice)
+        _leave(error, error.policy.advice)
     except (KeyboardInterrupt, ending.TerminatedError) as end:
         ending.leave(end)
     except Exception as error:  # a Prefect that is away raises whatever its clients and databases raise

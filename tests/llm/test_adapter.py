@@ -103,7 +103,7 @@ def test_finish_of_has_one_spelling(reason: Any, finish: str) -> None:
 def test_read_answer_of_a_broken_upstream_is_a_server_error(reason: str) -> None:
     with pytest.raises(UnansweredError) as error:
         read_answer(chat('{"tasks": [', reason, usage={"prompt_tokens": 9, "completion_tokens": 2}), "chat")
-    assert error.value.code is Code.MODEL_SERVER_ERROR and error.value.kind.transient
+    assert error.value.code is Code.MODEL_SERVER_ERROR and error.value.policy.transient
     assert error.value.told.prompt_tokens == 9
 
 

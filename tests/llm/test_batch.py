@@ -121,7 +121,7 @@ def test_a_request_that_no_batch_answers_fails_in_the_end(
         Batches(known).submit()
         Batches(known).collect()
     (error,) = grow(NAMES[:1], batched, known, store).values()
-    assert isinstance(error, DynosaurError) and error.code is Code.BATCH_FAILED and not error.kind.deferred
+    assert isinstance(error, DynosaurError) and error.code is Code.BATCH_FAILED and not error.policy.deferred
 
 
 def test_wrong_ids_and_failed_lines_are_not_taken_for_answers(
@@ -287,7 +287,7 @@ def test_submit_to_an_endpoint_without_batches_says_so(
     known.budget = Budget(open_engine(f"sqlite:///{tmp_path}/ledger.db"), "g1", growth_usd=1.0)
     with pytest.raises(DynosaurError, match="no Batch API") as error:
         Batches(known).submit()
-    assert error.value.kind.deferred
+    assert error.value.policy.deferred
     known.budget.settle(known.budget.reserve(1.0), Usage())  # nothing is left set aside
     endpoint.batches.known = True
     assert Batches(known).submit() == 20

@@ -86,7 +86,7 @@ def test_what_was_answered_before_an_error_is_not_asked_again(
     unshared = chosen.model_copy(update={"designing": chosen.designing.model_copy(update={"share_configs": False})})
     with pytest.raises(DynosaurError) as error:
         propose(metadata, unshared, client(unshared), store)
-    assert error.value.code is Code.MODEL_SERVER_ERROR and not error.value.kind.deferred
+    assert error.value.code is Code.MODEL_SERVER_ERROR and not error.value.policy.deferred
     endpoint.behaviour.faults = Faults()
     assert [p.usage.requests for p in propose(metadata, unshared, client(unshared), store)] == [0, 1]
     assert set(endpoint.seen.answered.values()) == {1}
@@ -99,7 +99,7 @@ def test_a_wrong_key_stops_all_calls_with_one_message(
     endpoint.behaviour.key = "sk-right"
     outcomes = grow([f"owner/set-{number}" for number in range(30)], settings(), client(settings()), store, workers=16)
     errors = list(outcomes.values())
-    assert all(isinstance(error, DynosaurError) and error.kind.deferred for error in errors)
+    assert all(isinstance(error, DynosaurError) and error.policy.deferred for error in errors)
     assert {str(error) for error in errors} == {str(errors[0])} and str(errors[0]).startswith("ModelKeyRefused")
     assert endpoint.seen.statuses == {401: 1}
     assert "sk-wrong" not in str(errors[0])
@@ -119,7 +119,7 @@ def test_a_dead_endpoint_stops_all_calls(endpoint: LlmServer, client: MakeClient
     endpoint.behaviour.faults = Faults(["reset"], share=1.0)
     outcomes = grow([f"owner/set-{number}" for number in range(40)], chosen, llm, store, workers=8)
     assert {e.code for e in outcomes.values() if isinstance(e, DynosaurError)} == {Code.MODEL_UNREACHABLE}
-    assert all(isinstance(error, DynosaurError) and error.kind.deferred for error in outcomes.values())
+    assert all(isinstance(error, DynosaurError) and error.policy.deferred for error in outcomes.values())
     assert len(endpoint.seen.attempts) < 40, "most datasets were not even tried"
 
 
@@ -155,4 +155,4 @@ def test_a_request_that_is_refused_fails_its_dataset_alone(
     endpoint.behaviour.structured = "text"
     outcomes = grow(["owner/one"], chosen, client(chosen), store)
     error = outcomes["owner/one"]
-    assert isinstance(error, DynosaurError) and error.code is Code.MODEL_REQUEST_REFUSED and not error.kind.transient
+    assert isinstance(error, DynosaurError) and error.code is Code.MODEL_REQUEST_REFUSED and not error.policy.transient

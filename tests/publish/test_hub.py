@@ -155,7 +155,7 @@ def test_an_unreachable_hub_is_not_an_empty_one(hub: LoopbackHub, store: Store) 
     hub.faults.add(Fault("503", endpoints=["resolve"]))
     with pytest.raises(DynosaurError) as caught:
         sink_of(hub).manifest()
-    assert caught.value.kind.transient
+    assert caught.value.policy.transient
     with pytest.raises(DynosaurError) as caught:
         HubSink(f"hf://datasets/{REPO}", api=HfApi(endpoint=hub.url, token="wrong"), pause_s=0)._create()
     assert caught.value.code is Code.RELEASE_FAILED

@@ -17,7 +17,7 @@ from huggingface_hub import get_token
 
 from dynosaur_core import stopping
 from dynosaur_core.catalog.hub.quota import Quotas, retry_after
-from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.errors import Code, DynosaurError, Retrier
 from dynosaur_core.exchange import bounded, within
 from dynosaur_core.plain_json import read_json
 
@@ -49,8 +49,6 @@ _CAUSES: dict[type[Exception], Code] = {
     Exception: Code.SERVER_ERROR,  # an answer that makes no sense
 }
 """By the exception; the first that fits counts."""
-_PASSING = {Code.RATE_LIMITED, Code.SERVER_ERROR, Code.CONNECTION_FAILED, Code.TIMED_OUT}
-"""Worth another try at once."""
 
 
 class EntryMissingError(DynosaurError):
@@ -147,7 +145,7 @@ class HubHttp:
             wait = self.backoff_s * 2**attempt * random.uniform(0.5, 1.5)
         if error.code is Code.RATE_LIMITED:
             self.pause(request.resource, wait)  # holds back this thread and all others, when they next ask
-        if attempt == self.tries - 1 or error.code not in _PASSING:
+        if attempt == self.tries - 1 or Retrier.REQUEST not in error.policy.retried_by:
             return False
         if error.code is not Code.RATE_LIMITED:
             if time.monotonic() + wait > request.deadline:

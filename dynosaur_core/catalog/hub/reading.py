@@ -41,8 +41,6 @@ REQUESTS = 6
 """What a dataset of one config should cost at most; decides in how many windows the viewer is asked."""
 WINDOWS = (2, 4)
 """At least and at most, for one split."""
-_NEXT_WAY = {Code.UNREADABLE_FILES, Code.NO_DATA_FILES, Code.TRUNCATED_CELLS, Code.SCRIPT_DATASET}
-"""What one way of reading may meet and another not."""
 
 Stream = Callable[[dict[str, str], Sampling, float], pa.Table]
 """Reads a sample of a split (repo_id, revision, config, split) until the deadline, as `stream.sample_streamed`."""
@@ -102,7 +100,7 @@ class HubSource:
             try:
                 table = way(self, subset, split, sampling)
             except DynosaurError as error:
-                if error.code not in _NEXT_WAY:
+                if not error.policy.one_strategy:
                     raise
                 problem = problem or error
                 continue
@@ -120,7 +118,7 @@ class HubSource:
     def _converted_subsets(self, error: DynosaurError) -> list[SourceSubset]:
         """What the viewer made of files that we do not read, such as those of a loading script; else the error."""
         files = self._viewer.converted(self._repo, self.ref.revision)
-        if error.code not in _NEXT_WAY or not files:
+        if not error.policy.one_strategy or not files:
             raise error
         self._files = None
         configs: dict[str, list[str]] = {}
@@ -235,7 +233,7 @@ WAYS: tuple[Callable[[HubSource, SourceSubset, Split, Sampling], pa.Table | None
     HubSource._ranges,
     HubSource._streamed,
 )
-"""Of reading a split, the cheapest first. None: not this way; an error of `_NEXT_WAY`: perhaps another."""
+"""Of reading a split, the cheapest first. None: not this way; an error of one strategy: perhaps another."""
 
 
 def _offsets(total: int, length: int, count: int, seed: str, first: bool) -> list[int]:

@@ -153,7 +153,7 @@ def problem_of(error: Exception) -> DynosaurError:
         if response is not None:
             headers = httpx.Headers(dict(response.headers))
             answer = answer_error(Answer(response.status_code, headers, b"", str(response.url)))
-            if answer.kind.transient:
+            if answer.policy.transient:
                 return answer
     if is_memory(error):
         return DynosaurError(Code.TOO_LARGE, first_line(error))

@@ -25,7 +25,7 @@ from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
 
 from dynosaur_core import stopping
-from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.errors import Code, DynosaurError, Retrier
 from dynosaur_core.exchange import bounded, retry_after, within
 from dynosaur_core.models import Release
 from dynosaur_core.publish.sinks import MANIFEST, Stored, read_manifest, stale_files
@@ -34,7 +34,6 @@ from dynosaur_core.scratch import scratch_folder
 TRIES = 5
 """Of one request; the client itself does not repeat those that change or describe a repository."""
 _CODES = {409: Code.RELEASE_CONFLICT, 412: Code.RELEASE_CONFLICT, 429: Code.RATE_LIMITED}
-_AGAIN = {Code.RATE_LIMITED, Code.SERVER_ERROR, Code.CONNECTION_FAILED}
 _TIMEOUT_S = 60.0
 _EXCHANGE_S = 1_800.0
 """Seconds for all that one call sends and receives; a data file of a release goes up in one."""
@@ -187,7 +186,7 @@ class HubSink:
                 raise
             except (_HTTP_ERROR, OSError, ValueError) as error:
                 found = self._error(error)
-                if found.code not in _AGAIN or attempt == TRIES - 1:
+                if Retrier.REQUEST not in found.policy.retried_by or attempt == TRIES - 1:
                     raise found from error
                 stopping.sleep(max(found.retry_after or 0.0, self._pause_s * 2**attempt))
         raise AssertionError("unreachable")

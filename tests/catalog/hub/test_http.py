@@ -62,7 +62,7 @@ def test_faults_that_stay_end_after_a_few_tries(hub: LoopbackHub, http: HubHttp,
     hub.faults.add(Fault(kind))
     with pytest.raises(DynosaurError) as caught:
         http.get(f"{hub.url}/api/datasets/me/x", API, lambda answer: answer.json())
-    assert caught.value.code is code and caught.value.kind.transient
+    assert caught.value.code is code and caught.value.policy.transient
     assert (caught.value.__cause__ is None) == kind.isdigit()  # what the server itself said has no other cause
     assert sum(hub.requests.values()) == http.tries
 

@@ -309,6 +309,13 @@ def test_of_a_script_dataset_the_conversion_is_read(hub: LoopbackHub, cut: bool)
     assert refusal(hub) is Code.SCRIPT_DATASET
 
 
+def test_cut_cells_of_files_that_cannot_be_read_are_no_rows(hub: LoopbackHub) -> None:
+    hub.add("me/x", {"README.md": card(), "x.py": "raise SystemExit"})
+    hub["me/x"].converted = {"plain/train/0000.parquet": Blob(parquet(reviews(500, words=40)))}
+    hub.viewer.max_bytes = 500
+    assert refusal(hub, sampling=Sampling(rows_per_split=20, max_bytes=9_000)) is Code.TRUNCATED_CELLS
+
+
 CASES: dict[str, tuple[dict[str, bytes | str], Code]] = {
     "garbage parquet": ({"train.parquet": b"PAR1" + b"\xff" * 3000 + b"PAR1"}, Code.UNREADABLE_FILES),
     "garbage jsonl": ({"train.jsonl": b"\x80\x81{not json" * 100}, Code.UNREADABLE_FILES),
