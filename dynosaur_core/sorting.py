@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
@@ -11,6 +10,7 @@ from typing import Any
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.ledger import Entry, Ledger, Outcome, after_failure, listing_digest, new_entry
 from dynosaur_core.ledger.claims import copies, heirs
+from dynosaur_core.logs import logger
 from dynosaur_core.models import DatasetRef, Rejection
 from dynosaur_core.policy.caps import Places
 from dynosaur_core.policy.judge import judge_ref, rules_for
@@ -18,7 +18,7 @@ from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Settings
 from dynosaur_core.withdrawals import Leaving
 
-_LOG = logging.getLogger("dynosaur.survey")
+_LOG = logger("survey")
 _TAKING_PART = (Outcome.GROWN, Outcome.FAILED, Outcome.DEFERRED)
 
 

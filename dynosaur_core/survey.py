@@ -7,6 +7,7 @@ from datetime import datetime
 
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.ledger import Entry, Ledger, Outcome
+from dynosaur_core.logs import logger
 from dynosaur_core.models import DatasetRef, GrowthPlan
 from dynosaur_core.policy.judge import overrides, rules_for
 from dynosaur_core.protocols import Catalog, Cursor
@@ -14,6 +15,7 @@ from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Settings
 from dynosaur_core.sorting import Sorting
 
+_LOG = logger("survey")
 _CHUNK = 500
 _PATIENCE = 3
 """Single datasets that give no answer before no further one is asked for."""
@@ -75,6 +77,7 @@ class Survey:
         held_back = found.leaving.carry_out(write=self.write, confirmed=self.withdraw_many)
         found.inherit(everything=everything)
         if cursor.malformed:
+            _LOG.warning("%s: %d entries skipped, without a usable id or revision", self._place, cursor.malformed)
             found.counts["surveyed"] += cursor.malformed
             found.refused[Reason.BAD_ENTRY] += cursor.malformed
         return GrowthPlan(

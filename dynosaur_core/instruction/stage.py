@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 
 from dynosaur_core.digest import digest
@@ -72,7 +73,8 @@ def propose(metadata: DatasetMetadata, settings: Settings, llm: LlmClient | None
     by_model: list[Proposal] = []
     if asks and llm is not None:
         with ThreadPoolExecutor(min(len(asks), settings.llm.max_in_flight), "ask") as pool:
-            futures = [pool.submit(_answer, metadata, ask, llm) for ask in asks]
+            # with the context of this thread: by it a log line finds the run that it belongs to
+            futures = [pool.submit(copy_context().run, _answer, metadata, ask, llm) for ask in asks]
         by_model = [proposal for future in futures for proposal in future.result()]
     by_rules = []
     if Mode.RULES in settings.designing.designers:

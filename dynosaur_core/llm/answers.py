@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pydantic import BaseModel, ConfigDict
 
 from dynosaur_core.llm.request import Capability, Request
-from dynosaur_core.llm.responses import Answer, is_answer
+from dynosaur_core.llm.responses import Completion, is_answer
 from dynosaur_core.models import Mode, Usage
 from dynosaur_core.store import Store
 from dynosaur_core.text import Said
@@ -38,7 +38,7 @@ class StoredAnswer(BaseModel):
     """A person wants another one in its place."""
 
     @classmethod
-    def of(cls, request: Request, answer: Answer, usage: Usage, batch: str | None = None) -> StoredAnswer:
+    def of(cls, request: Request, answer: Completion, usage: Usage, batch: str | None = None) -> StoredAnswer:
         return cls(
             text=answer.text,
             finish_reason=answer.finish_reason,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -48,6 +49,25 @@ def known(endpoint: LlmServer, client: MakeClient, batched: Settings) -> LlmClie
     endpoint.seen.answered.clear()
     endpoint.seen.prompt_tokens = endpoint.seen.completion_tokens = 0
     return llm
+
+
+def test_batches_say_what_is_sent_and_what_each_look_finds(
+    endpoint: LlmServer, known: LlmClient, store: Store, batched: Settings, logged: list[str]
+) -> None:
+    endpoint.batches.immediate = False
+    grow(NAMES[:1], batched, known, store)
+    batches = Batches(known)
+    batches.submit()
+    batches.collect()
+    endpoint.batches.finish("batch-0")
+    batches.collect()
+    said = [re.sub(r"[0-9a-f]{32}|batch-0", "X", text) for text in logged]
+    assert said == [
+        "batch X: 2 requests sent as X",
+        "batch X of 2 requests: in_progress",
+        "batch X of 2 requests: completed",
+        "batch X has ended: 2 answered, 0 left out",
+    ]
 
 
 @pytest.mark.parametrize("batched", ["chat", "responses"], indirect=True)

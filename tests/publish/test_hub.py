@@ -115,7 +115,7 @@ def test_conflicts_are_bounded(hub: LoopbackHub, store: Store) -> None:
     with pytest.raises(DynosaurError) as caught:
         make_release([contribute(store, "b", ["b"])], sink_of(hub, Unlucky), store, SETTINGS, NOW, pause_s=0)
     assert caught.value.code is Code.RELEASE_CONFLICT
-    assert hub.requests["commit"] == 1 + release_module.TRIES
+    assert hub.requests["commit"] == 1 + release_module.ATTEMPTS
     assert held(hub)["manifest.json"] == before.files["manifest.json"].read()
 
 
