@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from dynosaur_core.errors import DynosaurError
+from dynosaur_core.logs import ROOT
 from dynosaur_core.text import printable
 from flows.command import ending, look
 from flows.command.arguments import (
@@ -27,6 +28,7 @@ from flows.command.arguments import (
     WithdrawMany,
 )
 from flows.command.running import run_growth, run_release, show_forecast
+from flows.command.verbose import add_verbose
 from flows.options import Options
 
 app = typer.Typer(
@@ -167,8 +169,12 @@ def _checked(model: Any, **values: Any) -> Any:
 
 
 def _quiet_prefect() -> None:
-    """The screen tells what happens, errors too; Prefect's own log is for who sets PREFECT_LOGGING_LEVEL."""
+    """The screen shows what happens, errors too; Prefect's own log is for who sets PREFECT_LOGGING_LEVEL. What the
+    library logs goes into the run logs of the UI, and to stderr with `-v`."""
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", ROOT.name)
+    os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")  # such as what `doctor` waits for
+    ROOT.propagate = False  # the root's handler is Prefect's, and writes to the screen
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")  # 20 are few for a busy machine
@@ -180,6 +186,8 @@ def _leave(error: DynosaurError, advice: str) -> None:
 
 
 app.add_typer(look.app)
+add_verbose(app)
+add_verbose(look.app)
 
 
 def main() -> None:

@@ -76,8 +76,8 @@ def show_failed(found: list[dict[str, Any]], screen: Screen) -> None:
     for code, rows in sorted(by_code.items(), key=lambda item: -len(item[1])):
         screen.line(f"{code}: {len(rows):,} {rows[0]['outcome']}. {rows[0]['what_to_do']}")
         for row in rows[:SHOWN]:
-            tries = f"{row['attempts']} tries" if row["attempts"] > 1 else "1 try"
-            screen.indented(f"{row['dataset']} ({row['stage']}, {tries}, {_due(row)}): {row['message']}")
+            nights = f"{row['attempts']} nights" if row["attempts"] > 1 else "1 night"
+            screen.indented(f"{row['dataset']} ({row['stage']}, {nights}, {_due(row)}): {row['message']}")
         if len(rows) > SHOWN:
             screen.indented(f"and {len(rows) - SHOWN:,} more; --json gives all")
     screen.line(f"{len(found):,} datasets" if found else "nothing failed")
