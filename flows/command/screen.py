@@ -116,7 +116,7 @@ class Screen:
         if ends.row_count:
             self.console.print(ends)
         if report.task_rejections:
-            tasks = plain_table("tasks turned away", "count", "why")
+            tasks = plain_table("tasks rejected", "count", "why")
             for name, count in report.task_rejections.most_common():
                 tasks.add_row(name, f"{count:,}", REASONS[Reason(name)])
             self.console.print(tasks)
