@@ -14,7 +14,7 @@ from dynosaur_core.instruction.parse import design_of
 from dynosaur_core.metadata.stage import read_subsets
 from dynosaur_core.models import Subset
 from dynosaur_core.protocols import Catalog
-from dynosaur_core.reasons import Reason
+from dynosaur_core.reasons import Finding, Reason
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
 
@@ -40,7 +40,7 @@ class Checker:
                     "detail": "; ".join(detail for _, detail in found if detail),
                 }
 
-    def _judge(self, line: str, number: int) -> list[tuple[Reason, str]]:
+    def _judge(self, line: str, number: int) -> list[Finding]:
         try:
             design = json.loads(line)
         except ValueError as error:

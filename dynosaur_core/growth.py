@@ -26,7 +26,7 @@ from dynosaur_core.models import (
 )
 from dynosaur_core.policy.judge import rules_for
 from dynosaur_core.publish.stage import PUBLISH_VERSION
-from dynosaur_core.reasons import REASONS, Reason
+from dynosaur_core.reasons import REASONS, Finding, Reason
 from dynosaur_core.report import Failure, GrowthReport
 from dynosaur_core.secrets import strike
 from dynosaur_core.settings import Settings
@@ -190,7 +190,7 @@ def contents_of(subset: Subset) -> set[str]:
     return names | ({subset.content} if subset.content else set())
 
 
-def refusal_of(metadata: DatasetMetadata) -> tuple[Reason, str] | None:
+def refusal_of(metadata: DatasetMetadata) -> Finding | None:
     """Why a dataset ends after the metadata stage: refused as a whole, or no subset is left."""
     whole = next((item for item in metadata.rejections if item.level == "dataset"), None)
     if whole:
@@ -203,7 +203,7 @@ def refusal_of(metadata: DatasetMetadata) -> tuple[Reason, str] | None:
     return _commonest(metadata.rejections, "subset", Reason.EMPTY)
 
 
-def refusal_of_tasks(result: FilterResult) -> tuple[Reason, str] | None:
+def refusal_of_tasks(result: FilterResult) -> Finding | None:
     """Why a dataset ends after the filter stage: no task is left."""
     if result.tasks:
         return None
@@ -211,14 +211,14 @@ def refusal_of_tasks(result: FilterResult) -> tuple[Reason, str] | None:
     return Reason.NO_TASK_ACCEPTED, counts or "no task was designed"
 
 
-def refusal_of_records(contribution: Contribution) -> tuple[Reason, str] | None:
+def refusal_of_records(contribution: Contribution) -> Finding | None:
     """Why a dataset ends after the publish stage: no row could be rendered."""
     if contribution.shard.records:
         return None
     return Reason.NO_RECORDS, _commonest(contribution.rejections, "row", Reason.EMPTY)[1]
 
 
-def _commonest(rejections: tuple[Rejection, ...], level: str, otherwise: Reason) -> tuple[Reason, str]:
+def _commonest(rejections: tuple[Rejection, ...], level: str, otherwise: Reason) -> Finding:
     counts: dict[str, int] = {}
     for item in rejections:
         if item.level == level:

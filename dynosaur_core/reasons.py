@@ -91,6 +91,9 @@ class Reason(StrEnum):
     NOT_IN_STORE = "not_in_store"
 
 
+Finding = tuple[Reason, str]
+"""Why something is refused or rejected, and the detail that a person reads."""
+
 REASONS: dict[Reason, str] = {
     Reason.NO_LICENSE: "it states no licence",
     Reason.REFUSED_LICENSE: "its licence is on the refuse list",

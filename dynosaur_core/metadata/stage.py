@@ -31,7 +31,7 @@ from dynosaur_core.policy import languages, licenses
 from dynosaur_core.protocols import Catalog, Source, SourceSubset
 from dynosaur_core.reading.features import check_columns
 from dynosaur_core.reading.together import Together, together
-from dynosaur_core.reasons import Reason
+from dynosaur_core.reasons import Finding, Reason
 from dynosaur_core.settings import Policy, Sampling
 from dynosaur_core.store import Store
 
@@ -201,7 +201,7 @@ def _sample(source: Source, candidate: SourceSubset, splits: tuple[Split, ...], 
     return together(parts, candidate.features)
 
 
-def _refuse_features(features: Features, sampling: Sampling) -> tuple[Reason, str] | None:
+def _refuse_features(features: Features, sampling: Sampling) -> Finding | None:
     check_columns(len(features), sampling.max_columns)
     specs = field_specs(features)
     media = [spec.name for spec in specs if spec.kind is FieldKind.MEDIA]
