@@ -127,7 +127,7 @@ def _answer(metadata: DatasetMetadata, ask: Ask, llm: LlmClient) -> Iterator[Pro
 
 
 def _room(request: Request, reply: Reply, parsed: Parsed, names: list[str]) -> Request | None:
-    return request.with_room() if finish_of(reply.answer.finish_reason) == LENGTH else None
+    return request.with_larger_limit() if finish_of(reply.answer.finish_reason) == LENGTH else None
 
 
 def _repair(request: Request, reply: Reply, parsed: Parsed, names: list[str]) -> Request | None:

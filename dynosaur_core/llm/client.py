@@ -132,22 +132,22 @@ class LlmClient:
         """Sends the request until it is answered. An attempt ends in one of three ways:
 
         an answer    is kept, then returned;
-        a refusal    of the request's form: the next attempt has other terms, until there are none left;
+        a refusal    of the request's form: the next attempt asks less of the endpoint, until nothing less is left;
         a failure    the next attempt comes after a wait, until `Patience` has an end.
 
         Before an attempt the breaker may refuse it, the rate limiter delays it, and the budget has to cover it.
         """
-        terms, patience = self._capability, Patience(self.settings.llm.retry_s)
-        tokens = prompt_tokens(request.messages, request.schema if terms.structured == "schema" else None)
+        capability, patience = self._capability, Patience(self.settings.llm.retry_s)
+        tokens = prompt_tokens(request.messages, request.schema if capability.structured == "schema" else None)
         while True:
             wait_s = 0.0
             with self._turn(request, tokens) as reservation:
                 try:
                     with patience.attempt():
-                        return self._send(request, terms, tokens, reservation)
+                        return self._send(request, capability, tokens, reservation)
                 except RefusedError as refused:
                     self.breaker.responded()
-                    terms = self._other_terms(request, terms, refused.message)
+                    capability = self._less_capable(request, capability, refused.message)
                 except DynosaurError as error:
                     wait_s = self._after(error, request, patience)
             self.breaker.sleep(wait_s)
@@ -160,12 +160,14 @@ class LlmClient:
             self.breaker.check(sending=True)
             yield self._reserve(tokens, request.max_output_tokens)
 
-    def _send(self, request: Request, terms: Capability, tokens: int, reservation: Reservation | None) -> StoredAnswer:
+    def _send(
+        self, request: Request, capability: Capability, tokens: int, reservation: Reservation | None
+    ) -> StoredAnswer:
         """One attempt; what it cost is booked whatever it ends in. An answer is in the store before anything else is
         done with it, since a stop would lose it, paid as it is."""
         usage = Usage()
         try:
-            answer, headers = self.adapter.send(body(request, terms, self.settings.llm.api))
+            answer, headers = self.adapter.send(body(request, capability, self.settings.llm.api))
             kept = StoredAnswer.of(request, answer, told(self.settings, answer))
             try:
                 self._put(request, kept)
@@ -178,7 +180,7 @@ class LlmClient:
             over = usage.prompt_tokens + usage.completion_tokens - tokens - _LIKELY_OUTPUT_TOKENS
             self.limiter.answered(over, headers)
             if not self._capability.known:
-                self._learn(request, terms, answer)
+                self._learn(request, capability, answer)
             return kept
         except UnansweredError as error:
             usage = billed(self.settings, request, error.told)
@@ -220,18 +222,18 @@ class LlmClient:
         _LOG.info("%s: attempt %d failed, the next in %.1f s: %s", request.owner, patience.failures, wait_s, error)
         return wait_s
 
-    def _other_terms(self, request: Request, terms: Capability, message: str) -> Capability:
-        """Terms that give another body; raises ModelRequestRefused where there are none."""
-        api, new = self.settings.llm.api, terms.after_refusal(message)
-        while new is not None and body(request, new, api) == body(request, terms, api):
-            new = new.after_refusal(message)
-        if new is None:
+    def _less_capable(self, request: Request, capability: Capability, message: str) -> Capability:
+        """The next lesser capability that leads to another body; raises ModelRequestRefused where there is none."""
+        api, less = self.settings.llm.api, capability.after_refusal(message)
+        while less is not None and body(request, less, api) == body(request, capability, api):
+            less = less.after_refusal(message)
+        if less is None:
             raise DynosaurError(Code.MODEL_REQUEST_REFUSED, message)
-        return new
+        return less
 
-    def _learn(self, request: Request, terms: Capability, answer: Completion) -> None:
-        """The first answer under these terms: were they kept? An endpoint that ignores a schema gets text from us."""
-        structured = terms.structured
+    def _learn(self, request: Request, capability: Capability, answer: Completion) -> None:
+        """Keeps what a first answer shows of an endpoint; one that ignores a schema is asked for text from then on."""
+        structured = capability.structured
         if structured != "text" and answer.finish_reason == STOP and answer.refusal is None:
             try:
                 value = json.loads(after_thoughts(answer.text))
@@ -239,5 +241,5 @@ class LlmClient:
                 value = None
             if not (isinstance(value, dict) and set(request.schema["required"]) <= set(value)):
                 structured = "text"
-        self._capability = replace(terms, structured=structured, known=True)
+        self._capability = replace(capability, structured=structured, known=True)
         self.answers.remember(self._endpoint, self._capability)
