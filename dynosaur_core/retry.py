@@ -3,8 +3,9 @@
 Retries nest. What stands inside is done for each attempt of what stands outside:
 
     a stage (tasks/policy.py)        3 runs, 5 s and 30 s apart, each within sampling.deadline_s where files are read
-      a page of the Hub's listing    3 page sizes (no stage: the survey asks)
-        a request of the Hub         5 attempts of at most 120 s, waits of 0.5 s to 6 s
+      a request of the Hub           5 attempts of at most 120 s, waits of 0.5 s to 6 s
+    a page of the Hub's listing      3 page sizes, after faults that a smaller page may not meet
+      a request of the Hub           as above
     a release (publish/release.py)   6 attempts, waits of 1 s to 24 s
       a request of the Hub's sink    5 attempts of at most 30 min, waits of 1 s to 12 s
       a request of S3                5 attempts of s3fs times 5 of botocore
@@ -61,7 +62,7 @@ def retrying(
             own_s = backoff_s * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
             wait_s = min(longest_s, own_s if error.retry_after is None else error.retry_after)
             kept = held(error, wait_s)
-            late = not kept and time.monotonic() + wait_s > deadline
+            late = time.monotonic() + wait_s > deadline
             if attempt >= attempts or late or retrier not in error.policy.retried_by:
                 raise
             log.info("%s: attempt %d of %d failed, the next in %.1f s: %s", what, attempt, attempts, wait_s, error)

@@ -17,7 +17,8 @@ from dynosaur_core.store import Store
 
 RETRIES = 2
 RETRY_DELAYS = [5, 30]
-"""Seconds before the first and the second retry; the clients have waited on their own before that."""
+"""Seconds before the first and the second retry. The clients have retried and waited on their own before that: how
+these nest, and how long they take at most, says `dynosaur_core/retry.py`."""
 
 Given, Result = ParamSpec("Given"), TypeVar("Result")
 

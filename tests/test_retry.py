@@ -83,8 +83,7 @@ def test_retrying_leaves_a_wait_to_whoever_keeps_it() -> None:
         kept.append(wait_s)
         return True
 
-    given = {"attempts": 2, "backoff_s": 0.0, "deadline": time.monotonic()}
-    assert retrying(failing(away(600.0)), what="x", log=LOG, held=held, **given) == 2  # type: ignore[arg-type]
+    assert retrying(failing(away(600.0)), what="x", log=LOG, attempts=2, backoff_s=0.0, held=held) == 2
     assert kept == [600.0]
 
 

@@ -100,7 +100,8 @@ def listing(http: HubHttp, query: Query, cursor: Cursor) -> Iterator[DatasetRef]
 
 
 def _page(http: HubHttp, query: Query, cursor: Cursor) -> tuple[list[Any], str | None]:
-    """One page and the address of the next; a page that fails is tried in smaller pieces."""
+    """One page and the address of the next. A page that fails after all attempts (see `retry`) is asked for in smaller
+    pieces: half an hour at most, without the pauses that the Hub asks for."""
     url = cursor.url or f"{http.endpoint}/api/datasets"
     params = None if cursor.url else dict_of_lists(query.params())
     for n, size in enumerate(PAGE_SIZES):
