@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.instruction.stage import propose
+from dynosaur_core.llm.circuit import CircuitBreaker
 from dynosaur_core.llm.client import LlmClient
 from dynosaur_core.models import Proposal, Usage
 from dynosaur_core.reasons import Reason
@@ -121,6 +123,24 @@ def test_a_dead_endpoint_stops_all_calls(endpoint: LlmServer, client: MakeClient
     assert {e.code for e in outcomes.values() if isinstance(e, DynosaurError)} == {Code.MODEL_UNREACHABLE}
     assert all(isinstance(error, DynosaurError) and error.policy.deferred for error in outcomes.values())
     assert len(endpoint.seen.attempts) < 40, "most datasets were not even tried"
+
+
+def test_a_dead_endpoint_that_comes_back_is_asked_again(
+    endpoint: LlmServer, client: MakeClient, store: Store, logged: list[str]
+) -> None:
+    chosen = settings(retry_s=600.0)
+    llm = client(chosen)
+    llm.breaker = CircuitBreaker(chosen.llm.timeout_s, try_again_s=0.5)
+    propose(dataset("owner/before"), chosen, llm, store)
+    endpoint.behaviour.faults = Faults(["reset"], share=1.0)
+    with pytest.raises(DynosaurError):
+        propose(dataset("owner/dead"), chosen, llm, store)
+    endpoint.behaviour.faults = Faults()
+    time.sleep(1.0)
+    llm.check()  # the one request that may
+    assert propose(dataset("owner/dead"), chosen, llm, store)
+    opened, closed = [text for text in logged if text.startswith("circuit breaker")]
+    assert "opens, one request tries again in 0 s: ModelUnreachable" in opened and "closes" in closed
 
 
 def test_when_the_first_request_fails_the_others_do_not_queue_up(
