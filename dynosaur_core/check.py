@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
-from dynosaur_core.errors import Code, DynosaurError, Reason
+from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.filter.evidence import Evidence
 from dynosaur_core.filter.stage import judge_design
 from dynosaur_core.instruction.examples import EXAMPLE_INSTRUCTIONS
@@ -13,6 +13,7 @@ from dynosaur_core.instruction.parse import design_of
 from dynosaur_core.metadata.stage import read_subsets
 from dynosaur_core.models import Subset
 from dynosaur_core.protocols import Catalog
+from dynosaur_core.reasons import Finding, Reason
 from dynosaur_core.results import Result
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
@@ -47,7 +48,7 @@ class Checker:
                     detail="; ".join(detail for _, detail in found if detail),
                 )
 
-    def _judge(self, line: str, number: int) -> list[tuple[Reason, str]]:
+    def _judge(self, line: str, number: int) -> list[Finding]:
         try:
             design = json.loads(line)
         except ValueError as error:

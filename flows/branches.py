@@ -19,9 +19,10 @@ from prefect.exceptions import PrefectException
 from prefect.futures import PrefectFuture
 
 from dynosaur_core.clients import open_clients
-from dynosaur_core.errors import Code, DynosaurError, Reason
+from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.growth import Growth, refusal_of, refusal_of_records, refusal_of_tasks
 from dynosaur_core.models import STAGES, Contribution, DatasetMetadata, DatasetRef, FilterResult, Proposal, Stage
+from dynosaur_core.reasons import Reason
 from dynosaur_core.results import Seconds
 from dynosaur_core.settings import Settings
 from flows.branch import Branch, as_error
@@ -38,14 +39,6 @@ _TASKS: Mapping[Stage, Task[..., Any]] = {
     "filter": filter_task,
     "publish": publish_task,
 }
-_STOPPING = {
-    Code.MODEL_UNREACHABLE,
-    Code.MODEL_KEY_REFUSED,
-    Code.MODEL_QUOTA_SPENT,
-    Code.PRICE_UNKNOWN,
-    Code.BUDGET_SPENT,
-}
-"""After one of these no further branch is begun: the rest is deferred without a task run."""
 _INTERRUPTED = DynosaurError(Code.INTERRUPTED, "the growth was ended while the dataset was at work")
 
 
@@ -191,12 +184,12 @@ class Branches:
             self.growth.pending[branch.ref.repo_id] = branch.ref
             branch.ended = True
             return False
-        if error.code in _STOPPING and self.stopped is None:
+        if error.policy.stops_growth and self.stopped is None:
             self.stopped = error
             if error.code is not Code.BUDGET_SPENT:
                 self.growth.report.stopped = str(error)
         branch.trace[stage] = str(error)
-        end = f"{'deferred' if error.kind.deferred else 'failed'}: {error.code}"
+        end = f"{'deferred' if error.policy.deferred else 'failed'}: {error.code}"
         return self._end(branch, end, partial(self.growth.failed, branch.ref, stage, error))
 
     def _end(self, branch: Branch, end: str, write: Callable[[], None]) -> bool:

@@ -7,8 +7,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, WithJsonSchema
 
-from dynosaur_core.errors import Code, Reason
+from dynosaur_core.errors import Code
 from dynosaur_core.models import Stage
+from dynosaur_core.reasons import Reason
 from dynosaur_core.setting_names import did_you_mean
 
 ENDS = (*Code, *Reason)

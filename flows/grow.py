@@ -42,18 +42,7 @@ def grow(options: Options = Options()) -> State[Any]:
         return run_plan(clients, options, growth_id, plan)
 
 
-@flow(name="grow wave", persist_result=False, validate_parameters=False)
-def grow_wave(growth_id: str, number: int, fresh_from: Stage | None, options: Options) -> None:
-    """A part of a large plan as a flow run of its own; which datasets it holds stands in the store."""
-    clients = open_clients(options.settings())
-    refs = clients.store.read_model(_wave_name(growth_id, number), list[DatasetRef]) or []
-    growth = _growths[growth_id]
-    Branches(growth, clients.settings, fresh_from).run(refs)
-
-
 _RESUMABLE = timedelta(hours=24)
-_growths: dict[str, Growth] = {}
-"""Growths at work in this process, for their waves."""
 
 
 def begin(clients: Clients, options: Options) -> str:
@@ -102,7 +91,7 @@ def run_plan(
         clients.llm(growth_id)  # a missing key or price ends the growth here, before any dataset is read
     report = GrowthReport(growth_id, plan)
     growth = Growth(growth_id, clients.catalog.name, clients.ledger, clients.store, clients.settings, report)
-    _run_waves(clients, options, growth, plan.branches, fresh_from)
+    _run_waves(growth, clients.settings, plan.branches, fresh_from)
     if growth.pending:
         run_batches(clients, growth)
     report.usage = clients.spent(growth_id)
@@ -113,33 +102,29 @@ def run_plan(
     return _final_state(report, clients.settings)
 
 
-def _run_waves(
-    clients: Clients, options: Options, growth: Growth, refs: tuple[DatasetRef, ...], fresh_from: Stage | None
-) -> None:
+def _run_waves(growth: Growth, settings: Settings, refs: tuple[DatasetRef, ...], fresh_from: Stage | None) -> None:
     """A plan of one wave runs right here; a larger one in a flow run per wave."""
-    settings = clients.settings
     size = settings.wave_size
     if len(refs) <= size:
         Branches(growth, settings, fresh_from).run(refs)
         return
+    waves = [refs[start : start + size] for start in range(0, len(refs), size)]
+    for number, wave in enumerate(waves, start=1):
+        _run_wave(growth, settings, fresh_from, wave, f"{number} of {len(waves)}")
+
+
+def _run_wave(
+    growth: Growth, settings: Settings, fresh_from: Stage | None, wave: tuple[DatasetRef, ...], which: str
+) -> None:
+    """A part of a large plan as a flow run of its own, in this process. The flow is made here, around the growth, which
+    holds the open ledger and store and so can be no parameter of a flow run."""
     runner: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=settings.concurrency)
-    _growths[growth.growth_id] = growth
-    try:
-        for number, start in enumerate(range(0, len(refs), size), start=1):
-            wave = refs[start : start + size]
-            clients.store.write_json(
-                _wave_name(growth.growth_id, number), [ref.model_dump(mode="json") for ref in wave]
-            )
-            name = f"wave {number} of {-(-len(refs) // size)}"
-            # a runner of threads is one of futures, which Prefect's invariant parameter does not see
-            wave_flow = grow_wave.with_options(flow_run_name=name, task_runner=runner)  # type: ignore[arg-type]
-            wave_flow(growth.growth_id, number, fresh_from, options)
-    finally:
-        del _growths[growth.growth_id]
 
+    @flow(name="grow wave", flow_run_name=f"wave {which}", task_runner=runner, persist_result=False)  # type: ignore[arg-type]
+    def grow_wave(growth_id: str, number: str) -> None:
+        Branches(growth, settings, fresh_from).run(wave)
 
-def _wave_name(growth_id: str, number: int) -> str:
-    return f"plans/{growth_id}/{number:05d}.json"
+    grow_wave(growth.growth_id, which)
 
 
 def _final_state(report: GrowthReport, settings: Settings) -> State[Any]:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from dynosaur_core.errors import REASONS, Reason
+from dynosaur_core.reasons import REASONS, Reason
 from dynosaur_core.report import GrowthReport
 from dynosaur_core.text import markdown_text
 

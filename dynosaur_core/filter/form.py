@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dynosaur_core.errors import Reason
-from dynosaur_core.filter.case import Case, Check, Finding, as_text
+from dynosaur_core.filter.case import Case, Check, as_text
 from dynosaur_core.models import FieldKind
+from dynosaur_core.reasons import Finding, Reason
 
 TEXT_LIKE = frozenset(
     {FieldKind.TEXT, FieldKind.LABEL, FieldKind.INTEGER, FieldKind.FLOAT, FieldKind.BOOLEAN, FieldKind.TIME}

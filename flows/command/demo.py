@@ -15,10 +15,10 @@ from rich.text import Text
 
 from dynosaur_core.bundled import bundled_catalog
 from dynosaur_core.clients import open_clients
-from dynosaur_core.errors import REASONS, Reason
 from dynosaur_core.ledger import LedgerEntry, Outcome
 from dynosaur_core.llm.local_model import LocalModel, find_weights
 from dynosaur_core.models import Release
+from dynosaur_core.reasons import REASONS, Reason
 from dynosaur_core.settings import Settings
 from dynosaur_core.text import printable
 from flows.command.arguments import print_json

@@ -59,7 +59,7 @@ def _finding(part: str, examination: Callable[[], str]) -> Finding:
 
 
 def _failed(part: str, error: DynosaurError) -> Finding:
-    return Finding(part=part, ok=False, found=str(error), what_to_do=error.kind.advice)
+    return Finding(part=part, ok=False, found=str(error), what_to_do=error.policy.advice)
 
 
 def _store(clients: Clients) -> str:

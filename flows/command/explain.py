@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from dynosaur_core.clients import Clients
 from dynosaur_core.contributions import read_contribution
-from dynosaur_core.errors import REASONS, Code, DynosaurError, Reason
+from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.instruction.stage import plan
 from dynosaur_core.ledger import LedgerEntry
 from dynosaur_core.llm.answers import Answers
@@ -24,6 +24,7 @@ from dynosaur_core.models import (
     TaskCount,
     TaskDesign,
 )
+from dynosaur_core.reasons import REASONS, Reason
 from dynosaur_core.results import Result
 from dynosaur_core.traces import read_trace
 from flows.command.explanation import (

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.errors import DynosaurError
+from dynosaur_core.logs import ROOT
 from dynosaur_core.text import printable
 from flows.choice import Choice
 from flows.command import ending, look
@@ -41,6 +42,7 @@ from flows.command.arguments import (
     WithdrawMany,
 )
 from flows.command.running import run_backfill, run_growth, run_release, show_forecast
+from flows.command.verbose import add_verbose
 from flows.options import Options, checked
 
 app = typer.Typer(
@@ -50,14 +52,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     epilog="`dynosaur settings` lists what else can be set, and `dynosaur doctor` tries what is set.",
 )
-
-_WRONG_COMMAND = {
-    Code.BAD_SETTING,
-    Code.BAD_CATALOG,
-    Code.FOREIGN_STORE,
-    Code.PRICE_UNKNOWN,
-    Code.MODEL_KEY_REFUSED,
-}
 
 
 def _show_version(wanted: bool) -> None:
@@ -193,8 +187,12 @@ def demo(
 
 
 def _quiet_prefect() -> None:
-    """The screen tells what happens, errors too; Prefect's own log is for who sets PREFECT_LOGGING_LEVEL."""
+    """The screen shows what happens, errors too; Prefect's own log is for who sets PREFECT_LOGGING_LEVEL. What the
+    library logs goes into the run logs of the UI, and to stderr with `-v`."""
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", ROOT.name)
+    os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")  # such as what `doctor` waits for
+    ROOT.propagate = False  # the root's handler is Prefect's, and writes to the screen
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")  # 20 are few for a busy machine
@@ -202,10 +200,12 @@ def _quiet_prefect() -> None:
 
 def _leave(error: DynosaurError, advice: str) -> None:
     sys.stderr.write(f"dynosaur: {printable(str(error))}\n  -> {advice}\n")
-    sys.exit(2 if error.code in _WRONG_COMMAND else 1)
+    sys.exit(2 if error.policy.wrong_command else 1)
 
 
 app.add_typer(look.app)
+add_verbose(app)
+add_verbose(look.app)
 
 
 def main() -> None:
@@ -215,7 +215,7 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except DynosaurError as error:
-        _leave(error, error.kind.advice)
+        _leave(error, error.policy.advice)
     except (KeyboardInterrupt, ending.TerminatedError) as end:
         ending.leave(end)
     except Exception as error:  # a Prefect that is away raises whatever its clients and databases raise

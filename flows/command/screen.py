@@ -13,7 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-from dynosaur_core.errors import ERRORS, REASONS, Code, Reason
+from dynosaur_core.errors import ERRORS, Code
+from dynosaur_core.reasons import REASONS, Reason
 from dynosaur_core.report import GrowthReport
 from dynosaur_core.results import Forecast, Released, ReleaseOutcome
 from dynosaur_core.settings import Settings

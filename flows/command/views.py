@@ -130,8 +130,8 @@ def show_failed(found: Sequence[FailedDataset], screen: Screen) -> None:
     for code, those in sorted(by_code.items(), key=lambda item: -len(item[1])):
         screen.line(f"{code}: {len(those):,} {those[0].outcome}. {those[0].what_to_do}")
         for each in those[:SHOWN]:
-            tries = f"{each.attempts} tries" if each.attempts > 1 else "1 try"
-            screen.indented(f"{each.dataset} ({each.stage}, {tries}, {each.due}): {each.message}")
+            nights = f"{each.attempts} nights" if each.attempts > 1 else "1 night"
+            screen.indented(f"{each.dataset} ({each.stage}, {nights}, {each.due}): {each.message}")
         if len(those) > SHOWN:
             screen.indented(f"and {len(those) - SHOWN:,} more; --json gives all")
     screen.line(f"{len(found):,} datasets" if found else "nothing failed")

@@ -22,7 +22,7 @@ import pytest
 from flows.choice import Choice
 from flows.options import Options
 from tests.support.datasets import write_dataset
-from tests.support.llm import LlmServer
+from tests.support.llm import Faults, LlmServer
 
 ROOT = Path(__file__).parents[2]
 PREFECT = [sys.executable, "-m", "prefect"]
@@ -145,6 +145,12 @@ def _run(environment: dict[str, str], *arguments: str) -> str:
     return done.stdout
 
 
+def _is_retry(log: dict[str, Any]) -> bool:
+    """A line of the library's, in the logs of the task run that waited."""
+    text = f"{log['name']}: {log['message']}"
+    return text.startswith("dynosaur.llm: shop/reviews: attempt 1 failed") and log["task_run_id"] is not None
+
+
 def test_deploy_all_gives_the_server_runs_to_schedule(night: Night) -> None:
     assert set(night.deployments) == {"nightly", "backfill", "release"}
     nightly = night.deployments["nightly"]
@@ -170,6 +176,7 @@ def test_the_schedule_starts_a_growth_and_a_worker_runs_the_deployments(
     night: Night, endpoint: LlmServer, catalog: Path, tmp_path: Path
 ) -> None:
     where = {"catalog": str(catalog), "store": str(tmp_path / "store"), "release": [str(tmp_path / "release")]}
+    endpoint.behaviour.faults = Faults(planned={"shop/reviews": ["500"]})
     nightly = f"deployments/{night.deployments['nightly']['id']}"
     night.ask("PATCH", nightly, {"parameters": {"options": where}})
     soon = datetime.now(UTC) + timedelta(seconds=10)
@@ -186,6 +193,7 @@ def test_the_schedule_starts_a_growth_and_a_worker_runs_the_deployments(
         assert state["message"].startswith("2 grown, 1 refused, 0 failed")
         assert (tmp_path / "release" / "manifest.json").exists()
         asked = sum(endpoint.seen.answered.values())
+        assert night.until(lambda: [log for log in night.ask("POST", "logs/filter", {}) if _is_retry(log)])
 
         write_dataset(catalog, "odd/garbage", {"train": [{"a": 1}]}).joinpath("train.jsonl").write_text("{{{{")
         choice = {"datasets": ["shop/*", "odd/*"], "from_stage": "filter"}

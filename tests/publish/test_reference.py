@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from dynosaur_core.errors import Reason
 from dynosaur_core.publish.stage import publish
+from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Publishing
 from dynosaur_core.store import Store
 
