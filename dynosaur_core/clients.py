@@ -8,9 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dynosaur_core.catalogs import open_catalog
 from dynosaur_core.contributions import contribution_name
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.identity import HUB, Pair, catalog_name, shared_id
+from dynosaur_core.identity import Pair, catalog_name, shared_id
 from dynosaur_core.ledger import Ledger
 from dynosaur_core.ledger.budget import Budget
 from dynosaur_core.ledger.engine import ledger_address
@@ -22,12 +23,11 @@ from dynosaur_core.secrets import remember, strike_logs
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
 
-# The catalogues bring `datasets` and the model `openai`: seconds that a look into the ledger need not wait for.
+# The model brings `openai`: seconds that a look into the ledger need not wait for.
 if TYPE_CHECKING:
     from dynosaur_core.llm.client import LlmClient
 
 
-_HUB_URL = "hf://datasets"
 _LOOKED_FOR = 20
 """Contributions of a ledger that are looked for in a store."""
 
@@ -130,6 +130,11 @@ class Clients:
         with self._lock:
             return self._llm[1].usage(repo_id) if self._llm and self._llm[0] == growth_id else Usage()
 
+    def waited_s(self, growth_id: str, repo_id: str) -> float:
+        """Seconds for which a dataset has waited for the model in this growth and process."""
+        with self._lock:
+            return self._llm[1].waiting.seconds(repo_id) if self._llm and self._llm[0] == growth_id else 0.0
+
 
 def _pair(store: Store, ledger: Ledger, mine: str | None, theirs: str | None) -> Pair:
     """What tells whether a store and a ledger without a common id are each other's."""
@@ -157,33 +162,6 @@ def ledger_url(settings: Settings, store: Store) -> str:
         message = f"a store at {store.url} cannot hold an SQLite ledger: set DYNOSAUR_LEDGER to a database URL"
         raise DynosaurError(Code.BAD_SETTING, message)
     return f"sqlite:///{Path(store.root).resolve()}/ledger.db"
-
-
-def open_catalog(settings: Settings) -> Catalog:
-    """`hub`, a folder in the Hub's layout, or a .jsonl export; raises BadCatalog for anything else.
-
-    `hub` beside a folder of that name is a question: growing from the wrong one of the two costs money.
-    """
-    where = settings.catalog
-    if where == HUB and Path(HUB).is_dir():
-        message = f"a folder `hub` lies here: write ./hub for it, or {_HUB_URL} for the Hugging Face Hub"
-        raise DynosaurError(Code.BAD_CATALOG, message)
-    if where in (HUB, _HUB_URL):
-        from huggingface_hub import get_token
-
-        remember(get_token())  # it may come from a file
-        from dynosaur_core.catalog.hub.catalog import HubCatalog
-
-        return HubCatalog(settings)
-    if where.endswith((".jsonl", ".jsonl.gz")):
-        from dynosaur_core.catalog.jsonl import JsonlCatalog
-
-        return JsonlCatalog(where)
-    if "://" not in where:
-        from dynosaur_core.catalog.folder import FolderCatalog
-
-        return FolderCatalog(Path(where).expanduser(), settings.reading, settings.sampling.deadline_s)
-    raise DynosaurError(Code.BAD_CATALOG, f"{where!r} is no catalogue: give `hub`, a folder, or a .jsonl file or URL")
 
 
 _opened: dict[str, Clients] = {}

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from dynosaur_core.models import ROW_COLUMN, SPLIT_COLUMN, Contribution, DatasetMetadata
-from dynosaur_core.store import Store, written_whole
+
+# The store brings Arrow: tenths of a second that `--help` need not wait for.
+if TYPE_CHECKING:
+    from dynosaur_core.store import Store
 
 Record = dict[str, Any]
 
@@ -33,7 +36,14 @@ def tk_instruct(record: Record) -> Record:
     return {"Task": record["task_id"], "Definition": [record["instruction"]], "Instance": instance}
 
 
-FORMATS: dict[str, Callable[[Record], Record]] = {"alpaca": alpaca, "messages": messages, "tk-instruct": tk_instruct}
+LineForm = Literal["alpaca", "messages", "tk-instruct"]
+FORMATS: dict[LineForm, Callable[[Record], Record]] = {
+    "alpaca": alpaca,
+    "messages": messages,
+    "tk-instruct": tk_instruct,
+}
+Form = Literal[LineForm, "reference"]
+"""What `dynosaur export` writes; `reference` are the two files of 2023."""
 
 
 def records(contributions: Iterable[Contribution], store: Store) -> Iterator[Record]:
@@ -44,8 +54,10 @@ def records(contributions: Iterable[Contribution], store: Store) -> Iterator[Rec
                 yield from batch.to_pylist()
 
 
-def write_records(contributions: Iterable[Contribution], store: Store, form: str, url: str) -> int:
-    """Writes one JSON line per record; gives their number. The file appears when it is whole."""
+def write_records(contributions: Iterable[Contribution], store: Store, form: LineForm, url: str) -> int:
+    """Writes one JSON line per record; returns their number. The file appears when it is whole."""
+    from dynosaur_core.store import written_whole
+
     shape = FORMATS[form]
     count = 0
     with written_whole(url) as file:

@@ -10,7 +10,7 @@ from typing import Any
 
 from dynosaur_core.contributions import keep_contribution
 from dynosaur_core.digest import digest
-from dynosaur_core.errors import ERRORS, REASONS, Code, DynosaurError, Reason
+from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.filter.stage import FILTER_VERSION
 from dynosaur_core.instruction.stage import INSTRUCTION_VERSION
 from dynosaur_core.ledger import Ledger, LedgerEntry, Outcome, after_failure, after_growth, begun, new_entry
@@ -27,14 +27,12 @@ from dynosaur_core.models import (
 )
 from dynosaur_core.policy.judge import rules_for
 from dynosaur_core.publish.stage import PUBLISH_VERSION
+from dynosaur_core.reasons import REASONS, Finding, Reason
 from dynosaur_core.report import Failure, GrowthReport
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
 from dynosaur_core.traces import keep_trace
 from dynosaur_core.withdrawals import removal_of, withdrawal_of
-
-_WITHDRAWING = {Code.NOT_FOUND: Reason.IS_GONE, Code.GATED: Reason.IS_GATED}
-"""Errors that say that a dataset may no longer be used: what was released of it leaves."""
 
 
 def new_growth_id(now: datetime) -> str:
@@ -146,20 +144,22 @@ class Growth:
         """Broke in its branch; the retry table says when it is tried again. What is released of it stays, unless the
         error says that the dataset may no longer be used."""
         known = self._before(ref)
-        kind = ERRORS[error.code]
-        outcome = Outcome.DEFERRED if kind.deferred else Outcome.FAILED
+        policy = error.policy
+        outcome = Outcome.DEFERRED if policy.deferred else Outcome.FAILED
         entry = self._entry(ref, outcome, stage=stage, code=error.code, detail=error.message)
         entry = after_failure(entry, known, error.code, self.clock())
-        withdraws = _WITHDRAWING.get(error.code)
-        if withdraws and known and known.contribution:
-            self._withdraw(known, entry, withdraws, error.message)
+        # a branch reads files, and a storage that refuses one of them says nothing of the dataset: the survey asks
+        gone = None if policy.said_of_files else policy.withdraws
+        if gone and known and known.contribution:
+            self._withdraw(known, entry, gone, error.message)
         else:
             self.ledger.record([entry])
         self._known.pop(ref.repo_id, None)
-        if kind.deferred:
+        if policy.deferred:
             self.report.deferred[error.code] += 1
             return
-        self.report.failures.append(Failure(ref.repo_id, error.code, stage, error.message, entry.attempts, kind.advice))
+        failure = Failure(ref.repo_id, error.code, stage, error.message, entry.attempts, policy.advice)
+        self.report.failures.append(failure)
 
     def _withdraw(self, known: LedgerEntry, entry: LedgerEntry, reason: Reason, detail: str) -> None:
         removal = removal_of(known, reason, detail, self.clock())
@@ -183,7 +183,7 @@ def contents_of(subset: Subset) -> set[str]:
     return names | ({subset.content} if subset.content else set())
 
 
-def refusal_of(metadata: DatasetMetadata) -> tuple[Reason, str] | None:
+def refusal_of(metadata: DatasetMetadata) -> Finding | None:
     """Why a dataset ends after the metadata stage: refused as a whole, or no subset is left."""
     whole = next((item for item in metadata.rejections if item.level == "dataset"), None)
     if whole:
@@ -196,7 +196,7 @@ def refusal_of(metadata: DatasetMetadata) -> tuple[Reason, str] | None:
     return _commonest(metadata.rejections, "subset", Reason.EMPTY)
 
 
-def refusal_of_tasks(result: FilterResult) -> tuple[Reason, str] | None:
+def refusal_of_tasks(result: FilterResult) -> Finding | None:
     """Why a dataset ends after the filter stage: no task is left."""
     if result.tasks:
         return None
@@ -204,14 +204,14 @@ def refusal_of_tasks(result: FilterResult) -> tuple[Reason, str] | None:
     return Reason.NO_TASK_ACCEPTED, counts or "no task was designed"
 
 
-def refusal_of_records(contribution: Contribution) -> tuple[Reason, str] | None:
+def refusal_of_records(contribution: Contribution) -> Finding | None:
     """Why a dataset ends after the publish stage: no row could be rendered."""
     if contribution.shard.records:
         return None
     return Reason.NO_RECORDS, _commonest(contribution.rejections, "row", Reason.EMPTY)[1]
 
 
-def _commonest(rejections: tuple[Rejection, ...], level: str, otherwise: Reason) -> tuple[Reason, str]:
+def _commonest(rejections: tuple[Rejection, ...], level: str, otherwise: Reason) -> Finding:
     counts: dict[str, int] = {}
     for item in rejections:
         if item.level == level:

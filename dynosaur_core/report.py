@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 from dynosaur_core.models import Contribution, DatasetMetadata, FilterResult, GrowthPlan, Rejection, Stage, Usage
+from dynosaur_core.results import (
+    Durations,
+    GrowthSummary,
+    ReleaseOutcome,
+    RowTotals,
+    Seconds,
+    Spending,
+    TaskTotals,
+)
+
+SLOWEST = 1_000
+"""Datasets whose durations the report holds."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +34,7 @@ class Failure:
 
 @dataclass
 class GrowthReport:
-    """Counts of one growth. `as_json` is what `dynosaur grow --json` prints."""
+    """Counts of one growth while it runs; `summary` is what `dynosaur grow --json` prints and the ledger keeps."""
 
     growth_id: str
     plan: GrowthPlan
@@ -42,7 +53,9 @@ class GrowthReport:
     usage: Usage = field(default_factory=Usage)
     usage_by_dataset: dict[str, Usage] = field(default_factory=dict)
     """Of the datasets for which the model was asked in this growth."""
-    releases: dict[str, dict[str, Any]] = field(default_factory=dict)
+    seconds: dict[str, Seconds] = field(default_factory=dict)
+    """Of the datasets that had a branch in this growth."""
+    releases: dict[str, ReleaseOutcome] = field(default_factory=dict)
     release_errors: dict[str, str] = field(default_factory=dict)
     stopped: str | None = None
     """Why no further branch was begun, when someone has to do something about it."""
@@ -104,32 +117,35 @@ class GrowthReport:
     def dollars(self) -> str:
         return "cost unknown" if self.usage.cost_usd is None else f"${self.usage.cost_usd:.4f}"
 
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "growth_id": self.growth_id,
-            "planned": self.plan.counts(),
-            "grown": self.grown,
-            "refused": dict(sorted(self.refused.items())),
-            "failed": dict(sorted(self.failed.items())),
-            "deferred": self.deferred.total(),
-            "subsets": dict(sorted(self.subsets.items())),
-            "tasks": {
-                "proposed": self.proposed,
-                "accepted": self.accepted,
-                "rejected": dict(sorted(self.task_rejections.items())),
-            },
-            "rows": {
-                "sampled": self.sampled,
-                "recorded": self.recorded,
-                "rejected": dict(sorted(self.row_rejections.items())),
-            },
-            "records": self.recorded,
-            "llm": self.usage.model_dump(mode="json") | {"cost_usd_per_1000_records": self.cost_per_1000_records},
-            "held_back": self.plan.held_back_because,
-            "release": self.releases,
-            "release_errors": self.release_errors,
-            "stopped": self.stopped,
-        }
+    def durations(self) -> Durations:
+        """Seconds of all datasets together, and of the slowest ones."""
+        slowest = sorted(self.seconds.items(), key=lambda item: -item[1].total)[:SLOWEST]
+        return Durations(stages=sum(self.seconds.values(), Seconds.of({}, 0.0)), slowest=dict(slowest))
+
+    def summary(self) -> GrowthSummary:
+        """The counts, in the form in which they are printed and stored."""
+        return GrowthSummary(
+            growth_id=self.growth_id,
+            planned=self.plan.counts(),
+            grown=self.grown,
+            refused=dict(sorted(self.refused.items())),
+            failed=dict(sorted(self.failed.items())),
+            deferred=self.deferred.total(),
+            subsets=dict(sorted(self.subsets.items())),
+            tasks=TaskTotals(
+                proposed=self.proposed, accepted=self.accepted, rejected=dict(sorted(self.task_rejections.items()))
+            ),
+            rows=RowTotals(
+                sampled=self.sampled, recorded=self.recorded, rejected=dict(sorted(self.row_rejections.items()))
+            ),
+            records=self.recorded,
+            llm=Spending(**self.usage.model_dump(), cost_usd_per_1000_records=self.cost_per_1000_records),
+            held_back=self.plan.held_back_because,
+            release=self.releases,
+            release_errors=self.release_errors,
+            stopped=self.stopped,
+            seconds=self.durations(),
+        )
 
     @staticmethod
     def _count(counter: Counter[str], rejections: tuple[Rejection, ...], level: str) -> None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from dynosaur_core.errors import Code, DynosaurError
 
@@ -22,9 +23,15 @@ def setting_names(model: type[BaseModel], prefix: str = "") -> list[str]:
     names: list[str] = []
     for name, field in model.model_fields.items():
         names.append(f"{prefix}{name}")
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            names += setting_names(field.annotation, f"{prefix}{name}.")
+        if section := section_of(field):
+            names += setting_names(section, f"{prefix}{name}.")
     return names
+
+
+def section_of(field: FieldInfo) -> type[BaseModel] | None:
+    """The section that a field holds, or None for a setting."""
+    held = field.annotation
+    return held if isinstance(held, type) and issubclass(held, BaseModel) else None
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from dynosaur_core.errors import Code, DynosaurError, Reason
+from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.ledger import Ledger, LedgerEntry, Outcome, after_failure, listing_digest, new_entry
 from dynosaur_core.ledger.claims import copies, heirs
+from dynosaur_core.logs import logger
 from dynosaur_core.models import DatasetRef, Rejection
 from dynosaur_core.policy.caps import Places
 from dynosaur_core.policy.judge import judge_ref, rules_for
+from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Settings
 from dynosaur_core.withdrawals import Leaving
 
-_LOG = logging.getLogger("dynosaur.survey")
-_PLANNED = "Planned"
-"""Code of a dataset that a survey has planned and no growth has reached."""
+_LOG = logger("survey")
 _TAKING_PART = (Outcome.GROWN, Outcome.FAILED, Outcome.DEFERRED)
 
 
@@ -142,7 +141,7 @@ class Sorting:
     def _planned(self, ref: DatasetRef, entry: LedgerEntry | None) -> LedgerEntry:
         """The entry of a dataset that is due now, also where its listing is not seen again."""
         if entry is None:
-            return self._entry(ref, Outcome.DEFERRED, stage="survey", code=_PLANNED, next_try=self.now)
+            return self._entry(ref, Outcome.DEFERRED, stage="survey", code=Code.PLANNED, next_try=self.now)
         due = {"next_try": self.now, "quarantined": False, "seen": self.now}
         return entry.model_copy(update={"ref": ref.model_dump(mode="json"), **due})
 

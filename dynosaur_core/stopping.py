@@ -35,8 +35,8 @@ def sleep(seconds: float) -> None:
         raise StoppedError
 
 
-def wait(event: threading.Event, seconds: float | None) -> None:
-    """Waits for `event`, at most for `seconds`. Raises StoppedError when the process is to end."""
+def wait(event: threading.Event | threading.Condition, seconds: float | None) -> None:
+    """Waits for the event or notification, at most for `seconds`. Raises StoppedError when the process is to end."""
     until = None if seconds is None else time.monotonic() + seconds
     while not _stopped.is_set():
         left = _STEP_S if until is None else min(_STEP_S, until - time.monotonic())

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from dynosaur_core.errors import Code, DynosaurError, Reason
+from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.ledger import Ledger, LedgerEntry, Outcome
+from dynosaur_core.logs import logger
 from dynosaur_core.models import DatasetRef, GrowthPlan
 from dynosaur_core.policy.judge import overrides, rules_for
 from dynosaur_core.protocols import Catalog, Cursor
+from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Settings
 from dynosaur_core.sorting import Sorting
 
+_LOG = logger("survey")
 _CHUNK = 500
 _PATIENCE = 3
 """Single datasets that give no answer before no further one is asked for."""
-_GONE = {Code.NOT_FOUND: Reason.IS_GONE, Code.NOT_ALLOWED: Reason.IS_DISABLED, Code.GATED: Reason.IS_GATED}
-"""What the catalogue says of a dataset that may not be used any more."""
 
 
 class Survey:
@@ -76,6 +77,7 @@ class Survey:
         held_back = found.leaving.carry_out(write=self.write, confirmed=self.withdraw_many)
         found.inherit(everything=everything)
         if cursor.malformed:
+            _LOG.warning("%s: %d entries skipped, without a usable id or revision", self._place, cursor.malformed)
             found.counts["surveyed"] += cursor.malformed
             found.refused[Reason.BAD_ENTRY] += cursor.malformed
         return GrowthPlan(
@@ -174,9 +176,9 @@ class Survey:
         try:
             ref = self.catalog.ref(known.repo_id)
         except DynosaurError as error:
-            if error.code in _GONE:
-                self._gone(known, _GONE[error.code], error.message)
-            elif error.kind.transient:
+            if error.policy.withdraws:
+                self._gone(known, error.policy.withdraws, error.message)
+            elif error.policy.transient:
                 self.unanswered += 1
                 if self.write:
                     self.ledger.touch([known.repo_id], self.now)  # others come first the next time

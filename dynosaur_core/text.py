@@ -71,9 +71,14 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub(REPLACEMENT, strike(text))
 
 
+def one_line(text: str, max_chars: int = MAX_LINE_CHARS) -> str:
+    """`text` for a log or a table: printable, bounded, and on one line."""
+    return storable(" ".join(printable(text).split()), max_chars)
+
+
 def markdown_text(text: str, max_chars: int = 500) -> str:
     """`text` as one line of Markdown that shows it as it is: no link, image, table cell, heading or HTML of its own."""
-    flat = line(" ".join(printable(text).split()), max_chars)
+    flat = one_line(text, max_chars)
     return _MARKUP.sub(r"\\\1", flat.replace("&", "&amp;").replace("<", "&lt;"))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from dynosaur_core.digest import canonical_json, digest
 from dynosaur_core.models import DatasetMetadata, FilterResult, Proposal, Stored
+from dynosaur_core.results import Seconds
 from dynosaur_core.secrets import strike
 from dynosaur_core.store import Store
 from dynosaur_core.text import storable
@@ -18,6 +19,7 @@ class Trace(Stored):
     metadata: DatasetMetadata | str | None = None
     instruction: tuple[Proposal, ...] | str = ()
     filter: FilterResult | str | None = None
+    seconds: Seconds | None = None
 
 
 def trace_name(repo_id: str) -> str:

@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
-from dynosaur_core.errors import Code, DynosaurError, Reason
+from dynosaur_core.errors import ERRORS, Code, DynosaurError
 from dynosaur_core.ledger import Ledger, LedgerEntry
 from dynosaur_core.models import Removal, Withdrawal
+from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Settings
-
-CONFIRM = "--withdraw-many"
 
 
 def check_withdrawals(leaving: int, held: int, settings: Settings, what: str, where: str) -> None:
@@ -25,7 +24,7 @@ def check_withdrawals(leaving: int, held: int, settings: Settings, what: str, wh
         return
     message = (
         f"{leaving:,} of the {held:,} datasets of {where} would be withdrawn ({what}), and at most {most:,} may be at "
-        f"once: they stay. If that is meant, add {CONFIRM}"
+        f"once: they stay. If that is meant, add {ERRORS[Code.WITHDRAWS_MANY].confirmed_by}"
     )
     raise DynosaurError(Code.WITHDRAWS_MANY, message)
 

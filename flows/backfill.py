@@ -7,45 +7,20 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
-from prefect import flow
+from prefect.client.schemas.objects import State
 from prefect.logging import get_logger
-from prefect.states import State
-from pydantic import BaseModel, ConfigDict, Field
+from prefect.states import Completed
 
 from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.ledger import Outcome
-from dynosaur_core.models import DatasetRef, GrowthPlan, Stage, Stored
+from dynosaur_core.models import DatasetRef, GrowthPlan, Stored
+from dynosaur_core.results import Forecast
+from flows.choice import Choice
 from flows.dry_run import estimate_plan, looking
 from flows.grow import begin, run_plan
 from flows.options import Options
-
-
-class Choice(BaseModel):
-    """Which datasets, and how much of their branches; several conditions narrow each other."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    datasets: list[str] = Field(default=[], description="Ids, or patterns such as 'nyu-mll/*'")
-    modified_since: datetime | None = Field(default=None, description="Last modified at or after this moment")
-    modified_until: datetime | None = Field(default=None, description="Last modified before this moment")
-    errors: list[str] = Field(default=[], description="Error codes or reasons that they ended with")
-    licenses: list[str] = Field(default=[], description="Licences that their records carry")
-    from_stage: Stage | None = Field(default=None, description="Run again from this stage on")
-    force: bool = Field(
-        default=False,
-        description="Run again from the first stage on although nothing changed; "
-        "with a first stage of instruction or before, ask the model anew",
-    )
-
-    @property
-    def fresh_from(self) -> Stage | None:
-        return self.from_stage or ("metadata" if self.force else None)
-
-    @property
-    def anew(self) -> bool:
-        """Whether stored answers are set aside: `--force` together with a first stage that leads to the model."""
-        return self.force and self.from_stage in ("metadata", "instruction")
+from flows.parameters import flow_with_options
 
 
 class Anew(Stored):
@@ -55,48 +30,32 @@ class Anew(Stored):
     """Answers from before this moment are set aside."""
 
 
-@flow(name="backfill", persist_result=False)
-def backfill(
-    choice: Choice,
-    dry_run: bool = False,
-    catalog: str | None = None,
-    store: str | None = None,
-    release: list[str] | None = None,
-    max_cost_usd: float | None = None,
-    model: str | None = None,
-    batch: bool | None = None,
-    catalog_name: str | None = None,
-) -> State[Any] | dict[str, Any]:
+@flow_with_options("backfill")
+def backfill(choice: Choice = Choice(), options: Options = Options(), dry_run: bool = False) -> State[Any]:
     """Grows chosen datasets again, whatever the ledger says of them: quarantined, refused or unchanged.
 
     Args:
         choice: Which datasets, and from which stage.
+        options: What this growth does otherwise than the settings on the worker's machine say.
         dry_run: Only say what would be done and what it would cost.
-        catalog: `hub`, a folder in the Hub's layout, or a .jsonl export. Default: the setting DYNOSAUR_CATALOG.
-        store: Folder or fsspec URL of what is kept between growths. Default: DYNOSAUR_STORE.
-        release: Where the release goes. Default: DYNOSAUR_RELEASE.
-        max_cost_usd: Cap on what the model may cost in this growth, in US dollars.
-        model: The model that designs tasks.
-        batch: Ask by the Batch API: half the price, answers within 24 hours.
-        catalog_name: What a folder or export is known by, wherever it lies.
     """
-    options = Options.of(locals())
     if dry_run:
-        return chosen_forecast(choice, options)
+        found = chosen_forecast(choice, options)
+        return Completed(message=found.sentence(), data=found.as_json())
     clients = open_clients(options.settings())
     check_choice(clients, choice)
     with clients.ledger.growing():
         growth_id = begin(clients, options)
-        plan = choose(clients, choice)
+        plan = choose(clients, choice, options.limit)
         if choice.anew:
             ask_anew(clients, growth_id)
         return run_plan(clients, options, growth_id, plan, choice.fresh_from)
 
 
-def chosen_forecast(choice: Choice, options: Options) -> dict[str, Any]:
+def chosen_forecast(choice: Choice, options: Options) -> Forecast:
     """The plan of a backfill and its estimated cost; nothing is spent."""
     with looking(options) as clients:
-        return estimate_plan(clients, choose(clients, choice), anew=choice.anew)
+        return estimate_plan(clients, choose(clients, choice, options.limit), anew=choice.anew)
 
 
 def check_choice(clients: Clients, choice: Choice) -> None:
@@ -123,8 +82,9 @@ def ask_anew(clients: Clients, growth_id: str) -> None:
     clients.llm(growth_id).anew_since = marked.since
 
 
-def choose(clients: Clients, choice: Choice) -> GrowthPlan:
-    """The chosen datasets at their current revisions. Raises NotFound for an id that the catalogue does not have."""
+def choose(clients: Clients, choice: Choice, limit: int | None = None) -> GrowthPlan:
+    """The chosen datasets at their current revisions, the first `limit` of them by id. Raises NotFound for an id that
+    the catalogue does not have."""
     _check_conditions(choice)
     refs = {ref.repo_id: ref for ref in _found(clients, choice)}
     others = _of_other_catalogs(clients, refs)
@@ -133,7 +93,8 @@ def choose(clients: Clients, choice: Choice) -> GrowthPlan:
         message = f"{repo_id} is of the catalogue {others[repo_id]!r}: choose it with that one's --catalog"
         raise DynosaurError(Code.BAD_SETTING, message)
     refs = {repo_id: ref for repo_id, ref in refs.items() if repo_id not in others}
-    return GrowthPlan(surveyed=len(refs), changed=tuple(refs[repo_id] for repo_id in sorted(refs)))
+    chosen = sorted(refs)[:limit]
+    return GrowthPlan(surveyed=len(chosen), changed=tuple(refs[repo_id] for repo_id in chosen))
 
 
 def _check_conditions(choice: Choice) -> None:

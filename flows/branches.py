@@ -8,56 +8,38 @@ that branch, never the growth.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
-from prefect import get_run_logger
+from prefect import Task, get_run_logger
 from prefect.exceptions import PrefectException
 from prefect.futures import PrefectFuture
 
 from dynosaur_core.clients import open_clients
-from dynosaur_core.errors import Code, DynosaurError, Reason
+from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.growth import Growth, refusal_of, refusal_of_records, refusal_of_tasks
 from dynosaur_core.models import STAGES, Contribution, DatasetMetadata, DatasetRef, FilterResult, Proposal, Stage
+from dynosaur_core.reasons import Reason
+from dynosaur_core.results import Seconds
 from dynosaur_core.settings import Settings
-from dynosaur_core.stored import as_stored
-from flows.progress import tell
+from flows.branch import Branch, as_error
+from flows.progress import BranchEnded, tell
 from tasks.filter import filter as filter_task
 from tasks.instruction import instruction as instruction_task
 from tasks.metadata import metadata as metadata_task
 from tasks.policy import results_storage
 from tasks.publish import publish as publish_task
 
-_TASKS = {"metadata": metadata_task, "instruction": instruction_task, "filter": filter_task, "publish": publish_task}
-_STOPPING = {
-    Code.MODEL_UNREACHABLE,
-    Code.MODEL_KEY_REFUSED,
-    Code.MODEL_QUOTA_SPENT,
-    Code.PRICE_UNKNOWN,
-    Code.BUDGET_SPENT,
+_TASKS: Mapping[Stage, Task[..., Any]] = {
+    "metadata": metadata_task,
+    "instruction": instruction_task,
+    "filter": filter_task,
+    "publish": publish_task,
 }
-"""After one of these no further branch is begun: the rest is deferred without a task run."""
-T = TypeVar("T")
 _INTERRUPTED = DynosaurError(Code.INTERRUPTED, "the growth was ended while the dataset was at work")
-
-
-@dataclass
-class _Branch:
-    """One dataset on its way, with what its stages have given so far."""
-
-    ref: DatasetRef
-    stage: Stage = "metadata"
-    metadata: DatasetMetadata | None = None
-    proposals: list[Proposal] = field(default_factory=list)
-    filtered: FilterResult | None = None
-    contribution: Contribution | None = None
-    trace: dict[str, Any] = field(default_factory=dict)
-    ended: bool = False
-    """Whether its end is written down and counted."""
 
 
 class Branches:
@@ -67,13 +49,19 @@ class Branches:
         self.growth, self.settings = growth, settings
         fresh = set(STAGES[STAGES.index(fresh_from) :]) if fresh_from else set()
         storage = results_storage(settings)
-        self.tasks: dict[Stage, Any] = {
+        self.tasks = {
             stage: _TASKS[stage].with_options(result_storage=storage, refresh_cache=stage in fresh) for stage in STAGES
         }
-        self.ended: SimpleQueue[tuple[_Branch, PrefectFuture[Any]]] = SimpleQueue()
+        self._after: Mapping[Stage, Callable[[Branch, Any], bool]] = {
+            "metadata": self._after_metadata,
+            "instruction": self._after_instruction,
+            "filter": self._after_filter,
+            "publish": self._after_publish,
+        }
+        self.ended: SimpleQueue[tuple[Branch, PrefectFuture[Any]]] = SimpleQueue()
         self.stopped: DynosaurError | None = None
         self.at_work: dict[str, DatasetRef] = {}
-        self.turns: deque[_Branch] = deque()
+        self.turns: deque[Branch] = deque()
         """Branches that have not claimed their content yet, in the order of the plan: of copies the first one of the
         plan is grown, whichever was read first."""
 
@@ -103,15 +91,15 @@ class Branches:
     def _busy(self) -> int:
         return len(self.at_work) - sum(branch.metadata is not None for branch in self.turns)
 
-    def _next(self, waiting: deque[DatasetRef]) -> tuple[_Branch, Callable[[_Branch], bool]] | None:
+    def _next(self, waiting: deque[DatasetRef]) -> tuple[Branch, Callable[[Branch], bool]] | None:
         """What a free place is for: the branch whose turn it is, or a new one."""
         while self.turns and self.turns[0].ended:
             self.turns.popleft()
         if self.turns and self.turns[0].metadata:
             return self.turns.popleft(), self._claim
-        return (_Branch(waiting.popleft()), self._begin) if waiting else None
+        return (Branch(waiting.popleft()), self._begin) if waiting else None
 
-    def _step(self, branch: _Branch, step: Callable[[], bool]) -> None:
+    def _step(self, branch: Branch, step: Callable[[], bool]) -> None:
         """One step of a branch's bookkeeping, which returns whether the branch goes on. Whatever the step raises ends
         this branch alone, but for the loss of the growth's lease; a ledger that takes nothing at all ends the growth.
         """
@@ -126,38 +114,43 @@ class Branches:
             log.error("%s: its %s could not be written down", branch.ref.repo_id, branch.stage, exc_info=True)
             goes_on = False
             if not branch.ended:
-                failure, branch.contribution = _as_error(error), None
+                failure, branch.contribution = as_error(error), None
                 self.growth.failed(branch.ref, branch.stage, failure)
                 self._count(branch, f"failed: {failure.code}")
         if not goes_on:
             del self.at_work[branch.ref.repo_id]
 
-    def _begin(self, branch: _Branch) -> bool:
+    def _begin(self, branch: Branch) -> bool:
         if self.stopped:
             return self._fail(branch, "instruction", self.stopped)
         self.growth.begin(branch.ref)
         self.turns.append(branch)
         return self._submit(branch, "metadata")
 
-    def _submit(self, branch: _Branch, stage: Stage, **inputs: Any) -> bool:
-        branch.stage = stage
+    def _submit(self, branch: Branch, stage: Stage, **inputs: Any) -> bool:
+        branch.begin(stage)
         future = self.tasks[stage].submit(branch.ref, settings=self.settings, **inputs)
-        future.add_done_callback(lambda done: self.ended.put((branch, done)))
+        future.add_done_callback(partial(self._done, branch))
         return True
 
-    def _advance(self, branch: _Branch, future: PrefectFuture[Any]) -> bool:
+    def _done(self, branch: Branch, future: PrefectFuture[Any]) -> None:
+        """In the thread of the task run."""
+        branch.took_until_now()
+        self.ended.put((branch, future))
+
+    def _advance(self, branch: Branch, future: PrefectFuture[Any]) -> bool:
         """Takes a stage's result; returns whether the branch goes on."""
         result = future.result(raise_on_failure=False)
         if not future.state.is_completed():
-            return self._fail(branch, branch.stage, _as_error(result, future))
+            return self._fail(branch, branch.stage, as_error(result, future))
         branch.trace[branch.stage] = result
-        return getattr(self, f"_after_{branch.stage}")(branch, result)
+        return self._after[branch.stage](branch, result)
 
-    def _after_metadata(self, branch: _Branch, result: Any) -> bool:
-        branch.metadata = _read(branch, result, DatasetMetadata)
+    def _after_metadata(self, branch: Branch, result: Any) -> bool:
+        branch.metadata = branch.read(result, DatasetMetadata)
         return True
 
-    def _claim(self, branch: _Branch) -> bool:
+    def _claim(self, branch: Branch) -> bool:
         assert branch.metadata is not None
         branch.metadata = self.growth.claimed(branch.metadata)
         branch.trace["metadata"] = branch.metadata.model_dump(mode="json")
@@ -165,70 +158,58 @@ class Branches:
             return self._refuse(branch, *refusal)
         return self._submit(branch, "instruction", metadata=branch.metadata, growth_id=self.growth.growth_id)
 
-    def _after_instruction(self, branch: _Branch, result: Any) -> bool:
-        branch.proposals = _read(branch, result, list[Proposal])
+    def _after_instruction(self, branch: Branch, result: Any) -> bool:
+        branch.proposals = branch.read(result, list[Proposal])
         return self._submit(branch, "filter", metadata=branch.metadata, proposals=branch.proposals)
 
-    def _after_filter(self, branch: _Branch, result: Any) -> bool:
-        branch.filtered = _read(branch, result, FilterResult)
+    def _after_filter(self, branch: Branch, result: Any) -> bool:
+        branch.filtered = branch.read(result, FilterResult)
         if refusal := refusal_of_tasks(branch.filtered):
             return self._refuse(branch, *refusal)
         return self._submit(branch, "publish", metadata=branch.metadata, accepted=list(branch.filtered.tasks))
 
-    def _after_publish(self, branch: _Branch, result: Any) -> bool:
-        branch.contribution = _read(branch, result, Contribution)
+    def _after_publish(self, branch: Branch, result: Any) -> bool:
+        branch.contribution = branch.read(result, Contribution)
         if refusal := refusal_of_records(branch.contribution):
             return self._refuse(branch, *refusal)
         return self._end(branch, "grown", partial(self.growth.grown, branch.ref, branch.contribution))
 
-    def _refuse(self, branch: _Branch, reason: Reason, detail: str) -> bool:
+    def _refuse(self, branch: Branch, reason: Reason, detail: str) -> bool:
         write = partial(self.growth.refused, branch.ref, branch.stage, reason, detail)
         return self._end(branch, f"refused: {reason}", write)
 
-    def _fail(self, branch: _Branch, stage: Stage, error: DynosaurError) -> bool:
+    def _fail(self, branch: Branch, stage: Stage, error: DynosaurError) -> bool:
         if error.code is Code.BATCH_PENDING:
             self.growth.set_back(branch.ref, error)
             self.growth.pending[branch.ref.repo_id] = branch.ref
             branch.ended = True
             return False
-        if error.code in _STOPPING and self.stopped is None:
+        if error.policy.stops_growth and self.stopped is None:
             self.stopped = error
             if error.code is not Code.BUDGET_SPENT:
                 self.growth.report.stopped = str(error)
         branch.trace[stage] = str(error)
-        end = f"{'deferred' if error.kind.deferred else 'failed'}: {error.code}"
+        end = f"{'deferred' if error.policy.deferred else 'failed'}: {error.code}"
         return self._end(branch, end, partial(self.growth.failed, branch.ref, stage, error))
 
-    def _end(self, branch: _Branch, end: str, write: Callable[[], None]) -> bool:
+    def _end(self, branch: Branch, end: str, write: Callable[[], None]) -> bool:
         """Keeps the trace, then writes the end into the ledger, then counts it, once."""
-        spent = open_clients(self.settings).spent(self.growth.growth_id, branch.ref.repo_id)
+        clients, name = open_clients(self.settings), branch.ref.repo_id
+        spent = clients.spent(self.growth.growth_id, name)
         if spent.requests:
-            self.growth.report.usage_by_dataset[branch.ref.repo_id] = spent
+            self.growth.report.usage_by_dataset[name] = spent
             branch.trace["usage"] = spent.model_dump(mode="json")
+        if branch.took:
+            seconds = Seconds.of(branch.took, clients.waited_s(self.growth.growth_id, name))
+            self.growth.report.seconds[name] = seconds
+            branch.trace["seconds"] = seconds.as_json()
         self.growth.trace(branch.ref, branch.trace)
         write()
         return self._count(branch, end)
 
-    def _count(self, branch: _Branch, end: str) -> bool:
+    def _count(self, branch: Branch, end: str) -> bool:
         branch.ended = True
         self.growth.report.add_branch(branch.metadata, branch.filtered, branch.contribution)
         get_run_logger().info("%s %s", branch.ref.repo_id, end)
-        tell("branch", (branch.ref.repo_id, end))
+        tell(BranchEnded(branch.ref.repo_id, end))
         return False
-
-
-def _read(branch: _Branch, result: Any, kind: type[T]) -> T:
-    """The result of the branch's stage, which an earlier growth may have stored; raises StoreFailed."""
-    what = f"the {branch.stage} result of {branch.ref.repo_id}"
-    return as_stored(result, kind, what, f"run `dynosaur backfill {branch.ref.repo_id} --from-stage {branch.stage}`")
-
-
-def _as_error(result: Any, future: PrefectFuture[Any] | None = None) -> DynosaurError:
-    if isinstance(result, DynosaurError):
-        return result
-    if isinstance(result, BaseException):
-        wrapped = DynosaurError(Code.UNEXPECTED, f"{type(result).__name__}: {result}")
-        wrapped.__cause__ = result
-        return wrapped
-    assert future is not None
-    return DynosaurError(Code.UNEXPECTED, f"the task run ended {future.state.name}: {future.state.message}")

@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from typing import Any
 
 from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.errors import DynosaurError
@@ -14,6 +13,7 @@ from dynosaur_core.growth import new_growth_id
 from dynosaur_core.instruction.estimate import estimate
 from dynosaur_core.metadata.stage import read_metadata
 from dynosaur_core.models import GrowthPlan, Usage
+from dynosaur_core.results import Estimate, Forecast
 from dynosaur_core.scratch import scratch_folder
 from flows.grow import make_plan
 from flows.options import Options
@@ -22,11 +22,11 @@ SAMPLE = 40
 """Datasets that are read to estimate from; of a larger plan the rest is extrapolated."""
 
 
-def forecast(options: Options, limit: int | None = None) -> dict[str, Any]:
+def forecast(options: Options) -> Forecast:
     """The plan of a growth and its estimated cost."""
     with looking(options) as clients:
-        growth_id, withdraw_many = new_growth_id(datetime.now(UTC)), options.withdraw_many
-        plan = make_plan(clients, growth_id, limit, write=False, withdraw_many=withdraw_many)
+        growth_id = new_growth_id(datetime.now(UTC))
+        plan = make_plan(clients, growth_id, options.limit, write=False, withdraw_many=options.withdraw_many)
         return estimate_plan(clients, plan)
 
 
@@ -48,7 +48,7 @@ def looking(options: Options) -> Iterator[Clients]:
         yield clients
 
 
-def estimate_plan(clients: Clients, plan: GrowthPlan, *, anew: bool = False) -> dict[str, Any]:
+def estimate_plan(clients: Clients, plan: GrowthPlan, *, anew: bool = False) -> Forecast:
     """Reads datasets of the plan, spread over it, and adds up what asking about them would cost.
 
     `anew`: stored answers do not save anything.
@@ -65,16 +65,16 @@ def estimate_plan(clients: Clients, plan: GrowthPlan, *, anew: bool = False) -> 
             continue  # it would fail in its branch too, and costs nothing then
         total += estimate(found, settings, None if anew else clients.store)
     factor = len(refs) / len(chosen) if chosen else 0.0
-    return {
-        "planned": plan.counts(),
-        "datasets": [ref.repo_id for ref in refs[:1_000]],
-        "refused": plan.refused,
-        "held_back": plan.held_back_because,
-        "estimate": {
-            "requests": round(total.requests * factor),
-            "prompt_tokens": round(total.prompt_tokens * factor),
-            "completion_tokens": round(total.completion_tokens * factor),
-            "cost_usd": None if total.cost_usd is None else total.cost_usd * factor,
-            "read": len(chosen),
-        },
-    }
+    return Forecast(
+        planned=plan.counts(),
+        datasets=[ref.repo_id for ref in refs[:1_000]],
+        refused=plan.refused,
+        held_back=plan.held_back_because,
+        estimate=Estimate(
+            requests=round(total.requests * factor),
+            prompt_tokens=round(total.prompt_tokens * factor),
+            completion_tokens=round(total.completion_tokens * factor),
+            cost_usd=None if total.cost_usd is None else total.cost_usd * factor,
+            read=len(chosen),
+        ),
+    )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from prefect.client.schemas.objects import State
 from prefect.exceptions import FailedRun
-from prefect.states import Failed, State
+from prefect.states import Failed
 
 from dynosaur_core.errors import Code, DynosaurError
 
@@ -25,7 +26,7 @@ class _Sentence(logging.Filter):
         error = record.exc_info[1] if record.exc_info else None
         coded = isinstance(error, DynosaurError) and error.code is not Code.UNEXPECTED
         if (coded or isinstance(error, FailedRun)) and not logging.getLogger(record.name).isEnabledFor(logging.DEBUG):
-            record.msg = f"{error} -> {error.kind.advice}" if isinstance(error, DynosaurError) else f"failed: {error}"
+            record.msg = f"{error} -> {error.policy.advice}" if isinstance(error, DynosaurError) else f"failed: {error}"
             record.args = ()
             record.exc_info = record.exc_text = None
         return True

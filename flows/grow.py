@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from prefect import flow, get_run_logger
-from prefect.states import Completed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from dynosaur_core import stopping
@@ -21,68 +22,27 @@ from flows.batches import run_batches
 from flows.branches import Branches
 from flows.ending import failed
 from flows.options import Options
-from flows.progress import tell
+from flows.parameters import flow_with_options
+from flows.progress import GrowthEnded, Planned, tell
 from flows.release import check_releases, release_everywhere
 from tasks.artifacts import publish_artifacts
 
 
-@flow(name="grow", persist_result=False)
-def grow(
-    catalog: str | None = None,
-    store: str | None = None,
-    release: list[str] | None = None,
-    limit: int | None = None,
-    max_cost_usd: float | None = None,
-    recipe: str | None = None,
-    model: str | None = None,
-    batch: bool | None = None,
-    since: datetime | None = None,
-    search: str | None = None,
-    author: str | None = None,
-    tags: list[str] | None = None,
-    catalog_name: str | None = None,
-    adopt: bool = False,
-    withdraw_many: bool = False,
-) -> State[Any]:
+@flow_with_options("grow")
+def grow(options: Options = Options()) -> State[Any]:
     """One growth: whatever is new, changed or withdrawn in the catalogue since the last one.
 
     Args:
-        catalog: `hub`, a folder in the Hub's layout, or a .jsonl export. Default: the setting DYNOSAUR_CATALOG.
-        store: Folder or fsspec URL of what is kept between growths. Default: DYNOSAUR_STORE.
-        release: Where the release goes: folders, s3://bucket/path, hf://datasets/owner/name.
-        limit: At most so many datasets get a branch; the rest waits for the next growth.
-        max_cost_usd: Cap on what the model may cost in this growth, in US dollars.
-        recipe: `default`, or `reference` for the rules of 2023.
-        model: The model that designs tasks.
-        batch: Ask by the Batch API: half the price, answers within 24 hours.
-        since: Of the Hub, only datasets modified at or after this moment: where a first growth begins.
-        search: Of the Hub, only datasets with this word in their id.
-        author: Of the Hub, only datasets of this owner.
-        tags: Of the Hub, only datasets with all of these tags.
-        catalog_name: What a folder or export is known by, wherever it lies; for one that was moved, or a namesake.
-        adopt: Store, ledger and release belong together, although one of them is new or was made with another.
-        withdraw_many: More datasets are to be withdrawn than may by mistake.
+        options: What this growth does otherwise than the settings on the worker's machine say.
     """
-    options = Options.of(locals())
     clients = open_clients(options.settings())
     with clients.ledger.growing():
         growth_id = begin(clients, options)
-        plan = make_plan(clients, growth_id, limit, write=True, withdraw_many=withdraw_many)
+        plan = make_plan(clients, growth_id, options.limit, write=True, withdraw_many=options.withdraw_many)
         return run_plan(clients, options, growth_id, plan)
 
 
-@flow(name="grow wave", persist_result=False, validate_parameters=False)
-def grow_wave(growth_id: str, number: int, fresh_from: Stage | None, options: dict[str, Any]) -> None:
-    """A part of a large plan as a flow run of its own; which datasets it holds stands in the store."""
-    clients = open_clients(Options.model_validate(options).settings())
-    refs = clients.store.read_model(_wave_name(growth_id, number), list[DatasetRef]) or []
-    growth = _growths[growth_id]
-    Branches(growth, clients.settings, fresh_from).run(refs)
-
-
 _RESUMABLE = timedelta(hours=24)
-_growths: dict[str, Growth] = {}
-"""Growths at work in this process, for their waves."""
 
 
 def begin(clients: Clients, options: Options) -> str:
@@ -126,48 +86,45 @@ def run_plan(
 ) -> State[Any]:
     """Branches, release and report of a plan; to be called inside a flow run. The report is told."""
     get_run_logger().info("plan: %s", ", ".join(f"{count} {kind}" for kind, count in plan.counts().items()))
-    tell("plan", plan)
+    tell(Planned(plan))
     if plan.branches and clients.settings.designing.asks_model:
         clients.llm(growth_id)  # a missing key or price ends the growth here, before any dataset is read
     report = GrowthReport(growth_id, plan)
     growth = Growth(growth_id, clients.catalog.name, clients.ledger, clients.store, clients.settings, report)
-    _run_waves(clients, options, growth, plan.branches, fresh_from)
+    _run_waves(growth, clients.settings, plan.branches, fresh_from)
     if growth.pending:
         run_batches(clients, growth)
     report.usage = clients.spent(growth_id)
     release_everywhere(clients, options, report)
-    clients.ledger.finish_growth(growth_id, report.as_json(), datetime.now(UTC))
+    clients.ledger.finish_growth(growth_id, report.summary().as_json(), datetime.now(UTC))
     publish_artifacts(report)
-    tell("report", report)
+    tell(GrowthEnded(report))
     return _final_state(report, clients.settings)
 
 
-def _run_waves(
-    clients: Clients, options: Options, growth: Growth, refs: tuple[DatasetRef, ...], fresh_from: Stage | None
-) -> None:
+def _run_waves(growth: Growth, settings: Settings, refs: tuple[DatasetRef, ...], fresh_from: Stage | None) -> None:
     """A plan of one wave runs right here; a larger one in a flow run per wave."""
-    settings = clients.settings
     size = settings.wave_size
     if len(refs) <= size:
         Branches(growth, settings, fresh_from).run(refs)
         return
-    runner = ThreadPoolTaskRunner(max_workers=settings.concurrency)
-    _growths[growth.growth_id] = growth
-    try:
-        for number, start in enumerate(range(0, len(refs), size), start=1):
-            wave = refs[start : start + size]
-            clients.store.write_json(
-                _wave_name(growth.growth_id, number), [ref.model_dump(mode="json") for ref in wave]
-            )
-            name = f"wave {number} of {-(-len(refs) // size)}"
-            wave_flow = grow_wave.with_options(flow_run_name=name, task_runner=runner)  # type: ignore[arg-type]
-            wave_flow(growth.growth_id, number, fresh_from, options.model_dump())
-    finally:
-        del _growths[growth.growth_id]
+    waves = [refs[start : start + size] for start in range(0, len(refs), size)]
+    for number, wave in enumerate(waves, start=1):
+        _run_wave(growth, settings, fresh_from, wave, f"{number} of {len(waves)}")
 
 
-def _wave_name(growth_id: str, number: int) -> str:
-    return f"plans/{growth_id}/{number:05d}.json"
+def _run_wave(
+    growth: Growth, settings: Settings, fresh_from: Stage | None, wave: tuple[DatasetRef, ...], which: str
+) -> None:
+    """A part of a large plan as a flow run of its own, in this process. The flow is made here, around the growth, which
+    holds the open ledger and store and so can be no parameter of a flow run."""
+    runner: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=settings.concurrency)
+
+    @flow(name="grow wave", flow_run_name=f"wave {which}", task_runner=runner, persist_result=False)  # type: ignore[arg-type]
+    def grow_wave(growth_id: str, number: str) -> None:
+        Branches(growth, settings, fresh_from).run(wave)
+
+    grow_wave(growth.growth_id, which)
 
 
 def _final_state(report: GrowthReport, settings: Settings) -> State[Any]:
@@ -181,4 +138,4 @@ def _final_state(report: GrowthReport, settings: Settings) -> State[Any]:
     if report.failure_ratio > settings.max_failure_ratio:
         ratio = f"{report.failure_ratio:.0%} of the branches failed, at most {settings.max_failure_ratio:.0%} may"
         return failed(f"{ratio}: {message}")
-    return Completed(message=message, data=report.as_json())
+    return Completed(message=message, data=report.summary().as_json())

@@ -1,21 +1,63 @@
-"""How a running growth tells the screen what happens, where one is listening in the same process."""
+"""What a running growth tells the screen, where one is listening in the same process."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import TypeAlias
 
-Listener = Callable[[str, Any], None]
-"""Told of `plan` (GrowthPlan), `branch` ((repo_id, how it ended)), `release` (its URL), `report` (GrowthReport), and by
-the release flow of `released` ({release: {url: ...}, release_errors: {url: sentence}})."""
+from dynosaur_core.models import GrowthPlan
+from dynosaur_core.report import GrowthReport
+from dynosaur_core.results import Released
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The survey has ended."""
+
+    plan: GrowthPlan
+
+
+@dataclass(frozen=True)
+class BranchEnded:
+    """A dataset's branch has ended, and its end is in the ledger."""
+
+    repo_id: str
+    end: str
+    """`grown`, or `refused: REASON`, `failed: CODE`, `deferred: CODE`."""
+
+
+@dataclass(frozen=True)
+class Releasing:
+    """A release is about to be made."""
+
+    url: str
+
+
+@dataclass(frozen=True)
+class GrowthEnded:
+    """The report is in the ledger."""
+
+    report: GrowthReport
+
+
+@dataclass(frozen=True)
+class ReleasesEnded:
+    """The release flow has tried every sink."""
+
+    released: Released
+
+
+Event: TypeAlias = Planned | BranchEnded | Releasing | GrowthEnded | ReleasesEnded
+Listener: TypeAlias = Callable[[Event], None]
 
 _listeners: list[Listener] = []
 
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Calls `listener` for everything that is told inside."""
+    """Calls `listener` with every event that is told inside."""
     _listeners.append(listener)
     try:
         yield
@@ -23,7 +65,7 @@ def listening(listener: Listener) -> Iterator[None]:
         _listeners.remove(listener)
 
 
-def tell(kind: str, value: Any) -> None:
-    """Tells all listeners."""
+def tell(event: Event) -> None:
+    """Calls all listeners with the event."""
     for listener in list(_listeners):
-        listener(kind, value)
+        listener(event)

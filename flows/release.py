@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from prefect import flow, get_run_logger
-from prefect.states import Completed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
 from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.contributions import Contributions, contribution_name
@@ -17,10 +18,11 @@ from dynosaur_core.publish.release import make_release
 from dynosaur_core.publish.sinks import Sink, open_sink
 from dynosaur_core.publish.standing import Maker, standing
 from dynosaur_core.report import GrowthReport
+from dynosaur_core.results import Released, ReleaseOutcome
 from dynosaur_core.withdrawals import check_withdrawals, reasons
 from flows.ending import failed
 from flows.options import Options
-from flows.progress import tell
+from flows.progress import ReleasesEnded, Releasing, tell
 
 
 @flow(name="release", persist_result=False)
@@ -43,17 +45,17 @@ def release(
     options = Options(store=store, release=release, adopt=adopt, withdraw_many=withdraw_many)
     clients = open_clients(options.settings())
     clients.join(write=True)
-    done, errors = release_to_sinks(clients, options, verify=verify)
-    data = {"release": done, "release_errors": errors}
-    tell("released", data)
-    if errors:
-        return failed("; ".join(errors.values()))
-    return Completed(message=f"{len(done)} releases up to date", data=data)
+    released = release_to_sinks(clients, options, verify=verify)
+    tell(ReleasesEnded(released))
+    if released.release_errors:
+        return failed("; ".join(released.release_errors.values()))
+    return Completed(message=f"{len(released.release)} releases up to date", data=released.as_json())
 
 
 def release_everywhere(clients: Clients, options: Options, report: GrowthReport) -> None:
     """Releases to every sink of the settings; what could not be made stands in the report."""
-    report.releases, report.release_errors = release_to_sinks(clients, options)
+    released = release_to_sinks(clients, options)
+    report.releases, report.release_errors = released.release, released.release_errors
 
 
 def check_releases(clients: Clients, options: Options) -> None:
@@ -96,15 +98,13 @@ def _maker(clients: Clients, options: Options) -> Maker:
     )
 
 
-def release_to_sinks(
-    clients: Clients, options: Options, *, verify: bool = False
-) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-    """Per sink: version, records and whether it changed; or the error. One sink's failure leaves the others alone."""
+def release_to_sinks(clients: Clients, options: Options, *, verify: bool = False) -> Released:
+    """Per sink what stands there now, or the error. One sink's failure leaves the others alone."""
     log = get_run_logger()
-    done: dict[str, dict[str, Any]] = {}
+    done: dict[str, ReleaseOutcome] = {}
     errors: dict[str, str] = {}
     for url in clients.settings.release:
-        tell("release", url)
+        tell(Releasing(url))
         try:
             sink = sink_of(clients, url)
             outcome = make_release(
@@ -124,6 +124,6 @@ def release_to_sinks(
             log.error("release to %s: %s", url, error)
             errors[url] = f"{url}: {error}"
             continue
-        done[url] = {"version": outcome.version, "records": outcome.records, "changed": outcome.changed}
+        done[url] = outcome
         log.info("release %s: version %d, %d records", url, outcome.version, outcome.records)
-    return done, errors
+    return Released(release=done, release_errors=errors)

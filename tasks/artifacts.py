@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import islice
 from urllib.parse import quote
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from dynosaur_core.errors import REASONS, Reason
+from dynosaur_core.reasons import REASONS, Reason
 from dynosaur_core.report import GrowthReport
 from dynosaur_core.text import markdown_text
 
 _BAR = 24
 _SHOWN = 20
+_SLOWEST = 5
 
 
 def publish_artifacts(report: GrowthReport) -> None:
@@ -60,10 +62,11 @@ def growth_markdown(report: GrowthReport) -> str:
         f"{usage.completion_tokens:,} completion tokens, {report.dollars()}"
         + (f", ${per_1000:.4f} per 1,000 records" if per_1000 is not None else ""),
         *_dearest(report),
+        *_slowest(report),
         "## Releases",
         *[
-            f"- {markdown_text(url)}: version {made['version']}, {made['records']:,} records"
-            f"{'' if made['changed'] else ' (nothing new)'}"
+            f"- {markdown_text(url)}: version {made.version}, {made.records:,} records"
+            f"{'' if made.changed else ' (nothing new)'}"
             for url, made in report.releases.items()
         ],
         *[f"- not made: {markdown_text(error, 2_000)}" for error in report.release_errors.values()],
@@ -86,6 +89,19 @@ def _dearest(report: GrowthReport) -> list[str]:
         tokens = f"{used.prompt_tokens:,} | {used.cached_tokens:,} | {used.completion_tokens:,}"
         lines.append(f"| {markdown_text(repo_id)} | {used.requests} | {tokens} | {dollars} |")
     return ["\n".join(lines)]
+
+
+def _slowest(report: GrowthReport) -> list[str]:
+    """Where the time went: all datasets together, then those that took longest."""
+    durations = report.durations()
+    if not durations.slowest:
+        return []
+    lines = ["| dataset | seconds | metadata | instruction | of that the model | filter | publish |"]
+    lines.append("|---|---:|---:|---:|---:|---:|---:|")
+    for name, took in [("all", durations.stages), *islice(durations.slowest.items(), _SLOWEST)]:
+        each = (took.total, took.metadata, took.instruction, took.model, took.filter, took.publish)
+        lines.append(f"| {markdown_text(name)} | {' | '.join(f'{seconds:,.1f}' for seconds in each)} |")
+    return ["## Time", "\n".join(lines)]
 
 
 def _table(head: str, counts: Counter[str]) -> str:

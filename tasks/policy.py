@@ -11,21 +11,17 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.filesystems import RemoteFileSystem
 
 from dynosaur_core.digest import digest
-from dynosaur_core.errors import ERRORS, Code, DynosaurError
+from dynosaur_core.errors import Code, DynosaurError, Retrier
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
 
 RETRIES = 2
 RETRY_DELAYS = [5, 30]
-"""Seconds before the first and the second retry; the clients have waited on their own before that."""
+"""Seconds before the first and the second retry. The clients have retried and waited on their own before that: how
+these nest, and how long they take at most, says `dynosaur_core/retry.py`."""
 
-_NOT_AT_ONCE = {code for code, kind in ERRORS.items() if kind.deferred} | {
-    Code.TIMED_OUT,
-    Code.REVISION_GONE,
-    Code.UNEXPECTED,
-}
-
-Given, Result = ParamSpec("Given"), TypeVar("Result")
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 
 
 def coded(stage: Callable[Given, Result]) -> Callable[Given, Result]:
@@ -45,11 +41,11 @@ def coded(stage: Callable[Given, Result]) -> Callable[Given, Result]:
 
 
 def worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Transient errors only; those that defer the dataset, or that took all its time, would only be met again."""
+    """Errors that a second run of the stage may not meet, by the table of `errors`."""
     error = state.result(raise_on_failure=False)
     if isinstance(error, State):
         error = error.data
-    return isinstance(error, DynosaurError) and error.kind.transient and error.code not in _NOT_AT_ONCE
+    return isinstance(error, DynosaurError) and Retrier.TASK in error.policy.retried_by
 
 
 TASK_OPTIONS: dict[str, Any] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import shutil
 import tempfile
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from dynosaur_core.logs import ROOT
 from tests.support.s3 import s3_server as s3_server  # one server for all tests
 
 if TYPE_CHECKING:
@@ -37,6 +39,26 @@ def corpus() -> Path:
     if not path or not Path(path).is_dir():
         pytest.skip("DYNOSAUR_CORPUS does not point to the corpus")
     return Path(path)
+
+
+class _Kept(logging.Handler):
+    """Keeps messages, as other handlers would show them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+@pytest.fixture
+def logged() -> Iterator[list[str]]:
+    """What the library logs meanwhile, in all of its areas."""
+    kept = _Kept()
+    ROOT.addHandler(kept)
+    yield kept.messages
+    ROOT.removeHandler(kept)
 
 
 @pytest.fixture

@@ -82,9 +82,9 @@ def test_verdicts_stand_in_the_order_of_the_lines(catalog: Path, tmp_path: Path)
     verdicts = list(checker.check([lines[0], "", "  \n", *lines[1:]]))
     assert len(verdicts) == len(CASES)
     for (case, reason), verdict in zip(CASES, verdicts, strict=True):
-        assert list(verdict) == ["accepted", "reasons", "detail"]
-        assert verdict["accepted"] is (reason is None) is (verdict["reasons"] == []), (case, verdict)
-        assert reason is None or reason in verdict["reasons"], (case, verdict)
+        assert list(verdict.as_json()) == ["accepted", "reasons", "detail"]
+        assert verdict.accepted is (reason is None) is (verdict.reasons == []), (case, verdict)
+        assert reason is None or reason in verdict.reasons, (case, verdict)
     assert verdicts[0] == verdicts[-1]
 
 
@@ -92,7 +92,7 @@ def test_verdicts_stand_in_the_order_of_the_lines(catalog: Path, tmp_path: Path)
 def test_a_line_that_is_no_design_is_named(catalog: Path, tmp_path: Path, line: str) -> None:
     checker = Checker(FolderCatalog(catalog), Store(str(tmp_path / "store")), Settings())
     verdicts = checker.check([json.dumps(design()), "", line])
-    assert next(verdicts)["accepted"]
+    assert next(verdicts).accepted
     with pytest.raises(DynosaurError) as raised:
         next(verdicts)
     assert raised.value.code is Code.BAD_SETTING

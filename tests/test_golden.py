@@ -6,6 +6,8 @@ import pytest
 
 from tests.support.golden import PARTS, compute, forgotten, read
 
+pytestmark = pytest.mark.xdist_group("golden")  # computed once
+
 
 @pytest.fixture(scope="module")
 def results() -> dict[str, dict[str, str]]:

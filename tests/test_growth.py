@@ -11,12 +11,13 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from dynosaur_core.errors import Code, DynosaurError, Reason
-from dynosaur_core.growth import Growth
+from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.growth import Growth, refusal_of_records, refusal_of_tasks
 from dynosaur_core.ledger import Ledger, LedgerEntry, Outcome
 from dynosaur_core.models import (
     Contribution,
@@ -26,12 +27,17 @@ from dynosaur_core.models import (
     GrowthPlan,
     InstructionRecord,
     Proposal,
+    Rejection,
+    ShardHandle,
 )
+from dynosaur_core.reasons import Reason
 from dynosaur_core.report import GrowthReport
 from dynosaur_core.settings import Settings
+from dynosaur_core.sorting import Sorting
 from dynosaur_core.store import Store
 from dynosaur_core.traces import trace_name
 from flows.command.screen import Screen
+from flows.progress import BranchEnded, GrowthEnded, Planned
 from tasks.artifacts import growth_markdown
 from tests.ledger.conftest import ledger as ledger
 from tests.ledger.conftest import postgres_url as postgres_url
@@ -119,14 +125,14 @@ def test_bookkeeping_takes_hostile_text_in_every_field_of_every_noun(
     page = growth_markdown(growth.report)
     screen = Screen()
     screen.console.file = io.StringIO()
-    screen.listen("plan", growth.report.plan)
-    screen.listen("branch", (ref.repo_id, str(error)))
-    screen.listen("report", growth.report)
+    screen.listen(Planned(growth.report.plan))
+    screen.listen(BranchEnded(ref.repo_id, str(error)))
+    screen.listen(GrowthEnded(growth.report))
     screen.show_report(Settings())
-    for shown in (page, screen.console.file.getvalue(), json.dumps(growth.report.as_json())):
+    for shown in (page, screen.console.file.getvalue(), json.dumps(growth.report.summary().as_json())):
         assert "\x00" not in shown and "\x1b" not in shown and "\u202e" not in shown
         shown.encode()
-    ledger.finish_growth(growth.growth_id, growth.report.as_json(), datetime.now(UTC))
+    ledger.finish_growth(growth.growth_id, growth.report.summary().as_json(), datetime.now(UTC))
 
 
 REF = DatasetRef(repo_id="x/killer", revision="a" * 40)
@@ -166,6 +172,50 @@ def test_begin_costs_nothing_where_the_branch_ends_or_is_set_back(ledger: Ledger
     assert entry.next_try is not None and entry.next_try - entry.updated > timedelta(hours=19)
     growth.begin(REF)  # a death counts on: the same revision was tried before
     assert _entry(ledger).attempts == 2
+
+
+def _contribution(rejections: tuple[Rejection, ...] = (), records: int = 3) -> Contribution:
+    shard = ShardHandle(digest="0" * 32, records=records, size_bytes=9)
+    named = {"repo_id": REF.repo_id, "revision": REF.revision, "license": "mit", "website": "w", "title": "t"}
+    given = {"licenses": (), "languages": (), "citation": None, "tasks": (), "shard": shard, "rejections": rejections}
+    return Contribution.model_validate({**named, **given})
+
+
+def _rejection(level: str, reason: Reason, count: int, detail: str) -> Rejection:
+    values = {"repo_id": REF.repo_id, "level": level, "stage": "x", "reason": reason, "count": count, "detail": detail}
+    return Rejection.model_validate(values)
+
+
+def test_refusal_of_tasks_and_of_records_names_what_there_was_most_of() -> None:
+    tasks = (_rejection("task", Reason.SWAPPED, 3, "a"), _rejection("task", Reason.LINK, 1, "b"))
+    found = refusal_of_tasks(FilterResult(proposed=4, tasks=(), rejections=tasks))
+    assert found == (Reason.NO_TASK_ACCEPTED, "swapped 3, link 1")
+    lost = (_rejection("row", Reason.INPUT_NULL, 1, "a"), _rejection("row", Reason.OUTPUT_NULL, 8, "b"))
+    refusal = refusal_of_records(_contribution(lost, records=0))
+    assert refusal is not None and refusal[0] is Reason.NO_RECORDS and "(8 of its rows): b" in refusal[1]
+    assert refusal_of_records(_contribution(lost)) is None
+
+
+@pytest.mark.parametrize(("code", "withdrawn"), [("NotFound", "gone"), ("Gated", "gated"), ("NotAllowed", None)])
+def test_failed_withdraws_what_may_not_be_used_any_more(
+    ledger: Ledger, tmp_path: Path, code: str, withdrawn: str | None
+) -> None:
+    """A branch meets NotAllowed where a storage refuses a file: the survey asks for the dataset itself."""
+    growth = _growth(ledger, Store(str(tmp_path)))
+    growth.begin(REF)
+    growth.grown(REF, _contribution())
+    growth.begin(REF)
+    growth.failed(REF, "metadata", DynosaurError(Code(code), "said"))
+    assert (_entry(ledger).contribution is None) is (withdrawn is not None)
+    assert [removal.reason for removal in ledger.removals()] == ([withdrawn] if withdrawn else [])
+
+
+def test_sorting_notes_a_new_dataset_as_planned(ledger: Ledger, tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    sorting = Sorting(ledger, "folder x", Settings(), "pipeline", "20260101T000000-abcd", now, None)
+    sorting.sort(REF.model_copy(update={"licenses": ("mit",), "languages": ("en",)}), None)
+    ledger.record(sorting.entries)
+    assert (_entry(ledger).code, _entry(ledger).next_try, _entry(ledger).attempts) == (Code.PLANNED, now, 0)
 
 
 def test_apart_puts_those_that_were_interrupted_last_and_alone(ledger: Ledger, tmp_path: Path) -> None:

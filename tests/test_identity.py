@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynosaur_core.clients import Clients, close_clients, open_catalog
+from dynosaur_core.catalogs import open_catalog
+from dynosaur_core.clients import Clients, close_clients
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.identity import Pair, catalog_name, shared_id
 from dynosaur_core.ledger import Ledger, Outcome, new_entry

@@ -10,7 +10,7 @@ import pytest
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Mode
 from dynosaur_core.settings import Settings
-from flows.options import Options
+from flows.options import Options, checked
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def refused(**options: object) -> str:
     with pytest.raises(DynosaurError) as raised:
-        Options.model_validate(options).settings()
+        checked(Options, options).settings()
     assert raised.value.code is Code.BAD_SETTING
     assert "\n" not in raised.value.message
     return raised.value.message

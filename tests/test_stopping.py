@@ -16,8 +16,8 @@ from dynosaur_core import stopping
 from dynosaur_core.catalog.hub.http import API, HubHttp
 from dynosaur_core.catalog.hub.quota import Quotas
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.llm.circuit import Circuit
-from dynosaur_core.llm.limits import Pace
+from dynosaur_core.llm.circuit import CircuitBreaker
+from dynosaur_core.llm.limits import RateLimiter
 from dynosaur_core.publish.release import make_release
 from dynosaur_core.publish.sinks.hub import HubSink
 from dynosaur_core.settings import Llm, ReleaseSettings
@@ -65,14 +65,14 @@ def _retry_of_a_release(hub: LoopbackHub, folder: Path) -> None:
 
 
 def _turn(hub: LoopbackHub, folder: Path) -> None:
-    pace = Pace(Llm())
-    pace.pause(LONG_S)
-    with pace.turn("me/x", 1):
+    limiter = RateLimiter(Llm())
+    limiter.pause(LONG_S)
+    with limiter.turn("me/x", 1):
         pass
 
 
 def _backoff(hub: LoopbackHub, folder: Path) -> None:
-    Circuit(1.0).sleep(LONG_S)
+    CircuitBreaker(1.0).sleep(LONG_S)
 
 
 @pytest.mark.parametrize(

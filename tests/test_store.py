@@ -172,7 +172,7 @@ def test_storage_that_fails_is_worth_another_try(tmp_path: Path) -> None:
         failure(lambda: store.write_bytes("folder.json", b"1")),
         failure(lambda: store.read_bytes("folder.json")),
     ):
-        assert error.code is Code.STORE_FAILED and error.kind.transient
+        assert error.code is Code.STORE_FAILED and error.policy.transient
         assert store.url in error.message
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.json", "taken"]
 

@@ -22,6 +22,7 @@ from dynosaur_core.llm.batch_jobs import Job
 from dynosaur_core.llm.request import Capability
 from dynosaur_core.models import Contribution, Release, Stored, added
 from dynosaur_core.publish.release import make_release
+from dynosaur_core.publish.sinks import BrokenManifest, read_manifest
 from dynosaur_core.publish.sinks.local import LocalSink
 from dynosaur_core.publish.standing import Maker
 from dynosaur_core.settings import ReleaseSettings, Settings
@@ -116,19 +117,19 @@ def test_answers_of_an_earlier_version_are_not_asked_for_again(kept: Path) -> No
     answers = Answers(clients_of(kept).store)
     found = [path.stem for path in files(kept.name, "answers")]
     assert found and all(answers.has(name) for name in found)
-    asked = {request["request"] for request in explain(clients_of(kept), GROWN)["requests"]}
+    asked = {request.request for request in explain(clients_of(kept), GROWN).requests}
     assert asked and asked <= set(found)
 
 
 def test_commands_that_look_read_an_earlier_version(kept: Path, tmp_path: Path) -> None:
     clients = clients_of(kept)
-    assert (stats(clients)["records"], stats(clients)["datasets"]) == (108, 2)
-    assert status(clients)["datasets"] == {"deferred": 1, "failed": 1, "grown": 2, "refused": 1, "withdrawn": 1}
-    assert [row["dataset"] for row in failed(clients)] == ["attic/broken", "shop/later"]
-    assert export(clients, "alpaca", str(tmp_path / "out.jsonl")) == 108
-    assert export(clients, "reference", str(tmp_path / "reference")) == 2
+    assert (stats(clients).records, stats(clients).datasets) == (108, 2)
+    assert status(clients).datasets == {"deferred": 1, "failed": 1, "grown": 2, "refused": 1, "withdrawn": 1}
+    assert [row.dataset for row in failed(clients)] == ["attic/broken", "shop/later"]
+    assert export(clients, "alpaca", str(tmp_path / "out.jsonl")).lines == 108
+    assert export(clients, "reference", str(tmp_path / "reference")).lines == 2
     found = explain(clients, GROWN)
-    assert len(found["designs"]) == 5 and all(request["came_back"] for request in found["requests"])
+    assert len(found.designs) == 5 and all(request.came_back for request in found.requests)
     assert [row.repo_id for row in clients.ledger.removals()] == ["shop/gone"]
 
 
@@ -171,6 +172,23 @@ def test_a_manifest_of_a_later_format_is_left_alone_even_where_it_is_cut(newest:
     with pytest.raises(DynosaurError, match="made by a newer version of Dynosaur: upgrade"):
         release(newest)
     assert path.read_bytes() == before
+
+
+@given(st.data())
+def test_whatever_a_manifest_holds_it_is_read_refused_or_broken(data: st.DataObject) -> None:
+    whole = json.loads((STORED / NEWEST / "release/manifest.json").read_bytes())
+    path = data.draw(st.sampled_from(list(places(whole))))
+    form = data.draw(st.sampled_from(["dynosaur/1", "dynosaur/2", "dynosaur/999999999"]))
+    changed = json.dumps(
+        {**whole, "format": form} if not path else put({**whole, "format": form}, path, data.draw(JSON))
+    )
+    try:
+        read_manifest(changed.encode(), "the release", None)
+        assert form == "dynosaur/1" or path == ("format",)
+    except BrokenManifest:
+        assert form == "dynosaur/1" or path == ("format",)
+    except DynosaurError as error:
+        assert error.code is Code.RELEASE_FAILED and "upgrade" in error.message and form != "dynosaur/1"
 
 
 class TwiceNamed(Contribution):
@@ -272,9 +290,9 @@ def test_a_damaged_file_ends_the_commands_that_need_it_with_what_to_do(
         return caught.value.message
 
     clients = clients_of(newest)
-    [request] = explain(clients, GROWN)["requests"]
+    [request] = explain(clients, GROWN).requests
     [name] = [digest for repo_id, digest in clients.ledger.contributions() if repo_id == GROWN]
-    spoil(f"answers/{request['request'][:2]}/{request['request']}.json")
+    spoil(f"answers/{request.request[:2]}/{request.request}.json")
     messages = [fails(lambda: explain(clients, GROWN))]
     spoil(trace_name(GROWN))
     messages += [fails(lambda: explain(clients, GROWN)), fails(lambda: read_trace(clients.store, GROWN))]

@@ -30,7 +30,7 @@ from dynosaur_core.catalog.inside import check_files
 from dynosaur_core.catalog.reader import sample_files
 from dynosaur_core.catalog.splits import split_role
 from dynosaur_core.digest import digest
-from dynosaur_core.errors import ONE_CONFIG, Code, DynosaurError
+from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Split
 from dynosaur_core.protocols import SourceSubset
 from dynosaur_core.reading.features import is_media
@@ -84,7 +84,7 @@ class FolderSource:
                 raise DynosaurError(Code.UNREADABLE_FILES, message)
             return self._described(name)
         except DynosaurError as error:
-            if error.code not in ONE_CONFIG or is_memory(error):
+            if not error.policy.one_config or is_memory(error):
                 raise
             return SourceSubset(config=str(name), splits=(), problem=error)
 

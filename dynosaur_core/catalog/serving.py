@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from pathlib import Path
@@ -14,6 +15,7 @@ from dynosaur_core.catalog.files import FolderSource
 from dynosaur_core.catalog.formats import is_memory, uncaught
 from dynosaur_core.catalog.hub.serving import open_hub
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.logs import ROOT
 from dynosaur_core.models import Split
 from dynosaur_core.protocols import Source, SourceSubset
 from dynosaur_core.reader.limits import data_bytes, limit_memory
@@ -21,6 +23,19 @@ from dynosaur_core.reader.session import said_of
 from dynosaur_core.reader.wire import Message, receive, send
 from dynosaur_core.reading.valid import valid_texts
 from dynosaur_core.settings import Sampling
+
+
+class _ToParent(logging.Handler):
+    """Hands what is logged here to the parent, whose log shows it: this process has none."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        super().__init__()
+        self._connection = connection
+
+    def emit(self, record: logging.LogRecord) -> None:
+        area = record.name.removeprefix(f"{ROOT.name}.")
+        send(self._connection, {"log": record.levelno, "area": area, "message": record.getMessage()})
+
 
 _THREADS = 2
 _BLOW_UP = 8
@@ -52,6 +67,7 @@ def serve(connection: socket.socket) -> None:
     """Answers until the parent closes the connection."""
     pa.set_cpu_count(_THREADS)
     pa.set_io_thread_count(_THREADS)
+    ROOT.addHandler(_ToParent(connection))
     taken = data_bytes()
     opened: _Opened | None = None
     while True:

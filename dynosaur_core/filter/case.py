@@ -6,14 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from dynosaur_core.errors import Reason
 from dynosaur_core.filter.evidence import Evidence
 from dynosaur_core.filter.wording import Instruction, field_words
 from dynosaur_core.models import FieldKind, FieldSpec, Subset, TaskDesign
+from dynosaur_core.reasons import Finding
 from dynosaur_core.settings import Filtering
-
-Finding = tuple[Reason, str]
-"""Why a design is turned away, and the detail that a person reads."""
 
 NUMBERS = frozenset({FieldKind.INTEGER, FieldKind.FLOAT})
 TEXT_LIKE = NUMBERS | {FieldKind.TEXT, FieldKind.LABEL, FieldKind.BOOLEAN, FieldKind.TIME}

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 
-from dynosaur_core.errors import Reason
-from dynosaur_core.filter.case import NUMBERS, Case, Check, Finding
+from dynosaur_core.filter.case import NUMBERS, Case, Check
 from dynosaur_core.filter.wording import NEGATIVE, NEGATIVE_NAMES, PRODUCING_VERBS, TEXT_NOUNS, field_words
 from dynosaur_core.models import FieldKind, FieldSpec
+from dynosaur_core.reasons import Finding, Reason
 
 READABLE = frozenset({FieldKind.TEXT, FieldKind.LIST})
 CLOSED = frozenset({FieldKind.LABEL, FieldKind.BOOLEAN})

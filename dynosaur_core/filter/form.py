@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dynosaur_core.errors import Reason
-from dynosaur_core.filter.case import TEXT_LIKE, Case, Check, Finding, as_text
+from dynosaur_core.filter.case import TEXT_LIKE, Case, Check, as_text
+from dynosaur_core.reasons import Finding, Reason
 
 
 def malformed(case: Case) -> Finding | None:

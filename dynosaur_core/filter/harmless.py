@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from dynosaur_core.errors import Reason
-from dynosaur_core.filter.case import Case, Check, Finding
+from dynosaur_core.filter.case import Case, Check
 from dynosaur_core.filter.wording import word_set
+from dynosaur_core.reasons import Finding, Reason
 
 MAX_CHARS = 2_000
 """Of an instruction; people's longest definitions of a task have about as many."""

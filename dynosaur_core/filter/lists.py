@@ -6,10 +6,10 @@ import re
 
 import numpy as np
 
-from dynosaur_core.errors import Reason
-from dynosaur_core.filter.case import Case, Finding
+from dynosaur_core.filter.case import Case
 from dynosaur_core.filter.wording import word_set
 from dynosaur_core.models import FieldKind, ListOutput
+from dynosaur_core.reasons import Finding, Reason
 
 ALONG = 0.98
 """Share of rows in which two lists have equally many items, from which on they run along."""

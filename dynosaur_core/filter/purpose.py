@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from dynosaur_core.errors import Reason
-from dynosaur_core.filter.case import Case, Check, Finding
+from dynosaur_core.filter.case import Case, Check
 from dynosaur_core.filter.specific import own_words, strange_words
 from dynosaur_core.filter.vocabulary import ACTS, FUNCTION_WORDS, NAMING_ACTS, is_task_word, names_act
 from dynosaur_core.filter.wording import ARTICLES, TEXT_NOUNS, Instruction, field_words, word_set
+from dynosaur_core.reasons import Finding, Reason
 
 # What is left of "get the required output from the given input fields" is nothing.
 PLACEHOLDERS = word_set("input output")

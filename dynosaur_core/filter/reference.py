@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from dynosaur_core.errors import Reason
-from dynosaur_core.filter.case import TEXT_LIKE, Case, Finding
+from dynosaur_core.filter.case import TEXT_LIKE, Case
 from dynosaur_core.filter.form import empty_instruction, malformed, overlap, unknown_field
+from dynosaur_core.reasons import Finding, Reason
 
 FIRST_ROWS = 100
 MAX_LABELS = 10

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from dynosaur_core.errors import Reason
-from dynosaur_core.filter.case import Case, Check, Finding
+from dynosaur_core.filter.case import Case, Check
 from dynosaur_core.filter.evidence import Evidence, Places
 from dynosaur_core.filter.vocabulary import FUNCTION_WORDS, is_task_word
 from dynosaur_core.filter.wording import TEXT_NOUNS, Instruction, field_words, stem, word_set
 from dynosaur_core.models import FieldKind
+from dynosaur_core.reasons import Finding, Reason
 
 RARE_SHARE = 0.05
 """A word or phrase is particular when at most this share of the rows holds it (and at least one does)."""

@@ -10,9 +10,8 @@ from functools import cached_property
 import pyarrow as pa
 
 from dynosaur_core.digest import digest
-from dynosaur_core.errors import Reason
 from dynosaur_core.filter import labels, reference
-from dynosaur_core.filter.case import Case, Check, Finding
+from dynosaur_core.filter.case import Case, Check
 from dynosaur_core.filter.direction import DIRECTION
 from dynosaur_core.filter.evidence import Evidence
 from dynosaur_core.filter.form import FORM
@@ -24,6 +23,7 @@ from dynosaur_core.filter.specific import SPECIFIC, copied_example, example_word
 from dynosaur_core.filter.values import VALUES
 from dynosaur_core.filter.wording import Instruction
 from dynosaur_core.models import FilterResult, InstructionTask, ListOutput, Proposal, Rejection, Subset, TaskDesign
+from dynosaur_core.reasons import Finding, Reason
 from dynosaur_core.settings import Filtering
 
 FILTER_VERSION = 4

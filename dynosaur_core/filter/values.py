@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dynosaur_core.errors import Reason
-from dynosaur_core.filter.case import NUMBERS, Case, Check, Finding
+from dynosaur_core.filter.case import NUMBERS, Case, Check
 from dynosaur_core.filter.lists import no_sequence
 from dynosaur_core.filter.wording import field_words, word_set
 from dynosaur_core.models import FieldKind
+from dynosaur_core.reasons import Finding, Reason
 
 CONSTANT_SHARE = 0.98
 """From this share of one answer on there is nothing to learn."""

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dynosaur_core.errors import Reason
 from dynosaur_core.instruction.schema import FROM_DATA, FROM_DESCRIPTION, TASKS
 from dynosaur_core.llm.literals import find_literals
 from dynosaur_core.llm.responses import refusal_words
 from dynosaur_core.llm.thoughts import after_thoughts
 from dynosaur_core.models import ListOutput, TaskDesign
+from dynosaur_core.reasons import Reason
 from dynosaur_core.text import storable
 
 MAX_DESIGNS = 50

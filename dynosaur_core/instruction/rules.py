@@ -19,9 +19,9 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 from dynosaur_core.digest import digest
-from dynosaur_core.errors import Reason
 from dynosaur_core.instruction.evidence import Column, columns, plain, share
 from dynosaur_core.models import DatasetMetadata, FieldKind, Mode, Proposal, Rejection, Subset, TaskDesign
+from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Publishing
 
 RULES_VERSION = 1

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 
 from dynosaur_core.digest import digest
-from dynosaur_core.errors import Reason
 from dynosaur_core.instruction.parse import Parsed, parse_answer
 from dynosaur_core.instruction.prompts import messages
 from dynosaur_core.instruction.render import shown_fields
@@ -17,6 +17,7 @@ from dynosaur_core.llm.client import LlmClient, Reply
 from dynosaur_core.llm.request import Request, make_request
 from dynosaur_core.llm.responses import FILTERED, LENGTH, finish_of
 from dynosaur_core.models import DatasetMetadata, Mode, Proposal, Rejection, Subset, Usage
+from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
 
@@ -72,7 +73,8 @@ def propose(metadata: DatasetMetadata, settings: Settings, llm: LlmClient | None
     by_model: list[Proposal] = []
     if asks and llm is not None:
         with ThreadPoolExecutor(min(len(asks), settings.llm.max_in_flight), "ask") as pool:
-            futures = [pool.submit(_answer, metadata, ask, llm) for ask in asks]
+            # with the context of this thread: by it a log line finds the run that it belongs to
+            futures = [pool.submit(copy_context().run, _answer, metadata, ask, llm) for ask in asks]
         by_model = [proposal for future in futures for proposal in future.result()]
     by_rules = []
     if Mode.RULES in settings.designing.designers:
@@ -125,7 +127,7 @@ def _answer(metadata: DatasetMetadata, ask: Ask, llm: LlmClient) -> Iterator[Pro
 
 
 def _room(request: Request, reply: Reply, parsed: Parsed, names: list[str]) -> Request | None:
-    return request.with_room() if finish_of(reply.answer.finish_reason) == LENGTH else None
+    return request.with_larger_limit() if finish_of(reply.answer.finish_reason) == LENGTH else None
 
 
 def _repair(request: Request, reply: Reply, parsed: Parsed, names: list[str]) -> Request | None:

@@ -103,7 +103,7 @@ def after_failure(entry: LedgerEntry, previous: LedgerEntry | None, code: Code, 
 
     Attempts count for one revision; deferral is nobody's failure and costs none. What is released stays released.
     """
-    kind = ERRORS[code]
+    policy = ERRORS[code]
     same = previous is not None and previous.revision == entry.revision and previous.pipeline == entry.pipeline
     before = previous.attempts if previous and same else 0
     kept = (
@@ -111,15 +111,15 @@ def after_failure(entry: LedgerEntry, previous: LedgerEntry | None, code: Code, 
         if previous is None
         else {name: getattr(previous, name) for name in ("contribution", "contribution_revision", "license", "records")}
     )
-    if kind.deferred:
+    if policy.deferred:
         return entry.model_copy(update={**kept, "attempts": before, "next_try": now})
     attempts = before + 1
-    again = kind.transient and attempts < kind.tries
+    again = attempts < policy.nights
     return entry.model_copy(
         update={
             **kept,
             "attempts": attempts,
-            "next_try": now + kind.wait * 2 ** (attempts - 1) if again else None,
-            "quarantined": kind.transient and not again,
+            "next_try": now + policy.wait * 2 ** (attempts - 1) if again else None,
+            "quarantined": policy.transient and not again,
         }
     )

@@ -12,7 +12,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +22,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.ledger.tables import UtcDateTime, metadata
+from dynosaur_core.logs import logger
 
 leases = Table(
     "leases",
@@ -35,6 +36,7 @@ leases = Table(
 TERM = timedelta(seconds=120)
 """How long a holder that fell silent keeps its lease, where it cannot be seen to be dead."""
 _PROC = Path("/proc")
+_LOG = logger("ledger")
 
 
 @dataclass(frozen=True)
@@ -108,9 +110,16 @@ def _mine(held: Lease) -> Update:
 
 def _renew(engine: Engine, held: Lease, stop: threading.Event) -> None:
     while not stop.wait(TERM.total_seconds() / 6):
-        # a database that is away for a moment is asked again at the next turn
-        with suppress(SQLAlchemyError, DynosaurError), engine.begin() as connection:
+        renew(engine, held)
+
+
+def renew(engine: Engine, held: Lease) -> None:
+    """Makes the lease last for another term; a database that is away for a moment is asked again at the next turn."""
+    try:
+        with engine.begin() as connection:
             connection.execute(_mine(held).values(expires=datetime.now(UTC) + TERM))
+    except (SQLAlchemyError, DynosaurError) as error:
+        _LOG.warning("the lease of %s is not renewed, and lasts %.0f s: %s", held.name, TERM.total_seconds(), error)
 
 
 def _identity(pid: int) -> str:

@@ -15,7 +15,7 @@ import openai
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.exchange import bounded, retry_after, within
 from dynosaur_core.llm.failures import MAX_MESSAGE_CHARS, LostError, RefusedError, error_words, failure
-from dynosaur_core.llm.responses import Answer, read_answer
+from dynosaur_core.llm.responses import Completion, read_completion
 from dynosaur_core.text import line
 
 CONNECT_S = 10.0
@@ -47,7 +47,7 @@ class Adapter:
             http_client=bounded(openai.DefaultHttpxClient(timeout=timeout, event_hooks={"response": [_leave_packed]})),
         )
 
-    def send(self, body: dict[str, Any]) -> tuple[Answer, Mapping[str, str]]:
+    def send(self, body: dict[str, Any]) -> tuple[Completion, Mapping[str, str]]:
         """One request; gives the answer and the response's headers. Raises `RefusedError`, or DynosaurError MODEL_*."""
         create = (
             self.openai.chat.completions.with_streaming_response.create
@@ -63,7 +63,7 @@ class Adapter:
                     data += chunk
                     if len(data) > MAX_RESPONSE_BYTES:
                         raise LostError(Code.MODEL_BAD_RESPONSE, f"{self.host} sends more than an answer can be")
-                return read_answer(bytes(data), self.api), response.headers
+                return read_completion(bytes(data), self.api), response.headers
         except (openai.OpenAIError, httpx2.HTTPError) as error:
             raise self.named(error) from error
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from dynosaur_core.llm.request import Capability, Request
-from dynosaur_core.llm.responses import Answer, is_answer
+from dynosaur_core.llm.responses import Completion, is_answer
 from dynosaur_core.models import Stored, Usage
 from dynosaur_core.store import Store
 from dynosaur_core.text import Said
@@ -34,7 +34,7 @@ class StoredAnswer(Stored):
     """A person wants another one in its place."""
 
     @classmethod
-    def of(cls, request: Request, answer: Answer, usage: Usage, batch: str | None = None) -> StoredAnswer:
+    def of(cls, request: Request, answer: Completion, usage: Usage, batch: str | None = None) -> StoredAnswer:
         return cls(
             text=answer.text,
             finish_reason=answer.finish_reason,

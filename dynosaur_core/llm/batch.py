@@ -25,9 +25,11 @@ from dynosaur_core.llm.client import LlmClient
 from dynosaur_core.llm.failures import RefusedError, UnansweredError
 from dynosaur_core.llm.prices import billed, cost_usd, prompt_tokens
 from dynosaur_core.llm.request import Request, body
-from dynosaur_core.llm.responses import read_answer
+from dynosaur_core.llm.responses import read_completion
+from dynosaur_core.logs import logger
 from dynosaur_core.models import Usage
 
+_LOG = logger("llm")
 MAX_REQUESTS = 50_000
 MAX_BYTES = 200_000_000
 """Of one batch file, as OpenAI limits them."""
@@ -68,6 +70,7 @@ class Batches:
             job = self._reserved(part)
             self._create(job)
             sent += len(job.digests)
+            _LOG.info("batch %s: %d requests sent as %s", job.name, len(job.digests), job.batch_id or "an unknown id")
         return sent
 
     def collect(self) -> Collected:
@@ -78,14 +81,15 @@ class Batches:
                 self._create(job)
             elif self._was_sent_again(job):
                 self._keep_one(job)
-            if job.batch_id is None:  # whether it was made is not known yet
+            batch = None if job.batch_id is None else self.endpoint.get(job.batch_id)
+            status = "gone" if batch is None else batch.status
+            _LOG.info(
+                "batch %s of %d requests: %s", job.name, len(job.digests), status if job.batch_id else "not found"
+            )
+            if job.batch_id is None or status in RUNNING:  # whether it was made may not be known yet
                 total.running += 1
-                continue
-            batch = self.endpoint.get(job.batch_id)
-            if batch is not None and batch.status in RUNNING:
-                total.running += 1
-                continue
-            self._end(job, batch, total, owners)
+            else:
+                self._end(job, batch, total, owners)
         total.waiting = len(self.store.names(QUEUE))
         total.datasets = tuple(sorted(owners))
         return total
@@ -108,16 +112,17 @@ class Batches:
             spent += usage
             if answer:
                 seen.add(digest)
-                if digest in requests:
-                    owners.add(requests[digest].owner)
-        for digest in set(requests) - seen:
-            total.missing += 1
+                owners |= {requests[digest].owner} if digest in requests else set()
+        missing = set(requests) - seen
+        total.missing += len(missing)
+        for digest in missing:
             self.llm.answers.left_out(digest)
         total.answered += len(seen)
         total.usage += spent
         job.ended = batch.status if batch is not None else "gone"
         job.detail = words_of(batch)
         self._write(job)
+        _LOG.info("batch %s has ended: %d answered, %d left out %s", job.name, len(seen), len(missing), job.detail)
         if self.llm.budget is not None:
             self.llm.budget.settle(Reservation(job.reserved_nano, job.scopes), spent)
 
@@ -132,7 +137,7 @@ class Batches:
         if not isinstance(response, dict) or response.get("status_code") != 200:
             return None, Usage()
         try:
-            answer = read_answer(json.dumps(response.get("body")).encode(), self.llm.settings.llm.api)
+            answer = read_completion(json.dumps(response.get("body")).encode(), self.llm.settings.llm.api)
         except UnansweredError as error:
             return None, billed(self.llm.settings, request, error.told, batch=True)
         except (DynosaurError, RefusedError):  # without an answer's form it counts as left out

@@ -11,18 +11,21 @@ from typing import Any, TypeVar
 import httpx2
 import openai
 
-from dynosaur_core import stopping
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.exchange import within
 from dynosaur_core.llm.adapter import Adapter
 from dynosaur_core.llm.batch_jobs import Job
 from dynosaur_core.llm.failures import RefusedError
+from dynosaur_core.logs import logger
+from dynosaur_core.retry import retrying
 from dynosaur_core.text import line
 
 RUNNING = ("validating", "in_progress", "finalizing", "cancelling")
 _CANCELLABLE = ("validating", "in_progress")
 _PATHS = {"chat": "/v1/chat/completions", "responses": "/v1/responses"}
-_TRIES = 4
+_LOG = logger("llm")
+_ATTEMPTS, _LONGEST_S = 4, 30.0
+"""Of one call, and the longest wait between two of them, see `retry`."""
 _EXCHANGE_S, _EXCHANGE_BYTES = 1_800.0, 4_000_000_000
 """The most that sending or fetching one file may take."""
 _CLOCKS_APART = timedelta(days=1)
@@ -61,7 +64,7 @@ class BatchEndpoint:
             )
 
         try:
-            return str(_there(self._call(post, tries=1)).id)
+            return str(_there(self._call(post, attempts=1)).id)
         except BatchRefusedError:
             raise
         except DynosaurError as error:
@@ -97,9 +100,11 @@ class BatchEndpoint:
             if (batch.metadata or {}).get("dynosaur") == job.name:
                 yield batch
 
-    def _call(self, call: Callable[[], _T], tries: int = _TRIES) -> _T | None:
-        """Tries a few times; None where the endpoint answers 404."""
-        for attempt in range(tries):
+    def _call(self, call: Callable[[], _T], attempts: int = _ATTEMPTS) -> _T | None:
+        """Returns what `call` returns, which is called a few times where it may help; None where the endpoint answers
+        404."""
+
+        def attempt() -> _T | None:
             try:
                 with within(time.monotonic() + _EXCHANGE_S, _EXCHANGE_BYTES):
                     return call()
@@ -109,12 +114,12 @@ class BatchEndpoint:
                 named = self._adapter.named(error)
                 if isinstance(named, RefusedError):
                     raise BatchRefusedError(Code.BATCH_FAILED, named.message) from error
-                if not named.kind.transient:
+                if not named.policy.transient:
                     raise BatchRefusedError(named.code, named.message) from error
-                if attempt == tries - 1:
-                    raise named from error
-                stopping.sleep(min(30.0, named.retry_after or 0.25 * 2**attempt))
-        return None
+                raise named from error
+
+        what = f"batches of {self._adapter.host}"
+        return retrying(attempt, what=what, log=_LOG, attempts=attempts, backoff_s=0.25, longest_s=_LONGEST_S)
 
 
 def words_of(batch: Any) -> str:

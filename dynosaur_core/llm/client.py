@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import random
 import threading
-import time
-from collections import Counter, defaultdict
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -16,31 +17,23 @@ from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.ledger.budget import Budget, Reservation, Spending
 from dynosaur_core.llm.adapter import Adapter
 from dynosaur_core.llm.answers import Answers, StoredAnswer
-from dynosaur_core.llm.circuit import Circuit
+from dynosaur_core.llm.circuit import CircuitBreaker
 from dynosaur_core.llm.failures import LostError, RefusedError, UnansweredError
-from dynosaur_core.llm.limits import Pace
-from dynosaur_core.llm.prices import billed, cost_usd, prompt_tokens, require_price
+from dynosaur_core.llm.limits import RateLimiter
+from dynosaur_core.llm.patience import Patience
+from dynosaur_core.llm.prices import billed, cost_usd, prompt_tokens, require_price, told
 from dynosaur_core.llm.request import Capability, Request, body, make_request
-from dynosaur_core.llm.responses import STOP, Answer
+from dynosaur_core.llm.responses import STOP, Completion
 from dynosaur_core.llm.thoughts import after_thoughts
+from dynosaur_core.llm.waiting import Waiting
+from dynosaur_core.logs import logger
 from dynosaur_core.models import Usage
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
 
-_RETRIED: dict[Code, int] = {
-    Code.MODEL_RATE_LIMITED: 1_000,
-    Code.MODEL_SERVER_ERROR: 1_000,
-    Code.MODEL_TIMED_OUT: 1_000,
-    Code.MODEL_UNREACHABLE: 1_000,
-    Code.MODEL_BAD_RESPONSE: 5,
-}
-"""How often a transient error is met, within `llm.retry_s`, before it is the dataset's: a bad response may be paid."""
-_MOST_PAID = 5
-"""How many responses without an answer, each of which may have been billed, one request may bring."""
+_LOG = logger("llm")
 MAX_LEFT_OUT = 3
 """So many batches may end without an answer to a request before its dataset fails."""
-_FIRST_DELAY_S = 0.25
-_MAX_DELAY_S = 30.0
 _SPENDING_POLL_S = 0.05
 _LIKELY_OUTPUT_TOKENS = 150
 _PROMPT_MARGIN = 1.3
@@ -69,8 +62,8 @@ class LlmClient:
         self.adapter = Adapter(settings.llm.api, settings.llm.timeout_s, base_url)
         self.answers = Answers(store)
         self.budget = budget
-        self.pace = Pace(settings.llm)
-        self.circuit = Circuit(settings.llm.timeout_s)
+        self.limiter = RateLimiter(settings.llm)
+        self.breaker = CircuitBreaker(settings.llm.timeout_s)
         self._endpoint = digest(self.adapter.base_url, settings.model, settings.llm.api)
         self._capability = self.answers.capability(self._endpoint) or Capability(
             max_tokens_name="max_completion_tokens" if self.adapter.official else "max_tokens"
@@ -81,6 +74,7 @@ class LlmClient:
         self._lock = threading.Lock()
         self._usage: defaultdict[str, Usage] = defaultdict(Usage)
         self._collected: dict[str, Usage] = {}
+        self.waiting = Waiting()
 
     @property
     def capability(self) -> Capability:
@@ -105,7 +99,7 @@ class LlmClient:
         With `llm.batch` a first request is queued for `Batches` instead, unless `live`. Raises DynosaurError: MODEL_*,
         BudgetSpent, BatchPending, or BatchFailed for a request that several batches have left out.
         """
-        with self.answers.alone(request.digest):
+        with self.waiting.of(request.owner), self.answers.alone(request.digest):
             if kept := self.answers.get(request.digest, self.anew_since, request.owner):
                 with self._lock:
                     return Reply(kept, self._collected.pop(request.digest, Usage()))
@@ -137,47 +131,58 @@ class LlmClient:
                 self._tried = True
 
     def _perform(self, request: Request) -> StoredAnswer:
-        terms = self._capability
-        tokens = prompt_tokens(request.messages, request.schema if terms.structured == "schema" else None)
-        failures, paid, tried_s = Counter[Code](), 0, 0.0
-        while True:
-            self.circuit.check()
-            with self.pace.turn(request.owner, tokens + _LIKELY_OUTPUT_TOKENS):
-                self.circuit.check()
-                reservation = self._reserve(tokens, request.max_output_tokens)
-                started = time.monotonic()
-                try:
-                    return self._attempt(request, terms, tokens, reservation)
-                except RefusedError as refused:
-                    self.circuit.responded()
-                    terms = self._other_terms(request, terms, refused.message)
-                    continue
-                except DynosaurError as error:
-                    failures[error.code] += 1
-                    paid += isinstance(error, UnansweredError)
-                    delay_s = self._after(error, failures.total())
-                    tried_s += time.monotonic() - started + max(delay_s, error.retry_after or 0.0)
-                    if failures[error.code] >= _RETRIED.get(error.code, 1) or paid >= _MOST_PAID:
-                        raise
-                    if tried_s > self.settings.llm.retry_s:
-                        raise
-            self.circuit.sleep(delay_s)
+        """Sends the request until it is answered. An attempt ends in one of three ways:
 
-    def _attempt(
-        self, request: Request, terms: Capability, tokens: int, reservation: Reservation | None
+        an answer    is kept, then returned;
+        a refusal    of the request's form: the next attempt asks less of the endpoint, until nothing less is left;
+        a failure    the next attempt comes after a wait, until `Patience` has an end.
+
+        Before an attempt the breaker may refuse it, the rate limiter delays it, and the budget has to cover it.
+        """
+        capability, patience = self._capability, Patience(self.settings.llm.retry_s)
+        tokens = prompt_tokens(request.messages, request.schema if capability.structured == "schema" else None)
+        while True:
+            wait_s = 0.0
+            with self._turn(request, tokens) as reservation:
+                try:
+                    with patience.attempt():
+                        return self._send(request, capability, tokens, reservation)
+                except RefusedError as refused:
+                    self.breaker.responded()
+                    capability = self._less_capable(request, capability, refused.message)
+                except DynosaurError as error:
+                    wait_s = self._after(error, request, patience)
+            self.breaker.sleep(wait_s)
+
+    @contextmanager
+    def _turn(self, request: Request, tokens: int) -> Iterator[Reservation | None]:
+        """Holds a turn, and the money for one attempt. Raises what stopped all requests, or BudgetSpent."""
+        self.breaker.check()
+        with self.limiter.turn(request.owner, tokens + _LIKELY_OUTPUT_TOKENS):
+            self.breaker.check(sending=True)
+            yield self._reserve(tokens, request.max_output_tokens)
+
+    def _send(
+        self, request: Request, capability: Capability, tokens: int, reservation: Reservation | None
     ) -> StoredAnswer:
+        """One attempt; what it cost is booked whatever it ends in. An answer is in the store before anything else is
+        done with it, since a stop would lose it, paid as it is."""
         usage = Usage()
         try:
-            answer, headers = self.adapter.send(body(request, terms, self.settings.llm.api))
-            usage = billed(self.settings, request, answer)
-            kept = StoredAnswer.of(request, answer, usage)
-            if request.modes:
-                self.answers.put(request, kept)
-            self.circuit.responded()
+            answer, headers = self.adapter.send(body(request, capability, self.settings.llm.api))
+            kept = StoredAnswer.of(request, answer, told(self.settings, answer))
+            try:
+                self._put(request, kept)
+            finally:
+                usage = billed(self.settings, request, answer)
+            if usage != kept.usage:
+                kept = kept.model_copy(update={"usage": usage})
+                self._put(request, kept)
+            self.breaker.responded()
             over = usage.prompt_tokens + usage.completion_tokens - tokens - _LIKELY_OUTPUT_TOKENS
-            self.pace.answered(over, headers)
+            self.limiter.answered(over, headers)
             if not self._capability.known:
-                self._learn(request, terms, answer)
+                self._learn(request, capability, answer)
             return kept
         except UnansweredError as error:
             usage = billed(self.settings, request, error.told)
@@ -192,6 +197,10 @@ class LlmClient:
                 with self._lock:
                     self._usage[request.owner] += usage
 
+    def _put(self, request: Request, answer: StoredAnswer) -> None:
+        if request.modes:  # not the question of `check`
+            self.answers.put(request, answer)
+
     def _reserve(self, tokens: int, max_output_tokens: int) -> Reservation | None:
         """Sets the most aside that the request can cost; waits where others may yet leave room."""
         if self.budget is None:
@@ -203,34 +212,30 @@ class LlmClient:
             except Spending:
                 stopping.sleep(_SPENDING_POLL_S * random.uniform(0.5, 1.5))
 
-    def _after(self, error: DynosaurError, failures: int) -> float:
-        """Tells circuit and pace of an error; gives the seconds to wait before the next attempt."""
-        backoff_s = min(_MAX_DELAY_S, _FIRST_DELAY_S * 2.0 ** min(failures - 1, 10)) * random.uniform(0.5, 1.0)
-        if error.code in (Code.MODEL_RATE_LIMITED, Code.MODEL_SERVER_ERROR, Code.MODEL_BAD_RESPONSE):
-            self.circuit.responded()
-        else:
-            self.circuit.failed(error)
-        if error.code is Code.MODEL_RATE_LIMITED:
-            self.pace.push_back(error.retry_after or backoff_s)
-            return 0.0 if error.retry_after else backoff_s
-        if error.code is Code.MODEL_TIMED_OUT:
-            self.pace.push_back(0.0)
-        elif error.retry_after:
-            self.pace.pause(error.retry_after)
-        return backoff_s
+    def _after(self, error: DynosaurError, request: Request, patience: Patience) -> float:
+        """Breaker, rate limiter and patience learn of a failure. Returns the seconds to wait before the next attempt;
+        raises the error where it is the last one."""
+        backoff_s = patience.failed(error)
+        self.breaker.failed(error)
+        wait_s = self.limiter.failed(error, backoff_s)
+        patience.waits(max(wait_s, error.retry_after or 0.0))
+        if patience.is_over(error):
+            raise error
+        _LOG.info("%s: attempt %d failed, the next in %.1f s: %s", request.owner, patience.failures, wait_s, error)
+        return wait_s
 
-    def _other_terms(self, request: Request, terms: Capability, message: str) -> Capability:
-        """Terms that give another body; raises ModelRequestRefused where there are none."""
-        api, new = self.settings.llm.api, terms.after_refusal(message)
-        while new is not None and body(request, new, api) == body(request, terms, api):
-            new = new.after_refusal(message)
-        if new is None:
+    def _less_capable(self, request: Request, capability: Capability, message: str) -> Capability:
+        """The next lesser capability that leads to another body; raises ModelRequestRefused where there is none."""
+        api, less = self.settings.llm.api, capability.after_refusal(message)
+        while less is not None and body(request, less, api) == body(request, capability, api):
+            less = less.after_refusal(message)
+        if less is None:
             raise DynosaurError(Code.MODEL_REQUEST_REFUSED, message)
-        return new
+        return less
 
-    def _learn(self, request: Request, terms: Capability, answer: Answer) -> None:
-        """The first answer under these terms: were they kept? An endpoint that ignores a schema gets text from us."""
-        structured = terms.structured
+    def _learn(self, request: Request, capability: Capability, answer: Completion) -> None:
+        """Keeps what a first answer shows of an endpoint; one that ignores a schema is asked for text from then on."""
+        structured = capability.structured
         if structured != "text" and answer.finish_reason == STOP and answer.refusal is None:
             try:
                 value = json.loads(after_thoughts(answer.text))
@@ -238,5 +243,5 @@ class LlmClient:
                 value = None
             if not (isinstance(value, dict) and set(request.schema["required"]) <= set(value)):
                 structured = "text"
-        self._capability = replace(terms, structured=structured, known=True)
+        self._capability = replace(capability, structured=structured, known=True)
         self.answers.remember(self._endpoint, self._capability)

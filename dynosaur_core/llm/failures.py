@@ -10,7 +10,7 @@ from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.text import line, storable
 
 if TYPE_CHECKING:
-    from dynosaur_core.llm.responses import Answer
+    from dynosaur_core.llm.responses import Completion
 
 MAX_MESSAGE_CHARS = 500
 
@@ -30,7 +30,7 @@ class LostError(DynosaurError):
 class UnansweredError(LostError):
     """A response arrived that holds no answer: an upstream fault, or nothing at all. `told` has what it cost."""
 
-    def __init__(self, code: Code, message: str, told: Answer) -> None:
+    def __init__(self, code: Code, message: str, told: Completion) -> None:
         super().__init__(code, message)
         self.told = told
 

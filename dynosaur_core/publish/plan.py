@@ -8,8 +8,9 @@ from datetime import datetime
 from itertools import pairwise
 
 from dynosaur_core.digest import digest
-from dynosaur_core.errors import Code, DynosaurError, Reason
+from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Contribution, Release, ReleaseFile, Removal
+from dynosaur_core.reasons import Reason
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dynosaur_core.errors import Reason
 from dynosaur_core.models import InstructionTask
 from dynosaur_core.publish.columns import Column, Columns, render_column
 from dynosaur_core.publish.render import Rendered, RowCodes
 from dynosaur_core.publish.values import UnrenderableError, scalar
+from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Publishing
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -33,7 +33,7 @@ def render(task: InstructionTask, columns: Columns, settings: Publishing) -> Ren
     for column in inputs:
         codes.mark(column.null, Reason.INPUT_NULL)
         codes.mark(column.bad, Reason.UNRENDERABLE)
-    text = inputs[0].text
+    text = inputs[0].text if inputs else pa.repeat("", columns.rows)  # these rules accept a design without inputs
     if len(inputs) > 1:
         parts = [_beside(name, column) for name, column in zip(task.input_fields, inputs, strict=True)]
         text = pc.binary_join_element_wise(*parts, "")

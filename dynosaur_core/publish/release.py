@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +12,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dynosaur_core import stopping
 from dynosaur_core.digest import digest_bytes
-from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.errors import Code, DynosaurError, Retrier
+from dynosaur_core.logs import logger
 from dynosaur_core.models import Release, ReleaseFile, Removal
 from dynosaur_core.publish.card import CARD, card
 from dynosaur_core.publish.plan import PlannedSource, ReleasePlan, plan_release, release_digest
@@ -21,23 +22,15 @@ from dynosaur_core.publish.records import RECORDS, SCHEMA, read_batches
 from dynosaur_core.publish.sinks import REMOVALS, Sink, data_name
 from dynosaur_core.publish.standing import Maker, Standing, standing
 from dynosaur_core.publish.tables import same_table, sources_table, tasks_table
+from dynosaur_core.results import ReleaseOutcome
+from dynosaur_core.retry import retrying
 from dynosaur_core.scratch import scratch_folder
 from dynosaur_core.settings import ReleaseSettings
 from dynosaur_core.store import Store
 
-TRIES = 6
+_LOG = logger("release")
+ATTEMPTS = 6
 _ROW_GROUP = 20_000
-_AGAIN = {Code.RELEASE_CONFLICT, Code.RATE_LIMITED, Code.SERVER_ERROR, Code.CONNECTION_FAILED, Code.TIMED_OUT}
-
-
-@dataclass(frozen=True)
-class ReleaseOutcome:
-    """What stands at `url` now; `changed` when this call put it there."""
-
-    url: str
-    version: int
-    records: int
-    changed: bool
 
 
 def make_release(
@@ -55,30 +48,35 @@ def make_release(
 ) -> ReleaseOutcome:
     """Brings `sink` to hold exactly `contributions`; the same ones again change nothing, but for what is damaged there.
 
-    `contributions` is gone through once for each try: after a conflict the wanted state is asked for again, and planned
-    against what the other writer left. `names` gives their digests by repo id, where these are known without reading
-    them: a release that holds just these needs no more. `removals` says why sources left; those that are not held are
-    not logged. `maker` is asked before anything is written; without one whoever calls answers for it. `verify` compares
-    the content of all files, not their sizes alone.
+    `contributions` is gone through once for each attempt: after a conflict the wanted state is asked for again, and
+    planned against what the other writer left. `names` gives their digests by repo id, where these are known without
+    reading them: a release that holds just these needs no more. `removals` says why sources left; those that are not
+    held are not logged. `maker` is asked before anything is written; without one whoever calls answers for it. `verify`
+    compares the content of all files, not their sizes alone.
 
     Raises ForeignStore, WithdrawsMany or GrowthRunning for what `maker` does not allow; ReleaseConflict, or what the
-    sink raises, after TRIES tries with `pause_s` seconds between them, doubled each time.
+    sink raises, after ATTEMPTS attempts with about `pause_s` seconds between them, doubled each time (see `retry`).
     """
     job = _Job(contributions, sink, store, settings, now, removals, names, maker, verify)
-    for attempt in range(TRIES):
-        try:
-            with sink.writing():
-                return _attempt(job, again=attempt > 0)
-        except DynosaurError as error:
-            if error.code not in _AGAIN or attempt == TRIES - 1:
-                raise
-            stopping.sleep(max(error.retry_after or 0.0, pause_s * 2**attempt))
-    raise AssertionError("unreachable")
+    made = itertools.count()
+
+    def attempt() -> ReleaseOutcome:
+        with sink.writing():
+            return _attempt(job, again=next(made) > 0)
+
+    return retrying(
+        attempt,
+        what=f"release to {sink.url}",
+        log=_LOG,
+        attempts=ATTEMPTS,
+        backoff_s=pause_s,
+        retrier=Retrier.RELEASE,
+    )
 
 
 @dataclass(frozen=True)
 class _Job:
-    """The arguments of `make_release`, the same for each try."""
+    """The arguments of `make_release`, the same for each attempt."""
 
     contributions: Iterable[PlannedSource]
     sink: Sink
@@ -100,7 +98,7 @@ def _attempt(job: _Job, *, again: bool) -> ReleaseOutcome:
         return _as_it_is(found, sink, now, again)
     plan = plan_release(job.contributions, previous, job.removals, job.settings.shard_records, now, found.damaged)
     if previous is None and not plan.sources:
-        return ReleaseOutcome(sink.url, 0, 0, changed=False)
+        return ReleaseOutcome(0, 0, changed=False)
     tables = _tables(plan)
     if _stands(found, plan.digest, maker) and not (job.verify and _differ(sink, tables)):
         return _as_it_is(found, sink, now, again)
@@ -128,7 +126,7 @@ def _attempt(job: _Job, *, again: bool) -> ReleaseOutcome:
         raise DynosaurError(Code.RELEASE_CONFLICT, f"a growth has begun while {sink.url} was written")
     sink.commit(release, found.token, beside)
     sink.tidy(release)
-    return ReleaseOutcome(sink.url, version, release.records, changed=True)
+    return ReleaseOutcome(version, release.records, changed=True)
 
 
 def _stands(found: Standing, digest: str, maker: Maker | None) -> bool:
@@ -144,7 +142,7 @@ def _as_it_is(found: Standing, sink: Sink, now: datetime, again: bool) -> Releas
     sink.tidy(found.release)  # a process that ended right after its commit has left it
     # a commit whose answer was lost looks like another writer's, but for its time
     changed = again and found.release.created == now
-    return ReleaseOutcome(sink.url, found.release.version, found.release.records, changed=changed)
+    return ReleaseOutcome(found.release.version, found.release.records, changed=changed)
 
 
 def _tables(plan: ReleasePlan) -> dict[str, bytes]:

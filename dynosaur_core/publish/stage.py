@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dynosaur_core.digest import digest
-from dynosaur_core.errors import Code, DynosaurError, Reason
+from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import (
     ROW_COLUMN,
     SPLIT_COLUMN,
@@ -25,6 +25,7 @@ from dynosaur_core.publish import reference, render
 from dynosaur_core.publish.columns import Columns, Mask
 from dynosaur_core.publish.records import REFERENCES, SCHEMA, write_shard
 from dynosaur_core.publish.render import CODES, REASONS, Rendered
+from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Publishing
 from dynosaur_core.store import Store
 

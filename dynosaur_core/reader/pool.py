@@ -19,8 +19,10 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.logs import logger
 from dynosaur_core.reader.limits import environment
 
+_LOG = logger("reader")
 _NAP_S = 0.2
 """Between two looks for a child that was left by a session which nobody holds any more."""
 
@@ -155,6 +157,7 @@ class Pool:
                 self._zygote = None
                 if last:
                     raise _not_started(zygote) from error
+                _LOG.warning("the process that starts readers had ended, and is started again")
             finally:
                 theirs.close()
         raise AssertionError("the second try returns or raises")

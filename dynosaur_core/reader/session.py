@@ -10,10 +10,12 @@ from collections.abc import Callable
 from typing import Any
 
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.logs import logger
 from dynosaur_core.reader.pool import Lease, Pool
 from dynosaur_core.reader.wire import Message, receive, send
 from dynosaur_core.settings import Reading
 
+_LOG = logger("reader")
 _numbers = itertools.count()
 _GRACE_S = 2.0
 """A child that keeps the deadline itself says more of it than its end would."""
@@ -27,6 +29,7 @@ class Session:
 
     def __init__(self, pool: Pool, opening: dict[str, Any], limits: Reading, deadline_s: float) -> None:
         self._pool, self._limits, self._deadline_s = pool, limits, deadline_s
+        self._name = opening.get("repo_id") or opening.get("ref", {}).get("repo_id") or "a dataset"
         self._opening = {**opening, "session": next(_numbers), "memory": limits.max_memory_bytes}
         self._lease = Lease()
         self._deadline: float | None = None
@@ -44,16 +47,21 @@ class Session:
             send(child.connection, {"opening": self._opening, "method": method, **given})
             while True:
                 head, body = receive(child.connection, self._deadline + _GRACE_S)
+                if "log" in head:
+                    logger(head["area"]).log(head["log"], "%s", head["message"])
+                    continue
                 if "wants" not in head:
                     break
                 send(child.connection, *(serve(head) if serve else ({}, b"")))
         except TimeoutError:
             self._pool.discard(self._lease)
             message = f"reading its files took longer than the {self._deadline_s:.0f} s of sampling.deadline_s"
+            _LOG.warning("the process that reads %s is killed: %s", self._name, message)
             self._over = DynosaurError(Code.TIMED_OUT, message)
             raise self._over from None
         except (EOFError, OSError):
             self._over = _death(self._pool.discard(self._lease))
+            _LOG.warning("the process that reads %s has died: %s", self._name, self._over.message)
             raise self._over from None
         except BaseException:  # the child is still in the midst of something
             self._pool.discard(self._lease)

@@ -5,52 +5,62 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
+from pydantic import BaseModel
 
+from dynosaur_core.models import Stage
+from dynosaur_core.results import Result
 from dynosaur_core.secrets import strike
+from dynosaur_core.setting_sections import Recipe
+from flows.choice import Choice
+from flows.options import Options
 
 _OBEYED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
-Catalog = Annotated[
-    str | None, typer.Option(metavar="WHERE", help="hub, a folder in the Hub's layout, or a .jsonl file or URL")
-]
-CatalogName = Annotated[
-    str | None,
-    typer.Option("--catalog-name", metavar="NAME", help="what a folder or .jsonl is known by, wherever it lies"),
-]
-StoreUrl = Annotated[
-    str | None, typer.Option("--store", metavar="URL", help="folder or URL of what is kept between growths")
-]
-ReleaseUrls = Annotated[
-    list[str] | None,
-    typer.Option("--release", metavar="URL", help="folder, s3://bucket/path or hf://datasets/owner/name; repeatable"),
-]
-Adopt = Annotated[
-    bool, typer.Option("--adopt", help="store, ledger and release belong together: one is new or was another's")
-]
-WithdrawMany = Annotated[
-    bool, typer.Option("--withdraw-many", help="more datasets are to be withdrawn than may by mistake")
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="show the plan and what it would cost; nothing is spent")]
-MaxCost = Annotated[
-    float | None, typer.Option("--max-cost", min=0, metavar="USD", help="cap on the model's cost in this growth")
-]
-Model = Annotated[str | None, typer.Option(metavar="NAME", help="the model that designs tasks")]
-Batch = Annotated[
-    bool | None, typer.Option("--batch/--no-batch", help="ask by the Batch API: half the price, within 24 hours")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout, and nothing else there")]
+
+def _help(name: str, model: type[BaseModel] = Options) -> str | None:
+    """What an option means; the form of the flows shows the same."""
+    return model.model_fields[name].description
 
 
-def print_json(value: Any) -> None:
-    """One JSON value as a line of stdout."""
-    sys.stdout.write(json_text(value) + "\n")
+Catalog = Annotated[str | None, typer.Option(metavar="WHERE", help=_help("catalog"))]
+CatalogName = Annotated[str | None, typer.Option(metavar="NAME", help=_help("catalog_name"))]
+StoreUrl = Annotated[str | None, typer.Option("--store", metavar="URL", help=_help("store"))]
+ReleaseUrls = Annotated[list[str] | None, typer.Option("--release", metavar="URL", help=_help("release"))]
+Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help=_help("limit"))]
+MaxCost = Annotated[float | None, typer.Option("--max-cost", min=0, metavar="USD", help=_help("max_cost_usd"))]
+RecipeName = Annotated[Recipe | None, typer.Option("--recipe", help=_help("recipe"))]
+Model = Annotated[str | None, typer.Option(metavar="NAME", help=_help("model"))]
+Batch = Annotated[bool | None, typer.Option("--batch/--no-batch", help=_help("batch"))]
+Since = Annotated[datetime | None, typer.Option(metavar="DATE", help=_help("since"))]
+Search = Annotated[str | None, typer.Option(metavar="WORD", help=_help("search"))]
+Author = Annotated[str | None, typer.Option(metavar="NAME", help=_help("author"))]
+Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help=_help("tags"))]
+Adopt = Annotated[bool, typer.Option("--adopt", help=_help("adopt"))]
+WithdrawMany = Annotated[bool, typer.Option("--withdraw-many", help=_help("withdraw_many"))]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help=_help("datasets", Choice))]
+ModifiedSince = Annotated[str | None, typer.Option("--since", metavar="DATE", help=_help("modified_since", Choice))]
+ModifiedUntil = Annotated[str | None, typer.Option("--until", metavar="DATE", help=_help("modified_until", Choice))]
+EndedWith = Annotated[list[str] | None, typer.Option("--error", metavar="CODE", help=_help("errors", Choice))]
+Licenses = Annotated[list[str] | None, typer.Option("--license", metavar="ID", help=_help("licenses", Choice))]
+FromStage = Annotated[Stage | None, typer.Option(help=_help("from_stage", Choice))]
+Force = Annotated[bool, typer.Option("--force", help=_help("force", Choice))]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan and what it would cost; nothing is spent.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON on stdout, and nothing else there.")]
+
+
+def print_json(value: Result | Sequence[Result], indent: int | None = None) -> None:
+    """One JSON value on stdout, on one line unless it is to be indented."""
+    found = value.as_json() if isinstance(value, Result) else [each.as_json() for each in value]
+    sys.stdout.write(json_text(found, indent) + "\n")
     sys.stdout.flush()
 
 
 def json_text(value: Any, indent: int | None = None) -> str:
     """JSON without known secrets; characters that a terminal would obey are written as escapes."""
-    text = strike(json.dumps(value, ensure_ascii=False, default=str, indent=indent))
+    text = strike(json.dumps(value, ensure_ascii=False, indent=indent))
     return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

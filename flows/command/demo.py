@@ -15,10 +15,10 @@ from rich.text import Text
 
 from dynosaur_core.bundled import bundled_catalog
 from dynosaur_core.clients import open_clients
-from dynosaur_core.errors import REASONS, Reason
 from dynosaur_core.ledger import LedgerEntry, Outcome
 from dynosaur_core.llm.local_model import LocalModel, find_weights
 from dynosaur_core.models import Release
+from dynosaur_core.reasons import REASONS, Reason
 from dynosaur_core.settings import Settings
 from dynosaur_core.text import printable
 from flows.command.arguments import print_json
@@ -53,13 +53,13 @@ def run_demo(folder: Path, as_json: bool) -> int:
     with _environment(_SETTINGS), LocalModel(weights) as model:
         local = {"OPENAI_BASE_URL": model.base_url, "OPENAI_API_KEY": "local", "DYNOSAUR_MODEL": model.model}
         with _environment(local), screen, listening(screen.listen):
-            state = grow(**options.model_dump(), return_state=True)
+            state = grow(options, return_state=True)
         settings = options.settings()
         if screen.report is None:
             screen.line(f"the growth did not finish: {state.message}")
             return 1
         if as_json:
-            print_json(screen.report.as_json())
+            print_json(screen.report.summary())
         else:
             show(screen, settings, folder)
     return 1 if state.is_failed() else 0
@@ -70,7 +70,7 @@ def show(screen: Screen, settings: Settings, folder: Path) -> None:
     ledger = open_clients(settings).ledger
     datasets = plain_table("dataset", "outcome", "records", "why")
     for entry in sorted(ledger.entries(), key=lambda entry: (entry.outcome, entry.repo_id)):
-        datasets.add_row(entry.repo_id, entry.outcome, f"{entry.records:,}" if entry.records else "", _why(entry))
+        datasets.row(entry.repo_id, entry.outcome, f"{entry.records:,}" if entry.records else "", _why(entry))
     screen.console.print(datasets)
     screen.show_report(settings)
     release = folder / "release"

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
-from typing import Any
 
 from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.publish.sinks import open_sink
+from dynosaur_core.results import Result
 from flows.command.screen import Screen
 from flows.options import Options
 
 
-def examine(options: Options) -> list[dict[str, Any]]:
-    """One finding per part: {part, ok, found, what_to_do}."""
+class Finding(Result):
+    """What was found of one part."""
+
+    part: str
+    ok: bool
+    found: str
+    what_to_do: str
+
+
+def examine(options: Options) -> list[Finding]:
+    """One finding per part."""
     try:
         settings = options.settings()
     except DynosaurError as error:
@@ -28,28 +38,28 @@ def examine(options: Options) -> list[dict[str, Any]]:
     ]
     if settings.designing.asks_model:
         parts.append((f"model {settings.model}", lambda: _model(clients)))
-    parts += [(f"release {url}", lambda url=url: _release(clients, url)) for url in settings.release]  # type: ignore[misc]
+    parts += [(f"release {url}", partial(_release, clients, url)) for url in settings.release]
     parts.append(("prefect", _prefect))
     return [*(_finding(part, examination) for part, examination in parts), _prefect_parts()]
 
 
-def show_findings(findings: list[dict[str, Any]], screen: Screen) -> None:
+def show_findings(findings: list[Finding], screen: Screen) -> None:
     for finding in findings:
-        screen.line(f"{'ok    ' if finding['ok'] else 'FAILED'}  {finding['part']}")
-        screen.indented(finding["found"])
-        if finding["what_to_do"]:
-            screen.indented(f"-> {finding['what_to_do']}")
+        screen.line(f"{'ok    ' if finding.ok else 'FAILED'}  {finding.part}")
+        screen.indented(finding.found)
+        if finding.what_to_do:
+            screen.indented(f"-> {finding.what_to_do}")
 
 
-def _finding(part: str, examination: Callable[[], str]) -> dict[str, Any]:
+def _finding(part: str, examination: Callable[[], str]) -> Finding:
     try:
-        return {"part": part, "ok": True, "found": examination(), "what_to_do": ""}
+        return Finding(part=part, ok=True, found=examination(), what_to_do="")
     except DynosaurError as error:
         return _failed(part, error)
 
 
-def _failed(part: str, error: DynosaurError) -> dict[str, Any]:
-    return {"part": part, "ok": False, "found": str(error), "what_to_do": error.kind.advice}
+def _failed(part: str, error: DynosaurError) -> Finding:
+    return Finding(part=part, ok=False, found=str(error), what_to_do=error.policy.advice)
 
 
 def _store(clients: Clients) -> str:
@@ -86,10 +96,11 @@ def _prefect() -> str:
     return try_schedule()
 
 
-def _prefect_parts() -> dict[str, Any]:
+def _prefect_parts() -> Finding:
     """A pair that nobody has tried is no failure: whether it works, the part before this one has tried."""
     from flows.command.prefect_parts import PARTS_ADVICE, installed, misfits
 
     odd = misfits(installed())
     found = "; ".join(odd) or "the versions that the tests ran with"
-    return {"part": "what Prefect stands on", "ok": True, "found": found, "what_to_do": PARTS_ADVICE if odd else ""}
+    advice = PARTS_ADVICE if odd else ""
+    return Finding(part="what Prefect stands on", ok=True, found=found, what_to_do=advice)

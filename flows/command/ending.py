@@ -17,7 +17,7 @@ GRACE_S = 3.0
 """Seconds in which requests under way may still bring their answers into the store."""
 INTERRUPTED, TERMINATED = 130, 143
 """Exit statuses, as a shell gives them for SIGINT and SIGTERM."""
-_STATUSES = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
+_STATUSES: dict[int, int] = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
 
 
 class TerminatedError(BaseException):

@@ -6,9 +6,11 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from pydantic import BaseModel
+
 from dynosaur_core.clients import Clients
 from dynosaur_core.contributions import read_contribution
-from dynosaur_core.errors import REASONS, Code, DynosaurError, Reason
+from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.instruction.stage import plan
 from dynosaur_core.ledger import LedgerEntry
 from dynosaur_core.llm.answers import Answers
@@ -22,16 +24,24 @@ from dynosaur_core.models import (
     TaskCount,
     TaskDesign,
 )
+from dynosaur_core.reasons import REASONS, Reason
+from dynosaur_core.results import Result
 from dynosaur_core.traces import read_trace
+from flows.command.explanation import (
+    Asked,
+    ConfigFacts,
+    Design,
+    Explanation,
+    LeftOut,
+    ReleasedTask,
+    RowsRejected,
+    Source,
+)
 from flows.command.views import advice
 
 
-def explain(clients: Clients, name: str) -> dict[str, Any]:
-    """One dataset, or one config of it (`ID:CONFIG`), as JSON values; raises NotFound where no growth has met it.
-
-    `source` is what was read of it, `designs` every task that was proposed with its verdict and its rows, `requests`
-    what was sent to the model and what came back.
-    """
+def explain(clients: Clients, name: str) -> Explanation:
+    """One dataset, or one config of it (`ID:CONFIG`); raises NotFound where no growth has met it."""
     repo_id, _, config = name.partition(":")
     entry = clients.ledger.get(repo_id)
     if entry is None:
@@ -40,13 +50,15 @@ def explain(clients: Clients, name: str) -> dict[str, Any]:
     contribution = read_contribution(clients.store, repo_id, entry.contribution) if entry.contribution else None
     if contribution:
         found["released_tasks"] = [
-            {"config": c.task.config, "instruction": c.task.instruction, "records": c.recorded}
+            ReleasedTask(config=c.task.config, instruction=c.task.instruction, records=c.recorded)
             for c in contribution.tasks
             if not config or c.task.config == config
         ]
     trace = read_trace(clients.store, repo_id)
+    if trace.seconds:
+        found["seconds"] = trace.seconds
     if not isinstance(trace.metadata, DatasetMetadata):
-        return found
+        return Explanation(**found)
     metadata = trace.metadata
     proposals = () if isinstance(trace.instruction, str) else trace.instruction
     filtered = trace.filter if isinstance(trace.filter, FilterResult) else None
@@ -57,15 +69,20 @@ def explain(clients: Clients, name: str) -> dict[str, Any]:
             known = ", ".join(subset.config for subset in metadata.subsets) or "none"
             raise DynosaurError(Code.NOT_FOUND, f"{repo_id} has no config {config!r}; it has {known}")
         metadata = metadata.model_copy(update={"subsets": subsets, "rejections": refused})
-    designs = [item for item in _designs(proposals, filtered, contribution) if not config or item["config"] == config]
+    designs = [item for item in _designs(proposals, filtered, contribution) if not config or item.config == config]
     rows = [item for item in contribution.rejections if not config or item.config == config] if contribution else []
-    return {
+    return Explanation(
         **found,
-        "source": _source(metadata),
-        "designs": designs,
-        "rows_rejected": [item.model_dump(include={"instruction", "reason", "detail", "count"}) for item in rows],
-        "requests": list(_requests(clients, metadata, [p for p in proposals if not config or p.config == config])),
-    }
+        source=_source(metadata),
+        designs=designs,
+        rows_rejected=[RowsRejected(**_facts(item, RowsRejected)) for item in rows],
+        requests=list(_requests(clients, metadata, [p for p in proposals if not config or p.config == config])),
+    )
+
+
+def _facts(noun: BaseModel, result: type[Result]) -> dict[str, Any]:
+    """Those values of a noun that a result shows under the same names."""
+    return noun.model_dump(include=set(result.model_fields))
 
 
 def _outcome(entry: LedgerEntry) -> dict[str, Any]:
@@ -92,22 +109,17 @@ def _outcome(entry: LedgerEntry) -> dict[str, Any]:
     return found
 
 
-def _source(metadata: DatasetMetadata) -> dict[str, Any]:
-    facts = {"title", "website", "licenses", "languages", "summary", "task_categories", "task_ids"}
-    return {
-        **metadata.model_dump(mode="json", include=facts),
-        "configs": {
-            subset.config: {
-                "splits": [split.name for split in subset.splits],
-                "fields": {field.name: _kind(field) for field in subset.fields},
-                "rows_sampled": subset.rows.rows if subset.rows else 0,
-            }
-            for subset in metadata.subsets
-        },
-        "refused": [
-            item.model_dump(include={"level", "config", "reason", "detail", "count"}) for item in metadata.rejections
-        ],
+def _source(metadata: DatasetMetadata) -> Source:
+    configs = {
+        subset.config: ConfigFacts(
+            splits=[split.name for split in subset.splits],
+            fields={field.name: _kind(field) for field in subset.fields},
+            rows_sampled=subset.rows.rows if subset.rows else 0,
+        )
+        for subset in metadata.subsets
     }
+    refused = [LeftOut(**_facts(item, LeftOut)) for item in metadata.rejections]
+    return Source(**_facts(metadata, Source), configs=configs, refused=refused)
 
 
 def _kind(field: FieldSpec) -> str:
@@ -116,7 +128,7 @@ def _kind(field: FieldSpec) -> str:
 
 def _designs(
     proposals: Sequence[Proposal], filtered: FilterResult | None, contribution: Contribution | None
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Design]:
     """Every problem and proposed task with its verdict, by their order, which the filter keeps."""
     tasks, rejections = (deque(filtered.tasks), deque(filtered.rejections)) if filtered else (deque(), deque())
     accepted = deque(filtered.accepted) if filtered else deque()
@@ -124,7 +136,7 @@ def _designs(
     for proposal in proposals:
         about = {"config": proposal.config, "mode": proposal.mode, "request": proposal.request_digest}
         if proposal.problem:
-            yield {**about, "verdict": proposal.problem.reason, "detail": proposal.problem.detail}
+            yield Design(**about, verdict=proposal.problem.reason, detail=proposal.problem.detail)
             if rejections:
                 rejections.popleft()
             if accepted:
@@ -133,13 +145,13 @@ def _designs(
             shown = {**about, **design.model_dump(mode="json", exclude={"malformed"})}
             good = accepted.popleft() if accepted else bool(tasks) and _is_design_of(tasks[0], proposal, design)
             if good and tasks:
-                yield {**shown, **_acceptance(tasks.popleft(), counts)}
+                yield Design(**shown, **_acceptance(tasks.popleft(), counts))
             elif rejections:
                 rejection = rejections.popleft()
                 why = rejection.detail or REASONS[Reason(rejection.reason)]
-                yield {**shown, "verdict": rejection.reason, "detail": why}
+                yield Design(**shown, verdict=rejection.reason, detail=why)
             else:
-                yield {**shown, "verdict": "not judged"}
+                yield Design(**shown, verdict="not judged")
 
 
 def _is_design_of(task: InstructionTask, proposal: Proposal, design: TaskDesign) -> bool:
@@ -155,14 +167,14 @@ def _acceptance(task: InstructionTask, counts: Mapping[str, TaskCount]) -> dict[
     return {"labels": list(task.labels), "verdict": "accepted", **rows}
 
 
-def _requests(clients: Clients, metadata: DatasetMetadata, proposals: Sequence[Proposal]) -> Iterator[dict[str, Any]]:
+def _requests(clients: Clients, metadata: DatasetMetadata, proposals: Sequence[Proposal]) -> Iterator[Asked]:
     """What was sent and what came back, from the store's answers; what is still to be answered, as it would be sent."""
     answers = Answers(clients.store)
     planned = {ask.request.digest: ask.request.messages for ask in plan(metadata, clients.settings)}
     for name in dict.fromkeys(p.request_digest for p in proposals) or planned:
         answer = answers.get(name, owner=metadata.ref.repo_id)
         if answer:
-            told = answer.model_dump(mode="json", include={"model", "when", "finish_reason", "refusal", "usage"})
-            yield {"request": name, **told, "sent": list(answer.messages), "came_back": answer.text}
+            told = _facts(answer, Asked)
+            yield Asked(request=name, **told, sent=list(answer.messages), came_back=answer.text)
         elif name in planned:
-            yield {"request": name, "sent": list(planned[name]), "came_back": None}
+            yield Asked(request=name, sent=list(planned[name]), came_back=None)

@@ -7,24 +7,37 @@ from collections.abc import Iterator
 from dynosaur_core.catalog.jsonl import write_exports
 from dynosaur_core.clients import Clients
 from dynosaur_core.contributions import Contributions
-from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.export import FORMATS, config_lines, write_records
+from dynosaur_core.export import Form, config_lines, write_records
 from dynosaur_core.growth import refusal_of
 from dynosaur_core.metadata.stage import read_metadata
 from dynosaur_core.models import DatasetMetadata
+from dynosaur_core.results import Result
 from dynosaur_core.traces import read_trace
+from flows.command.screen import Screen
 
 
-def export(clients: Clients, form: str, to: str) -> int:
-    """Writes the grown dataset in one of `FORMATS`, or the two files of 2023 with `reference`; gives the lines."""
-    if form in FORMATS:
+class Exported(Result):
+    """What was written."""
+
+    format: Form
+    to: str
+    lines: int
+
+
+def export(clients: Clients, form: Form, to: str) -> Exported:
+    """Writes the grown dataset: a line per record, or the two files of 2023 with `reference`."""
+    if form == "reference":
+        base = to.rstrip("/")
+        configs = config_lines(_grown_metadata(clients), clients.store)
+        lines = write_exports(configs, f"{base}/huggingface_metadata.jsonl", f"{base}/huggingface_data.jsonl")
+    else:
         entries = Contributions(clients.ledger, clients.store)
-        return write_records((entry.contribution for entry in entries), clients.store, form, to)
-    if form != "reference":
-        raise DynosaurError(Code.BAD_SETTING, f"unknown format {form!r}: {', '.join([*FORMATS, 'reference'])}")
-    base = to.rstrip("/")
-    lines = config_lines(_grown_metadata(clients), clients.store)
-    return write_exports(lines, f"{base}/huggingface_metadata.jsonl", f"{base}/huggingface_data.jsonl")
+        lines = write_records((entry.contribution for entry in entries), clients.store, form, to)
+    return Exported(format=form, to=to, lines=lines)
+
+
+def show_exported(found: Exported, screen: Screen) -> None:
+    screen.line(f"{found.lines:,} lines to {found.to}")
 
 
 def _grown_metadata(clients: Clients) -> Iterator[DatasetMetadata]:

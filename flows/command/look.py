@@ -1,8 +1,7 @@
-"""The commands that look and grow nothing: check, status, failed, explain, stats, export, doctor."""
+"""The commands that look and grow nothing: check, status, failed, explain, stats, export, settings, doctor."""
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from dynosaur_core.errors import Code, DynosaurError
-from flows.command.arguments import AsJson, Catalog, StoreUrl, json_text, print_json
+from dynosaur_core.export import Form
+from flows.command.arguments import AsJson, Catalog, ReleaseUrls, StoreUrl, print_json
 from flows.command.screen import Screen
 from flows.options import Options
 
@@ -21,9 +21,10 @@ app = typer.Typer()
 @app.command()
 def check(
     tasks: Annotated[
-        Path, typer.Argument(metavar="TASKS", help="JSONL of dataset, config, instruction, input_fields, output_field")
+        Path, typer.Argument(metavar="TASKS", help="JSONL of dataset, config, instruction, input_fields, output_field.")
     ],
     catalog: Catalog = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same: each line of stdout is one JSON object.")] = False,
 ) -> None:
     """Judge task designs as the filter would: one line of JSON each."""
     from dynosaur_core.check import Checker
@@ -59,13 +60,14 @@ def failed(store: StoreUrl = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def explain(
-    name: Annotated[str, typer.Argument(metavar="ID[:CONFIG]", help="a dataset, or one of its configs")],
+    name: Annotated[str, typer.Argument(metavar="ID[:CONFIG]", help="A dataset, or one of its configs.")],
     store: StoreUrl = None,
+    as_json: AsJson = False,
 ) -> None:
     """All that is known of one dataset: its tasks, verdicts, requests."""
     from flows.command.explain import explain as explained
 
-    sys.stdout.write(json_text(explained(_clients(store), name), indent=2) + "\n")
+    print_json(explained(_clients(store), name), indent=None if as_json else 2)
 
 
 @app.command()
@@ -78,18 +80,35 @@ def stats(store: StoreUrl = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def export(
-    to: Annotated[str, typer.Argument(metavar="TO", help="file or URL (.gz compresses); a folder for `reference`")],
-    form: Annotated[
-        str, typer.Option("--format", metavar="FORM", help="alpaca, messages, tk-instruct or reference")
-    ] = "alpaca",
+    to: Annotated[str, typer.Argument(metavar="TO", help="File or URL (.gz compresses); a folder for `reference`.")],
+    form: Annotated[Form, typer.Option("--format", help="The form of its lines, or the two files of 2023.")] = "alpaca",
     catalog: Catalog = None,
     store: StoreUrl = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write the grown dataset in another form."""
     from flows.command.export import export as write
+    from flows.command.export import show_exported
 
-    count = write(_clients(store, catalog), form, to)
-    Screen().line(f"{count:,} lines to {to}")
+    _show(write(_clients(store, catalog), form, to), show_exported, as_json)
+
+
+@app.command()
+def settings(
+    word: Annotated[
+        str, typer.Argument(metavar="[WORD]", help="Only those with it in name, variable or meaning.")
+    ] = "",
+    catalog: Catalog = None,
+    store: StoreUrl = None,
+    release: ReleaseUrls = None,
+    as_json: AsJson = False,
+) -> None:
+    """Every setting: its variable, value, source, default, meaning."""
+    from dynosaur_core.setting_reference import reference
+    from flows.command.views import show_settings
+
+    options = Options(catalog=catalog, store=store, release=release)
+    _show(reference(options.settings(), options.overrides(), word), show_settings, as_json)
 
 
 @app.command()
@@ -99,7 +118,7 @@ def doctor(catalog: Catalog = None, store: StoreUrl = None, as_json: AsJson = Fa
 
     findings = examine(Options(catalog=catalog, store=store))
     _show(findings, show_findings, as_json)
-    raise typer.Exit(0 if all(finding["ok"] for finding in findings) else 1)
+    raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
 
 
 def _clients(store: str | None, catalog: str | None = None) -> Any:

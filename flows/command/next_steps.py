@@ -5,12 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 
-from dynosaur_core.errors import Code
+from dynosaur_core.errors import ERRORS, Code
 from dynosaur_core.report import GrowthReport
 from dynosaur_core.settings import Settings
-
-_FLAGS = {Code.WITHDRAWS_MANY: "--withdraw-many", Code.FOREIGN_STORE: "--adopt"}
-"""What confirms an error that asks for a person's word."""
 
 
 def after_growth(report: GrowthReport, settings: Settings) -> Iterator[str]:
@@ -39,7 +36,7 @@ def after_release(errors: Mapping[str, str], settings: Settings) -> Iterator[str
     """The commands that make the releases that were not made; `errors` are told by URL."""
     for url, error in errors.items():
         code = error.removeprefix(f"{url}: ").partition(":")[0]
-        flag = next((flag for known, flag in _FLAGS.items() if known == code), None)
+        flag = ERRORS[Code(code)].confirmed_by if code in set(Code) else None
         command = _command("release", settings, "--release", url, *([flag] if flag else []))
         yield f"{command}    {'if that is meant' if flag else 'when that is mended'}"
 

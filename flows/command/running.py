@@ -8,6 +8,8 @@ from typing import Any
 import typer
 
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.results import Forecast
+from flows.choice import Choice
 from flows.command.arguments import print_json
 from flows.command.screen import Screen
 from flows.options import Options
@@ -16,7 +18,7 @@ from flows.options import Options
 
 
 def run_growth(call: Callable[[], Any], options: Options, as_json: bool) -> None:
-    """Runs a flow that grows; ends with the exit status of section 10 of the design."""
+    """Runs a flow that grows; ends with exit status 1 where its verdict is Failed."""
     from dynosaur_core.clients import open_clients
     from flows.progress import listening
     from flows.release import sink_of
@@ -34,10 +36,22 @@ def run_growth(call: Callable[[], Any], options: Options, as_json: bool) -> None
     if report is None:
         raise _end_of(state)
     if as_json:
-        print_json(report.as_json())
+        print_json(report.summary())
     else:
         screen.show_report(settings)
     raise typer.Exit(1 if state.is_failed() else 0)
+
+
+def run_backfill(choice: Choice, options: Options, dry_run: bool, as_json: bool) -> None:
+    """Runs the backfill, or shows what it would do."""
+    from dynosaur_core.clients import open_clients
+    from flows.backfill import backfill, check_choice, chosen_forecast
+
+    if dry_run:
+        show_forecast(chosen_forecast(choice, options), as_json)
+        return
+    check_choice(open_clients(options.settings()), choice)
+    run_growth(lambda: backfill(choice, options, return_state=True), options, as_json)
 
 
 def run_release(options: Options, verify: bool, as_json: bool) -> None:
@@ -63,10 +77,10 @@ def run_release(options: Options, verify: bool, as_json: bool) -> None:
         print_json(screen.released)
     else:
         screen.show_released(settings)
-    raise typer.Exit(1 if screen.released["release_errors"] else 0)
+    raise typer.Exit(1 if screen.released.release_errors else 0)
 
 
-def show_forecast(forecast: dict[str, Any], as_json: bool) -> None:
+def show_forecast(forecast: Forecast, as_json: bool) -> None:
     if as_json:
         print_json(forecast)
     else:

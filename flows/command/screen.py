@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Self
+from itertools import islice
+from typing import Self
 
 from rich import box
 from rich.console import Console
 from rich.padding import Padding
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from dynosaur_core.errors import ERRORS, REASONS, Code, Reason
+from dynosaur_core.errors import ERRORS, Code
+from dynosaur_core.reasons import REASONS, Reason
 from dynosaur_core.report import GrowthReport
+from dynosaur_core.results import Forecast, Released, ReleaseOutcome
 from dynosaur_core.settings import Settings
 from dynosaur_core.text import printable
 from flows.command.next_steps import after_growth, after_release
+from flows.progress import BranchEnded, Event, GrowthEnded, Planned, ReleasesEnded, Releasing
 
 
 class PlainTable(Table):
     """A table whose cells are shown as they are: what stands in one is neither markup nor obeyed by a terminal."""
 
-    def add_row(self, *cells: str, **options: Any) -> None:  # type: ignore[override]
-        super().add_row(*(Text(printable(cell)) for cell in cells), **options)
+    def row(self, *cells: str) -> None:
+        self.add_row(*(Text(printable(cell)) for cell in cells))
 
 
 def plain_table(*columns: str) -> PlainTable:
@@ -34,7 +38,11 @@ def plain_table(*columns: str) -> PlainTable:
     return table
 
 
-_NUMBERS = {"count", "records", "datasets", "grown", "failed", "cost", "rows"}
+_NUMBERS = {"count", "records", "datasets", "grown", "failed", "cost", "rows", "seconds"}
+SHOWN_SLOWEST = 5
+"""Datasets whose seconds the screen shows."""
+_SLOW_S = 1.0
+"""Those that took less are not worth a line."""
 
 
 class Screen:
@@ -43,7 +51,7 @@ class Screen:
     def __init__(self) -> None:
         self.console = Console(stderr=True, highlight=False, markup=False, emoji=False)
         self.report: GrowthReport | None = None
-        self.released: dict[str, Any] | None = None
+        self.released: Released | None = None
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -53,7 +61,7 @@ class Screen:
             console=self.console,
             disable=not self.console.is_terminal,
         )
-        self._task: Any = None
+        self._task: TaskID | None = None
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -73,24 +81,25 @@ class Screen:
             soft_wrap=not self.console.is_terminal,
         )
 
-    def listen(self, kind: str, value: Any) -> None:
+    def listen(self, event: Event) -> None:
         """A listener of `flows.progress`."""
-        if kind == "plan":
-            counts = {**value.counts(), "refused from the listing": sum(value.refused.values())}
-            told = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
-            self.line(f"surveyed {value.surveyed:,} datasets: {told}" if told else "the catalogue is empty")
-            if value.branches:
-                self._task = self._progress.add_task("growing", total=len(value.branches), last="")
-        elif kind == "branch" and self._task is not None:
-            self._progress.update(self._task, advance=1, last=printable(f"{value[0]} {value[1]}")[:60])
-            if not self.console.is_terminal:
-                self.line(f"  {value[0]}: {value[1]}")
-        elif kind == "release":
-            self.line(f"releasing to {value}")
-        elif kind == "report":
-            self.report = value
-        elif kind == "released":
-            self.released = value
+        match event:
+            case Planned(plan):
+                counts = {**plan.counts(), "refused from the listing": sum(plan.refused.values())}
+                told = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+                self.line(f"surveyed {plan.surveyed:,} datasets: {told}" if told else "the catalogue is empty")
+                if plan.branches:
+                    self._task = self._progress.add_task("growing", total=len(plan.branches), last="")
+            case BranchEnded(repo_id, end) if self._task is not None:
+                self._progress.update(self._task, advance=1, last=printable(f"{repo_id} {end}")[:60])
+                if not self.console.is_terminal:
+                    self.line(f"  {repo_id}: {end}")
+            case Releasing(url):
+                self.line(f"releasing to {url}")
+            case GrowthEnded(report):
+                self.report = report
+            case ReleasesEnded(released):
+                self.released = released
 
     def show_report(self, settings: Settings) -> None:
         """Tables of what was grown, refused and failed, and where to look next."""
@@ -101,32 +110,41 @@ class Screen:
         self.line(report.sentence())
         ends = plain_table("outcome", "datasets", "why")
         if report.grown:
-            ends.add_row("grown", f"{report.grown:,}", f"{report.accepted} tasks, {report.recorded:,} records")
+            ends.row("grown", f"{report.grown:,}", f"{report.accepted} tasks, {report.recorded:,} records")
         for name, count in report.refused.most_common():
-            ends.add_row("refused", f"{count:,}", f"{name}: {REASONS[Reason(name)]}")
+            ends.row("refused", f"{count:,}", f"{name}: {REASONS[Reason(name)]}")
         for failure in report.failures[:20]:
-            ends.add_row("failed", "1", f"{failure.repo_id}: {failure.code}: {failure.message}"[:140])
+            ends.row("failed", "1", f"{failure.repo_id}: {failure.code}: {failure.message}"[:140])
         if len(report.failures) > 20:
-            ends.add_row("failed", f"{len(report.failures) - 20:,}", "more; see `dynosaur failed`")
+            ends.row("failed", f"{len(report.failures) - 20:,}", "more; see `dynosaur failed`")
         for code, count in report.deferred.most_common():
-            ends.add_row("deferred", f"{count:,}", f"{code}: {ERRORS[Code(code)].advice}")
+            ends.row("deferred", f"{count:,}", f"{code}: {ERRORS[Code(code)].advice}")
         if report.plan.withdrawn:
-            ends.add_row("withdrawn", f"{len(report.plan.withdrawn):,}", "their rows leave the release")
+            ends.row("withdrawn", f"{len(report.plan.withdrawn):,}", "their rows leave the release")
         if ends.row_count:
             self.console.print(ends)
         if report.task_rejections:
             tasks = plain_table("tasks rejected", "count", "why")
             for name, count in report.task_rejections.most_common():
-                tasks.add_row(name, f"{count:,}", REASONS[Reason(name)])
+                tasks.row(name, f"{count:,}", REASONS[Reason(name)])
             self.console.print(tasks)
         usage = report.usage
         if usage.requests:
             tokens = f"{usage.prompt_tokens:,} + {usage.completion_tokens:,} tokens"
             self.line(f"model: {usage.requests:,} requests, {tokens}, {report.dollars()}")
+        self._show_slowest(report)
         self._show_releases(report.releases, report.release_errors)
         if report.plan.held_back_because:
             self.line(f"not withdrawn: {report.plan.held_back_because}")
         self.next_steps(after_growth(report, settings))
+
+    def _show_slowest(self, report: GrowthReport) -> None:
+        slowest = plain_table("slowest datasets", "seconds", "why")
+        for repo_id, seconds in islice(report.durations().slowest.items(), SHOWN_SLOWEST):
+            if seconds.total >= _SLOW_S:
+                slowest.row(repo_id, f"{seconds.total:.1f}", seconds.sentence())
+        if slowest.row_count:
+            self.console.print(slowest)
 
     def next_steps(self, steps: Iterable[str]) -> None:
         """The last lines: what to type next."""
@@ -137,30 +155,28 @@ class Screen:
         """What the release flow did, and how to go on where it could not."""
         if self.released is None:
             return
-        errors = self.released["release_errors"]
-        self._show_releases(self.released["release"], errors)
+        errors = self.released.release_errors
+        self._show_releases(self.released.release, errors)
         self.next_steps(after_release(errors, settings))
 
-    def _show_releases(self, made: dict[str, dict[str, Any]], errors: dict[str, str]) -> None:
+    def _show_releases(self, made: dict[str, ReleaseOutcome], errors: dict[str, str]) -> None:
         for url, release in made.items():
-            news = "" if release["changed"] else " (nothing new)"
-            self.line(f"release {url}: version {release['version']}, {release['records']:,} records{news}")
+            news = "" if release.changed else " (nothing new)"
+            self.line(f"release {url}: version {release.version}, {release.records:,} records{news}")
         for error in errors.values():
             self.line(f"release not made: {error}")
 
-    def show_forecast(self, forecast: dict[str, Any]) -> None:
+    def show_forecast(self, forecast: Forecast) -> None:
         """The plan of a dry run and its estimated cost."""
         plan = plain_table("planned", "datasets")
-        for name, count in forecast["planned"].items():
-            plan.add_row(name, f"{count:,}")
-        for name, count in forecast["refused"].items():
-            plan.add_row(f"refused: {name}", f"{count:,}")
+        for name, count in forecast.planned.items():
+            plan.row(name, f"{count:,}")
+        for name, count in forecast.refused.items():
+            plan.row(f"refused: {name}", f"{count:,}")
         self.console.print(plan)
-        estimate = forecast["estimate"]
-        dollars = (
-            "unknown (no price for this model)" if estimate["cost_usd"] is None else f"${estimate['cost_usd']:.4f}"
-        )
+        estimate = forecast.estimate
+        dollars = "unknown (no price for this model)" if estimate.cost_usd is None else f"${estimate.cost_usd:.4f}"
         self.line(
-            f"estimated: {estimate['requests']:,} requests, {estimate['prompt_tokens']:,} prompt and "
-            f"{estimate['completion_tokens']:,} completion tokens, {dollars}"
+            f"estimated: {estimate.requests:,} requests, {estimate.prompt_tokens:,} prompt and "
+            f"{estimate.completion_tokens:,} completion tokens, {dollars}"
         )

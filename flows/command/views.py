@@ -3,94 +3,142 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from collections.abc import Sequence
+from datetime import datetime
 
 from dynosaur_core.clients import Clients
 from dynosaur_core.contributions import Contributions
 from dynosaur_core.errors import ERRORS, Code
 from dynosaur_core.ledger import LedgerEntry, Outcome
+from dynosaur_core.results import GrowthSummary, Result
+from dynosaur_core.setting_reference import Setting
+from dynosaur_core.stored import as_stored
+from flows.command.arguments import json_text
 from flows.command.screen import Screen, plain_table
 
 SHOWN = 50
 """Datasets of one error code that the screen shows."""
 
 
-def status(clients: Clients) -> dict[str, Any]:
+class PastGrowth(Result):
+    """A growth as the ledger has it."""
+
+    growth_id: str
+    started: datetime
+    finished: datetime | None
+    report: GrowthSummary | None
+    """None while it runs, or where it was cut off."""
+
+
+class StoreStatus(Result):
+    store: str
+    datasets: dict[str, int]
+    """By outcome."""
+    growths: list[PastGrowth]
+    """Newest first."""
+
+
+class FailedDataset(Result):
+    """A dataset whose last branch broke or was deferred."""
+
+    dataset: str
+    outcome: Outcome
+    code: str | None
+    stage: str | None
+    message: str
+    attempts: int
+    next_try: datetime | None
+    quarantined: bool
+    what_to_do: str
+
+    @property
+    def due(self) -> str:
+        if self.quarantined:
+            return "quarantined"
+        return f"again after {self.next_try:%Y-%m-%d %H:%M}" if self.next_try else "again when it changes"
+
+
+class Stats(Result):
+    """Counts of what would be released."""
+
+    records: int
+    tasks: int
+    datasets: int
+    records_by_license: dict[str, int]
+    records_by_mode: dict[str, int]
+    largest: dict[str, int]
+    """The 20 datasets with most records."""
+
+
+def status(clients: Clients) -> StoreStatus:
     """Datasets by outcome, the last growths, and what is due."""
     by_outcome: Counter[str] = Counter()
     for (outcome, _), count in clients.ledger.counts().items():
         by_outcome[outcome] += count
     growths = [
-        {"growth_id": row["growth_id"], "started": row["started"], "finished": row["finished"], "report": row["report"]}
+        as_stored(row, PastGrowth, f"the ledger's line of growth {row['growth_id']}", "put its backup back")
         for row in clients.ledger.last_growths(5)
     ]
-    return {"store": clients.settings.store, "datasets": dict(by_outcome), "growths": growths}
+    return StoreStatus(store=clients.settings.store, datasets=dict(by_outcome), growths=growths)
 
 
-def show_status(found: dict[str, Any], screen: Screen) -> None:
-    datasets = found["datasets"]
-    screen.line(f"{found['store']}: {sum(datasets.values()):,} datasets")
-    for outcome, count in datasets.items():
+def show_status(found: StoreStatus, screen: Screen) -> None:
+    screen.line(f"{found.store}: {sum(found.datasets.values()):,} datasets")
+    for outcome, count in found.datasets.items():
         screen.line(f"  {outcome:<10}{count:>10,}")
     growths = plain_table("growth", "started (UTC)", "ended", "grown", "failed", "records", "cost")
-    for row in found["growths"]:
-        report = row["report"] or {}
-        cost = (report.get("llm") or {}).get("cost_usd")
-        growths.add_row(
-            row["growth_id"],
-            f"{row['started']:%Y-%m-%d %H:%M}",
-            f"{row['finished']:%H:%M}" if row["finished"] else "not yet",
-            str(report.get("grown", "")),
-            str(sum(report.get("failed", {}).values())) if report else "",
-            f"{report['records']:,}" if report else "",
+    for past in found.growths:
+        report = past.report
+        cost = report.llm.cost_usd if report else None
+        growths.row(
+            past.growth_id,
+            f"{past.started:%Y-%m-%d %H:%M}",
+            f"{past.finished:%H:%M}" if past.finished else "not yet",
+            str(report.grown) if report else "",
+            str(sum(report.failed.values())) if report else "",
+            f"{report.records:,}" if report else "",
             "" if cost is None else f"${cost:.4f}",
         )
     screen.console.print(growths)
-    if datasets.get(Outcome.FAILED) or datasets.get(Outcome.DEFERRED):
-        screen.line(f"next: dynosaur failed --store {found['store']}")
+    if found.datasets.get(Outcome.FAILED) or found.datasets.get(Outcome.DEFERRED):
+        screen.line(f"next: dynosaur failed --store {found.store}")
 
 
-def failed(clients: Clients) -> list[dict[str, Any]]:
+def failed(clients: Clients) -> list[FailedDataset]:
     """The datasets whose last branch broke or was deferred."""
     return [
-        {
-            "dataset": entry.repo_id,
-            "outcome": entry.outcome,
-            "code": entry.code,
-            "stage": entry.stage,
-            "message": entry.detail,
-            "attempts": entry.attempts,
-            "next_try": entry.next_try,
-            "quarantined": entry.quarantined,
-            "what_to_do": advice(entry),
-        }
+        FailedDataset(
+            dataset=entry.repo_id,
+            outcome=entry.outcome,
+            code=entry.code,
+            stage=entry.stage,
+            message=entry.detail,
+            attempts=entry.attempts,
+            next_try=entry.next_try,
+            quarantined=entry.quarantined,
+            what_to_do=advice(entry),
+        )
         for entry in clients.ledger.entries(outcomes=[Outcome.FAILED, Outcome.DEFERRED])
     ]
 
 
-def show_failed(found: list[dict[str, Any]], screen: Screen) -> None:
+def show_failed(found: Sequence[FailedDataset], screen: Screen) -> None:
     """By code, each with what to do about it: the datasets of one code usually need one remedy."""
-    by_code: dict[str, list[dict[str, Any]]] = {}
-    for row in found:
-        by_code.setdefault(row["code"], []).append(row)
-    for code, rows in sorted(by_code.items(), key=lambda item: -len(item[1])):
-        screen.line(f"{code}: {len(rows):,} {rows[0]['outcome']}. {rows[0]['what_to_do']}")
-        for row in rows[:SHOWN]:
-            tries = f"{row['attempts']} tries" if row["attempts"] > 1 else "1 try"
-            screen.indented(f"{row['dataset']} ({row['stage']}, {tries}, {_due(row)}): {row['message']}")
-        if len(rows) > SHOWN:
-            screen.indented(f"and {len(rows) - SHOWN:,} more; --json gives all")
+    by_code: dict[str, list[FailedDataset]] = {}
+    for each in found:
+        by_code.setdefault(each.code or "", []).append(each)
+    for code, those in sorted(by_code.items(), key=lambda item: -len(item[1])):
+        screen.line(f"{code}: {len(those):,} {those[0].outcome}. {those[0].what_to_do}")
+        for each in those[:SHOWN]:
+            nights = f"{each.attempts} nights" if each.attempts > 1 else "1 night"
+            screen.indented(f"{each.dataset} ({each.stage}, {nights}, {each.due}): {each.message}")
+        if len(those) > SHOWN:
+            screen.indented(f"and {len(those) - SHOWN:,} more; --json gives all")
     screen.line(f"{len(found):,} datasets" if found else "nothing failed")
 
 
-def _due(row: dict[str, Any]) -> str:
-    if row["quarantined"]:
-        return "quarantined"
-    return f"again after {row['next_try']:%Y-%m-%d %H:%M}" if row["next_try"] else "again when it changes"
-
-
-def stats(clients: Clients) -> dict[str, Any]:
-    """Counts of what would be released: records and tasks by licence, mode and dataset."""
+def stats(clients: Clients) -> Stats:
+    """Records and tasks by licence, mode and dataset."""
     licenses: Counter[str] = Counter()
     modes: Counter[str] = Counter()
     datasets: Counter[str] = Counter()
@@ -101,24 +149,36 @@ def stats(clients: Clients) -> dict[str, Any]:
         for count in contribution.tasks:
             modes[count.task.mode] += count.recorded
             tasks += 1
-    return {
-        "records": licenses.total(),
-        "tasks": tasks,
-        "datasets": len(datasets),
-        "records_by_license": dict(licenses.most_common()),
-        "records_by_mode": dict(modes.most_common()),
-        "largest": dict(datasets.most_common(20)),
-    }
+    return Stats(
+        records=licenses.total(),
+        tasks=tasks,
+        datasets=len(datasets),
+        records_by_license=dict(licenses.most_common()),
+        records_by_mode=dict(modes.most_common()),
+        largest=dict(datasets.most_common(20)),
+    )
 
 
-def show_stats(found: dict[str, Any], screen: Screen) -> None:
-    screen.line(f"{found['records']:,} records of {found['tasks']:,} tasks from {found['datasets']:,} datasets")
-    for title in ("records_by_license", "records_by_mode", "largest"):
-        table = plain_table(title.replace("_", " "), "records", "")
-        most = max(found[title].values(), default=1)
-        for name, count in found[title].items():
-            table.add_row(name, f"{count:,}", "█" * max(1, round(30 * count / max(most, 1))))
+def show_stats(found: Stats, screen: Screen) -> None:
+    screen.line(f"{found.records:,} records of {found.tasks:,} tasks from {found.datasets:,} datasets")
+    for title, counts in (
+        ("records by license", found.records_by_license),
+        ("records by mode", found.records_by_mode),
+        ("largest", found.largest),
+    ):
+        table = plain_table(title, "records", "")
+        most = max(counts.values(), default=1)
+        for name, count in counts.items():
+            table.row(name, f"{count:,}", "█" * max(1, round(30 * count / max(most, 1))))
         screen.console.print(table)
+
+
+def show_settings(found: Sequence[Setting], screen: Screen) -> None:
+    for each in found:
+        screen.line(f"{each.name} = {json_text(each.value)}  ({each.source})")
+        screen.indented(each.meaning)
+        screen.indented(f"{each.variable}; default {json_text(each.default)}")
+    screen.line(f"{len(found)} settings")
 
 
 def advice(entry: LedgerEntry) -> str:

@@ -102,7 +102,7 @@ def test_pointers_of_git_lfs_say_so(tmp_path: Path, extension: str) -> None:
     (write_dataset(tmp_path, "a/b", {}) / f"train.{extension}").write_text(POINTER)
     error = failure(tmp_path)
     assert error.code is Code.LFS_POINTER and f"train.{extension}" in error.message
-    assert "git lfs pull" in error.kind.advice
+    assert "git lfs pull" in error.policy.advice
 
 
 @pytest.mark.parametrize("names", [[2022, 2023], [2022], [None, "x"], [True, False]])

@@ -297,7 +297,7 @@ def test_lines_that_are_beyond_the_limits_harm_their_dataset_alone(
     assert {name for name, ref in refs.items() if ref.unreadable_card} == {"bad"}
     with pytest.raises(DynosaurError) as raised:
         read(catalog, "bad", store)
-    assert words in raised.value.message and not raised.value.kind.transient
+    assert words in raised.value.message and not raised.value.policy.transient
     for name in ("good", "late"):
         assert len(rows_of(read(catalog, name, store), store)) == 9
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from dynosaur_core.errors import Reason
 from dynosaur_core.filter.stage import judge_design
 from dynosaur_core.models import ROW_COLUMN, SPLIT_COLUMN, FieldKind, FieldSpec, Mode, Proposal, Subset, TaskDesign
+from dynosaur_core.reasons import Finding, Reason
 from dynosaur_core.settings import Filtering
 
 NOUNS = ["otter", "barrel", "comet", "dune", "ferry", "goblet", "harbor", "igloo"]
@@ -40,7 +40,7 @@ class Data:
 
     def judge(
         self, instruction: str, inputs: str, output: str, settings: Filtering | None = None, **more: Any
-    ) -> list[tuple[Reason, str]]:
+    ) -> list[Finding]:
         """`inputs` and `output` name fields, with commas between several."""
         return judge_design(
             "someone/data",

@@ -23,7 +23,7 @@ def test_bad_designs_fall_and_good_ones_stay(corpus: Path, tmp_path: Path) -> No
     for line, verdict in zip(lines, checker.check(lines), strict=True):
         judged = json.loads(line)["verdict"]
         total[judged] += 1
-        rejected[judged] += not verdict["accepted"]
+        rejected[judged] += not verdict.accepted
     assert total["invalid"] == 57
     assert rejected["invalid"] >= 0.7 * total["invalid"]
     assert rejected["valid"] <= 0.05 * total["valid"]

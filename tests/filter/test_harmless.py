@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from dynosaur_core.errors import Reason
 from dynosaur_core.filter.harmless import MAX_CHARS
+from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Filtering
 from tests.filter.tables import sentiment
 

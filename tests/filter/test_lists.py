@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from dynosaur_core.errors import Reason
 from dynosaur_core.filter.stage import filter_tasks, judge_design
 from dynosaur_core.models import InstructionTask, ListOutput
+from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Filtering
 from tests.filter.tables import NOUNS, Data, N, choices, design, proposal, question, sentence
 

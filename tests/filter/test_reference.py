@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dynosaur_core.errors import Reason
 from dynosaur_core.filter.stage import filter_tasks
 from dynosaur_core.models import FilterResult, Proposal
+from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Filtering
 from tests.filter.tables import Data, design, proposal, sentence
 

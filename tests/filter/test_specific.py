@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dynosaur_core.errors import Reason
+from dynosaur_core.reasons import Reason
 from tests.filter.tables import PLACES, VERBS, Data, N, choices, sentence, sentiment, word_problems
 
 

@@ -8,9 +8,9 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynosaur_core.errors import Reason
 from dynosaur_core.filter.stage import CHECKS, filter_key, filter_tasks, judge_design
 from dynosaur_core.models import FilterResult, Mode, Proposal, Rejection, Subset, TaskDesign, Usage
+from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Filtering
 from tests.filter.tables import Data, N, choices, design, nli, proposal, sentence
 

@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from dynosaur_core.errors import Reason
 from dynosaur_core.filter.stage import judge_design
 from dynosaur_core.models import FieldKind, FieldSpec
+from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Filtering
 from tests.filter.tables import NOUNS, Data, N, design, nli, question, sentence
 

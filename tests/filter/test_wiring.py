@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dynosaur_core.errors import Reason
 from dynosaur_core.filter.stage import judge_design
 from dynosaur_core.models import TaskDesign
+from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Filtering
 from tests.filter.tables import Data, nli, sentence
 

@@ -18,7 +18,8 @@ from dynosaur_core.catalog.hub.http import shared_http
 from dynosaur_core.clients import close_clients
 from dynosaur_core.report import GrowthReport
 from flows.grow import grow
-from flows.progress import listening
+from flows.options import Options
+from flows.progress import GrowthEnded, listening
 from tests.flows.hub_case import RELEASE
 from tests.support.datasets import two_good_and_one_refused
 from tests.support.hub import LoopbackHub
@@ -67,8 +68,9 @@ def run_growth(prefect_server: None, catalog: Path, tmp_path: Path) -> Callable[
         close_clients()
         reports: list[GrowthReport] = []
         where = {"catalog": str(catalog), "store": str(tmp_path / "store"), "release": [str(tmp_path / "release")]}
-        with listening(lambda kind, value: reports.append(value) if kind == "report" else None):
-            state = flow(**{**where, **given}, return_state=True)
+        options = Options(**{**where, **{name: given.pop(name) for name in Options.model_fields if name in given}})
+        with listening(lambda event: reports.append(event.report) if isinstance(event, GrowthEnded) else None):
+            state = flow(options=options, **given, return_state=True)
         assert reports, state.message
         return Grown(reports[0], state, task_runs(state.state_details.flow_run_id))
 

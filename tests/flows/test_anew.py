@@ -92,5 +92,5 @@ def test_backfill_anew_is_estimated_as_what_it_costs(
     options = Options(catalog=str(catalog), store=str(tmp_path / "store"))
     kept = chosen_forecast(ANEW.model_copy(update={"force": False}), options)
     anew = chosen_forecast(ANEW, options)
-    assert (kept["estimate"]["requests"], anew["estimate"]["requests"]) == (0, 1)
-    assert json.dumps(anew)
+    assert (kept.estimate.requests, anew.estimate.requests) == (0, 1)
+    assert json.dumps(anew.as_json())

@@ -64,7 +64,7 @@ def test_a_copy_is_refused_and_takes_the_place_of_one_that_leaves(
         write(catalog, repo_id, count, pretty_name="Mine")
     grown = run_growth()
     assert (grown.report.grown, dict(grown.report.refused)) == (1, {"copy": 2})
-    assert grown.report.subsets["copy"] == 2 and grown.report.as_json()["refused"] == {"copy": 2}
+    assert grown.report.subsets["copy"] == 2 and grown.report.summary().as_json()["refused"] == {"copy": 2}
     assert grown.report.usage.requests == alone == sum(endpoint.seen.attempts.values()) - asked_before
     assert [name for name in grown.run_names if name.endswith(TWO)] == [f"metadata {TWO}"]
     records = [(row["instruction"], row["input"], row["output"]) for row in records_of(tmp_path / "release")]

@@ -25,7 +25,7 @@ def test_every_dataset_of_the_corpus_is_accounted_for(
     assert report.proposed == report.accepted + report.task_rejections.total()
     assert report.sampled == report.recorded + report.row_rejections.total()
     [made] = report.releases.values()
-    assert made["records"] == report.recorded
+    assert made.records == report.recorded
     asked = sum(endpoint.seen.attempts.values())
     second = run_growth(catalog=str(corpus / "hub"))
     assert second.runs == [] and second.report.plan.unchanged == 51

@@ -19,8 +19,10 @@ from typing import Any
 import httpx
 import pytest
 
+from flows.choice import Choice
+from flows.options import Options
 from tests.support.datasets import write_dataset
-from tests.support.llm import LlmServer
+from tests.support.llm import Faults, LlmServer
 
 ROOT = Path(__file__).parents[2]
 PREFECT = [sys.executable, "-m", "prefect"]
@@ -143,13 +145,26 @@ def _run(environment: dict[str, str], *arguments: str) -> str:
     return done.stdout
 
 
+def _is_retry(log: dict[str, Any]) -> bool:
+    """A line of the library's, in the logs of the task run that waited."""
+    text = f"{log['name']}: {log['message']}"
+    return text.startswith("dynosaur.llm: shop/reviews: attempt 1 failed") and log["task_run_id"] is not None
+
+
 def test_deploy_all_gives_the_server_runs_to_schedule(night: Night) -> None:
     assert set(night.deployments) == {"nightly", "backfill", "release"}
     nightly = night.deployments["nightly"]
     assert nightly["schedules"][0]["schedule"]["cron"] == "0 3 * * *"
     assert nightly["global_concurrency_limit"]["limit"] == 1
-    form = night.deployments["backfill"]["parameter_openapi_schema"]
-    assert {"datasets", "errors", "from_stage", "force"} <= set(form["definitions"]["Choice"]["properties"])
+    forms = {name: found["parameter_openapi_schema"] for name, found in night.deployments.items()}
+    assert set(forms["nightly"]["properties"]) == {"options"}
+    assert set(forms["backfill"]["properties"]) == {"choice", "options", "dry_run"}
+    assert not any(form.get("required") for form in forms.values())
+    for form, model in (("nightly", Options), ("backfill", Options), ("backfill", Choice)):
+        shown = forms[form]["definitions"][model.__name__]["properties"]
+        assert {key: " ".join(field["description"].split()) for key, field in shown.items()} == {
+            key: " ".join((field.description or "").split()) for key, field in model.model_fields.items()
+        }
     runs = night.until(lambda: night.runs("nightly"))
     assert all(run["auto_scheduled"] and run["state_type"] == "SCHEDULED" for run in runs)
     assert {run["expected_start_time"][11:16] for run in runs} == {"03:00"}
@@ -161,8 +176,9 @@ def test_the_schedule_starts_a_growth_and_a_worker_runs_the_deployments(
     night: Night, endpoint: LlmServer, catalog: Path, tmp_path: Path
 ) -> None:
     where = {"catalog": str(catalog), "store": str(tmp_path / "store"), "release": [str(tmp_path / "release")]}
+    endpoint.behaviour.faults = Faults(planned={"shop/reviews": ["500"]})
     nightly = f"deployments/{night.deployments['nightly']['id']}"
-    night.ask("PATCH", nightly, {"parameters": where})
+    night.ask("PATCH", nightly, {"parameters": {"options": where}})
     soon = datetime.now(UTC) + timedelta(seconds=10)
     rule = {"interval": 86_400, "anchor_date": soon.isoformat()}
     night.ask("POST", f"{nightly}/schedules", [{"schedule": rule, "active": True}])
@@ -177,10 +193,11 @@ def test_the_schedule_starts_a_growth_and_a_worker_runs_the_deployments(
         assert state["message"].startswith("2 grown, 1 refused, 0 failed")
         assert (tmp_path / "release" / "manifest.json").exists()
         asked = sum(endpoint.seen.answered.values())
+        assert night.until(lambda: [log for log in night.ask("POST", "logs/filter", {}) if _is_retry(log)])
 
         write_dataset(catalog, "odd/garbage", {"train": [{"a": 1}]}).joinpath("train.jsonl").write_text("{{{{")
         choice = {"datasets": ["shop/*", "odd/*"], "from_stage": "filter"}
-        again = night.start("backfill", {**where, "choice": choice, "dry_run": False})
+        again = night.start("backfill", {"options": where, "choice": choice, "dry_run": False})
         state = night.end_of(again)
         assert state["type"] == "FAILED", state
         assert state["message"].startswith("50% of the branches failed, at most 20% may: 1 grown")
@@ -199,3 +216,23 @@ def test_the_schedule_starts_a_growth_and_a_worker_runs_the_deployments(
     assert night.server_errors() == []
     told = [night.ask("POST", path, {}) for path in ("logs/filter", "artifacts/filter", "flow_runs/filter")]
     assert "sk-test-secret" not in json.dumps(told) + night.log("worker") + night.log("server")
+
+
+def test_a_run_with_nothing_filled_in_and_one_of_an_earlier_deployment(
+    night: Night, endpoint: LlmServer, catalog: Path, tmp_path: Path
+) -> None:
+    nightly = f"deployments/{night.deployments['nightly']['id']}"
+    night.ask("PATCH", nightly, {"parameters": {}})
+    own = {"OPENAI_BASE_URL": endpoint.url, "DYNOSAUR_DESIGNING__DESIGNERS": "rules"}
+    own |= {"DYNOSAUR_CATALOG": str(catalog), "DYNOSAUR_STORE": str(tmp_path / "store")}
+    with _running(night, "worker", "worker", "start", "--pool", "dynosaur", **own):
+        grown, chosen = night.start("nightly", {}), night.start("backfill", {})
+        state = night.end_of(grown)
+        assert state["type"] == "COMPLETED" and state["message"].startswith("2 grown"), state
+        state = night.end_of(chosen)
+        assert state["type"] == "FAILED" and "choose datasets" in state["message"], state
+        # whose flow took each option as a parameter
+        older: dict[str, object] = {"store": str(tmp_path / "other"), "limit": 1, "release": None}
+        night.ask("PATCH", nightly, {"parameters": older, "enforce_parameter_schema": False})
+        state = night.end_of(night.start("nightly", {}))
+        assert state["type"] == "COMPLETED" and state["message"].startswith("1 grown"), state

@@ -17,6 +17,7 @@ from dynosaur_core.ledger import Ledger
 from dynosaur_core.models import Release
 from dynosaur_core.settings import Settings
 from dynosaur_core.traces import trace_name
+from tasks.artifacts import growth_markdown
 from tests.flows.conftest import Grown
 from tests.support.datasets import REVIEW_FEATURES, reviews, write_dataset
 from tests.support.llm import LlmServer
@@ -44,7 +45,7 @@ def test_a_first_growth_ends_with_a_release_that_loads(
     loaded = load_dataset(str(tmp_path / "release"), split="train")
     assert len(loaded) == grown.report.recorded > 0
     assert loaded.column_names[:6] == ["instruction", "input", "output", "license", "website", "taskname"]
-    assert "sk-test-secret" not in json.dumps(grown.report.as_json())
+    assert "sk-test-secret" not in json.dumps(grown.report.summary().as_json())
     assert grown.state.message == grown.report.sentence()
 
 
@@ -56,6 +57,17 @@ def test_every_count_in_is_a_count_out(run_growth: RunGrowth, endpoint: LlmServe
     assert report.sampled == report.recorded + report.row_rejections.total() > 0
 
 
+def test_the_report_says_how_long_each_stage_took_and_waited_for_the_model(
+    run_growth: RunGrowth, endpoint: LlmServer
+) -> None:
+    report = run_growth().report
+    assert set(report.seconds) == {ref.repo_id for ref in report.plan.branches} and report.seconds
+    for took in report.seconds.values():
+        assert all(seconds > 0 for seconds in took.each()) and took.model <= took.instruction
+    page = growth_markdown(report)
+    assert all(f"| {name} |" in page.partition("## Time")[2] for name in ("all", *report.seconds))
+
+
 def test_a_second_growth_does_nothing(run_growth: RunGrowth, endpoint: LlmServer, tmp_path: Path) -> None:
     first = run_growth()
     manifest = (tmp_path / "release" / "manifest.json").read_bytes()
@@ -65,7 +77,7 @@ def test_a_second_growth_does_nothing(run_growth: RunGrowth, endpoint: LlmServer
     assert sum(endpoint.seen.attempts.values()) == asked > 0
     assert second.report.plan.counts() == {**dict.fromkeys(first.report.plan.counts(), 0), "unchanged": 3}
     assert (tmp_path / "release" / "manifest.json").read_bytes() == manifest
-    assert [made["changed"] for made in second.report.releases.values()] == [False]
+    assert [made.changed for made in second.report.releases.values()] == [False]
 
 
 def test_an_edited_row_runs_its_branch_only(

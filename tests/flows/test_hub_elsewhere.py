@@ -51,7 +51,7 @@ def test_nights_without_a_local_file(
     hub.reset_counts()
     second = night(**elsewhere)
     assert second.runs == [] and asked(hub) == {"": {"list": 1}}
-    assert [made["changed"] for made in second.report.releases.values()] == [False]
+    assert [made.changed for made in second.report.releases.values()] == [False]
     hub.edit_rows("shop/r0")
     hub.relicense("shop/r1", "cc-by-nd-4.0")
     third = night(**elsewhere)

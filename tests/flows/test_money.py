@@ -51,12 +51,12 @@ def test_a_dry_run_tells_what_a_growth_then_costs(
 ) -> None:
     close_clients()
     told = forecast(Options(catalog=str(catalog), store=str(tmp_path / "store")))
-    assert told["planned"]["new"] == many
+    assert told.planned["new"] == many
     assert not endpoint.seen.attempts
     grown = run_growth()
     assert grown.report.plan.counts()["new"] == many  # the dry run has left nothing behind
-    assert told["estimate"]["requests"] == grown.report.usage.requests
-    assert told["estimate"]["prompt_tokens"] == pytest.approx(grown.report.usage.prompt_tokens, rel=0.2)
+    assert told.estimate.requests == grown.report.usage.requests
+    assert told.estimate.prompt_tokens == pytest.approx(grown.report.usage.prompt_tokens, rel=0.2)
 
 
 def test_a_batch_brings_the_answers_at_half_the_price(

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynosaur_core.errors import Reason
 from dynosaur_core.instruction.parse import MAX_DESIGNS, MAX_INSTRUCTION_CHARS, MAX_NAME_CHARS, MAX_NAMES, parse_answer
 from dynosaur_core.llm.literals import find_literals
+from dynosaur_core.reasons import Reason
 
 FIELDS = ("question", "context", "answer", "Latitude, Longitude")
 FIRST = {"instruction": "Answer the question.", "input_fields": ["question", "context"], "output_field": "answer"}

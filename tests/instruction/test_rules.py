@@ -14,11 +14,11 @@ from datasets import ClassLabel, Features, Sequence, Value
 from dynosaur_core.bundled import bundled_catalog
 from dynosaur_core.card import listing_fields, parse_card
 from dynosaur_core.catalog.folder import FolderCatalog
-from dynosaur_core.errors import Reason
 from dynosaur_core.instruction.rules import CHECKS, design_by_rules, load_rules
 from dynosaur_core.metadata.features import field_specs
 from dynosaur_core.metadata.stage import read_subsets
 from dynosaur_core.models import DatasetMetadata, DatasetRef, Mode, Proposal, Split, Subset
+from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Sampling
 from dynosaur_core.store import Store
 

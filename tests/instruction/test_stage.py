@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pyarrow as pa
 import pytest
 
-from dynosaur_core.errors import Reason
 from dynosaur_core.instruction.stage import plan, propose
 from dynosaur_core.llm.client import LlmClient
 from dynosaur_core.models import Mode, RowsHandle, Usage
+from dynosaur_core.reasons import Reason
 from dynosaur_core.store import Store
 from tests.instruction.data import dataset, settings, subset
 from tests.support.llm import Faults, LlmServer

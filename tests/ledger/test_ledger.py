@@ -73,7 +73,7 @@ def test_the_retry_table_doubles_the_wait_and_ends_in_quarantine() -> None:
     previous: LedgerEntry | None = None
     now = NOW
     waits = []
-    for _ in range(ERRORS[Code.TIMED_OUT].tries):
+    for _ in range(ERRORS[Code.TIMED_OUT].nights):
         previous = after_failure(entry("a/b", Outcome.FAILED), previous, Code.TIMED_OUT, now)
         waits.append(previous.next_try - now if previous.next_try else None)
         now += timedelta(days=9)

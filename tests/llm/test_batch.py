@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -48,6 +49,25 @@ def known(endpoint: LlmServer, client: MakeClient, batched: Settings) -> LlmClie
     endpoint.seen.answered.clear()
     endpoint.seen.prompt_tokens = endpoint.seen.completion_tokens = 0
     return llm
+
+
+def test_batches_say_what_is_sent_and_what_each_look_finds(
+    endpoint: LlmServer, known: LlmClient, store: Store, batched: Settings, logged: list[str]
+) -> None:
+    endpoint.batches.immediate = False
+    grow(NAMES[:1], batched, known, store)
+    batches = Batches(known)
+    batches.submit()
+    batches.collect()
+    endpoint.batches.finish("batch-0")
+    batches.collect()
+    said = [re.sub(r"[0-9a-f]{32}|batch-0", "X", text) for text in logged]
+    assert said == [
+        "batch X: 2 requests sent as X",
+        "batch X of 2 requests: in_progress",
+        "batch X of 2 requests: completed",
+        "batch X has ended: 2 answered, 0 left out",
+    ]
 
 
 @pytest.mark.parametrize("batched", ["chat", "responses"], indirect=True)
@@ -121,7 +141,7 @@ def test_a_request_that_no_batch_answers_fails_in_the_end(
         Batches(known).submit()
         Batches(known).collect()
     (error,) = grow(NAMES[:1], batched, known, store).values()
-    assert isinstance(error, DynosaurError) and error.code is Code.BATCH_FAILED and not error.kind.deferred
+    assert isinstance(error, DynosaurError) and error.code is Code.BATCH_FAILED and not error.policy.deferred
 
 
 def test_wrong_ids_and_failed_lines_are_not_taken_for_answers(
@@ -287,7 +307,7 @@ def test_submit_to_an_endpoint_without_batches_says_so(
     known.budget = Budget(open_engine(f"sqlite:///{tmp_path}/ledger.db"), "g1", growth_usd=1.0)
     with pytest.raises(DynosaurError, match="no Batch API") as error:
         Batches(known).submit()
-    assert error.value.kind.deferred
+    assert error.value.policy.deferred
     known.budget.settle(known.budget.reserve(1.0), Usage())  # nothing is left set aside
     endpoint.batches.known = True
     assert Batches(known).submit() == 20

@@ -141,7 +141,7 @@ def test_a_cap_without_a_price_refuses_to_start(store: Store, endpoint: LlmServe
     chosen = settings(model="a-model-of-my-own").model_copy(update={"max_cost_usd": 1.0})
     with pytest.raises(DynosaurError) as error:
         LlmClient(chosen, store, budget=Budget(engine, "g1", growth_usd=1.0), base_url=endpoint.url)
-    assert error.value.code is Code.PRICE_UNKNOWN and error.value.kind.deferred
+    assert error.value.code is Code.PRICE_UNKNOWN and error.value.policy.deferred
     priced = settings(model="a-model-of-my-own", price_input=1.0, price_output=2.0)
     capped = priced.model_copy(update={"max_cost_usd": 1.0})
     assert LlmClient(capped, store, budget=Budget(engine, "g1"), base_url=endpoint.url).budget

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dynosaur_core.errors import Code, DynosaurError, Reason
+from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.instruction.stage import propose
+from dynosaur_core.llm.circuit import CircuitBreaker
 from dynosaur_core.llm.client import LlmClient
 from dynosaur_core.models import Proposal, Usage
+from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
 from tests.instruction.data import dataset, settings, subset
@@ -85,7 +88,7 @@ def test_what_was_answered_before_an_error_is_not_asked_again(
     unshared = chosen.model_copy(update={"designing": chosen.designing.model_copy(update={"share_configs": False})})
     with pytest.raises(DynosaurError) as error:
         propose(metadata, unshared, client(unshared), store)
-    assert error.value.code is Code.MODEL_SERVER_ERROR and not error.value.kind.deferred
+    assert error.value.code is Code.MODEL_SERVER_ERROR and not error.value.policy.deferred
     endpoint.behaviour.faults = Faults()
     assert [p.usage.requests for p in propose(metadata, unshared, client(unshared), store)] == [0, 1]
     assert set(endpoint.seen.answered.values()) == {1}
@@ -98,7 +101,7 @@ def test_a_wrong_key_stops_all_calls_with_one_message(
     endpoint.behaviour.key = "sk-right"
     outcomes = grow([f"owner/set-{number}" for number in range(30)], settings(), client(settings()), store, workers=16)
     errors = list(outcomes.values())
-    assert all(isinstance(error, DynosaurError) and error.kind.deferred for error in errors)
+    assert all(isinstance(error, DynosaurError) and error.policy.deferred for error in errors)
     assert {str(error) for error in errors} == {str(errors[0])} and str(errors[0]).startswith("ModelKeyRefused")
     assert endpoint.seen.statuses == {401: 1}
     assert "sk-wrong" not in str(errors[0])
@@ -118,8 +121,26 @@ def test_a_dead_endpoint_stops_all_calls(endpoint: LlmServer, client: MakeClient
     endpoint.behaviour.faults = Faults(["reset"], share=1.0)
     outcomes = grow([f"owner/set-{number}" for number in range(40)], chosen, llm, store, workers=8)
     assert {e.code for e in outcomes.values() if isinstance(e, DynosaurError)} == {Code.MODEL_UNREACHABLE}
-    assert all(isinstance(error, DynosaurError) and error.kind.deferred for error in outcomes.values())
+    assert all(isinstance(error, DynosaurError) and error.policy.deferred for error in outcomes.values())
     assert len(endpoint.seen.attempts) < 40, "most datasets were not even tried"
+
+
+def test_a_dead_endpoint_that_comes_back_is_asked_again(
+    endpoint: LlmServer, client: MakeClient, store: Store, logged: list[str]
+) -> None:
+    chosen = settings(retry_s=600.0)
+    llm = client(chosen)
+    llm.breaker = CircuitBreaker(chosen.llm.timeout_s, try_again_s=0.5)
+    propose(dataset("owner/before"), chosen, llm, store)
+    endpoint.behaviour.faults = Faults(["reset"], share=1.0)
+    with pytest.raises(DynosaurError):
+        propose(dataset("owner/dead"), chosen, llm, store)
+    endpoint.behaviour.faults = Faults()
+    time.sleep(1.0)
+    llm.check()  # the one request that may
+    assert propose(dataset("owner/dead"), chosen, llm, store)
+    opened, closed = [text for text in logged if text.startswith("circuit breaker")]
+    assert "opens, one request tries again in 0 s: ModelUnreachable" in opened and "closes" in closed
 
 
 def test_when_the_first_request_fails_the_others_do_not_queue_up(
@@ -154,4 +175,4 @@ def test_a_request_that_is_refused_fails_its_dataset_alone(
     endpoint.behaviour.structured = "text"
     outcomes = grow(["owner/one"], chosen, client(chosen), store)
     error = outcomes["owner/one"]
-    assert isinstance(error, DynosaurError) and error.code is Code.MODEL_REQUEST_REFUSED and not error.kind.transient
+    assert isinstance(error, DynosaurError) and error.code is Code.MODEL_REQUEST_REFUSED and not error.policy.transient

@@ -77,4 +77,4 @@ def test_send_of_headers_without_an_end_ends() -> None:
     endless = {f"X-{number}": "x" * 60_000 for number in range(90)}
     with answering(200, b"{}", endless) as adapter, pytest.raises(DynosaurError) as error:
         adapter.send(BODY)
-    assert error.value.kind.transient
+    assert error.value.policy.transient

@@ -15,7 +15,7 @@ from dynosaur_core.instruction.stage import plan, propose
 from dynosaur_core.ledger.budget import Budget
 from dynosaur_core.ledger.engine import open_engine
 from dynosaur_core.llm.client import LlmClient
-from dynosaur_core.llm.limits import Pace
+from dynosaur_core.llm.limits import RateLimiter
 from dynosaur_core.llm.prices import MAX_COUNTED_CHARS, count_tokens
 from dynosaur_core.settings import Llm
 from dynosaur_core.store import Store
@@ -51,7 +51,7 @@ def test_stored_books_what_can_be_whatever_is_told(
     began = time.monotonic()
     propose(dataset(), chosen, llm, store)
     propose(dataset("owner/next"), chosen, llm, store)
-    assert time.monotonic() - began < 60, "no count makes the pace wait for long"
+    assert time.monotonic() - began < 60, "no count makes the limiter wait for long"
     assert sum(endpoint.seen.attempts.values()) == 4
     really = endpoint.seen.prompt_tokens / 1e6 + endpoint.seen.completion_tokens * 10 / 1e6
     spent = budget.spent()
@@ -60,11 +60,11 @@ def test_stored_books_what_can_be_whatever_is_told(
     budget.reserve(1.0 - spent.cost_usd - 1e-6)  # nothing is left set aside
 
 
-def test_pace_does_not_believe_absurd_counts_and_headers() -> None:
-    pace = Pace(Llm(tokens_per_minute=100_000))
-    pace.answered(10**9, {"x-ratelimit-limit-tokens": "1", "x-ratelimit-reset-tokens": "1s"})
-    assert pace._tokens.ready_at() - time.monotonic() < 70
-    other = Pace(Llm())
+def test_rate_limiter_does_not_believe_absurd_counts_and_headers() -> None:
+    limiter = RateLimiter(Llm(tokens_per_minute=100_000))
+    limiter.answered(10**9, {"x-ratelimit-limit-tokens": "1", "x-ratelimit-reset-tokens": "1s"})
+    assert limiter._tokens.ready_at() - time.monotonic() < 70
+    other = RateLimiter(Llm())
     other.answered(0, {"x-ratelimit-limit-tokens": "1", "x-ratelimit-limit-requests": "1" * 500})
     assert other._tokens.per_minute is None
     for reset in ("9" * 39 + "d", "9" * 500, "99999h"):

@@ -256,6 +256,19 @@ def test_limits_on_bytes_and_columns(tmp_path: Path, store: Store) -> None:
     assert raised.value.code is Code.TOO_MANY_COLUMNS
 
 
+def test_limits_on_the_whole_sample_and_on_configs(tmp_path: Path, store: Store) -> None:
+    configs = [{"config_name": name, "data_files": "train.jsonl"} for name in ("one", "two")]
+    write_dataset(tmp_path, "a/b", {"train": [{"text": "x" * 1_000, "label": n} for n in range(20)]}, configs=configs)
+    metadata = read(tmp_path, "a/b", store, max_bytes=10_500)
+    kept = len(rows(metadata, store))
+    assert 5 <= kept <= 10
+    left_out = [(item.level, item.reason, item.count) for item in metadata.rejections if item.config == "one"]
+    assert left_out == [("row", "sample_budget", 20 - kept)]
+    with pytest.raises(DynosaurError) as raised:
+        read(tmp_path, "a/b", store, max_subsets=1)
+    assert raised.value.code is Code.TOO_MANY_SUBSETS
+
+
 def test_the_card_is_read_as_people_write_it(tmp_path: Path, store: Store) -> None:
     folder = write_dataset(tmp_path, "a/b", {"train": reviews(9)}, summary=None, pretty_name="Reviews\nof Things")
     with (folder / "README.md").open("a") as card:

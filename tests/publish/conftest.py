@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from dynosaur_core.digest import digest
 from dynosaur_core.models import (
     ROW_COLUMN,
     SPLIT_COLUMN,
@@ -23,13 +21,20 @@ from dynosaur_core.models import (
     RowsHandle,
     Subset,
 )
-from dynosaur_core.publish import release
-from dynosaur_core.publish.plan import PlannedSource
 from dynosaur_core.publish.stage import publish
 from dynosaur_core.settings import Publishing
 from dynosaur_core.store import Store
 
-NOW = datetime(2026, 3, 1, 4, 0, tzinfo=UTC)
+from .places import NOW as NOW
+from .places import PLACES, Place
+from .places import Planned as Planned
+from .places import make_release as make_release
+
+
+@pytest.fixture(params=PLACES, ids=lambda scheme: scheme or "folder")
+def place(request: pytest.FixtureRequest) -> Place:
+    """Each place that a release can go to."""
+    return PLACES[request.param](request)
 
 
 @pytest.fixture
@@ -97,18 +102,3 @@ def contribute(store: Store, repo_id: str, texts: list[str], **fields: Any) -> C
     rows = pa.table({"text": texts, "label": [f"label of {text}" for text in texts]})
     metadata = describe(sample(store, rows), repo_id=repo_id, **fields)
     return publish(metadata, [design("text", "label", repo_id=repo_id)], store, Publishing())
-
-
-class Planned:
-    """Contributions under the names that a store gives them, asked for anew each time."""
-
-    def __init__(self, contributions: Iterable[Contribution]) -> None:
-        self.contributions = contributions
-
-    def __iter__(self) -> Iterator[PlannedSource]:
-        return (PlannedSource(each, digest(each)) for each in self.contributions)
-
-
-def make_release(contributions: Iterable[Contribution], *rest: Any, **options: Any) -> release.ReleaseOutcome:
-    """`publish.release.make_release` of contributions."""
-    return release.make_release(Planned(contributions), *rest, **options)

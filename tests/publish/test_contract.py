@@ -4,139 +4,22 @@ from __future__ import annotations
 
 import io
 import json
-import uuid
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable
 
 import pyarrow.parquet as pq
 import pytest
-import s3fs
-from huggingface_hub import HfApi
 
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.models import Contribution, Release, Removal
+from dynosaur_core.models import Contribution, Removal
 from dynosaur_core.publish.release import ReleaseOutcome
-from dynosaur_core.publish.sinks import Sink
-from dynosaur_core.publish.sinks.hub import HubSink
-from dynosaur_core.publish.sinks.local import LocalSink
-from dynosaur_core.publish.sinks.s3 import S3Sink
 from dynosaur_core.publish.standing import Maker
-from dynosaur_core.settings import ReleaseSettings, Settings
 from dynosaur_core.store import Store
-from dynosaur_core.withdrawals import check_withdrawals, reasons
-from tests.support.hub import LoopbackHub
-from tests.support.s3 import S3Server
 
 from .conftest import NOW, contribute, make_release
+from .places import SETTINGS, Place
 
-SETTINGS = ReleaseSettings(shard_records=4)
-REPO = "loopback/grown"
 TABLES = ("tasks.parquet", "sources.parquet")
-
-
-@dataclass
-class Place:
-    """A release as a person sees it, with their own tools."""
-
-    sink: Callable[[], Sink]
-    read: Callable[[], dict[str, bytes]]
-    change: Callable[[dict[str, bytes | None]], None]
-    """Writes files, or deletes those of None."""
-    growth: int = 7
-    known: set[str] = field(default_factory=set)
-
-    def maker(self, store: str, **options: bool) -> Maker:
-        def may_leave(leaving: Sequence[Removal], held: int) -> None:
-            if not options.get("withdraw_many"):
-                check_withdrawals(len(leaving), held, Settings(withdrawn_floor=3), reasons(leaving), "a release")
-
-        return Maker(store, self.known.__contains__, lambda: self.growth, may_leave, options.get("adopt", False))
-
-    def make(
-        self,
-        wanted: list[Contribution],
-        store: Store,
-        of: str = "ours",
-        removals: list[Removal] | None = None,
-        verify: bool = False,
-        **options: bool,
-    ) -> ReleaseOutcome:
-        maker = self.maker(of, **options)
-        return make_release(
-            wanted, self.sink(), store, SETTINGS, NOW, removals or [], maker=maker, verify=verify, pause_s=0
-        )
-
-    @property
-    def manifest(self) -> Release:
-        return Release.model_validate_json(self.read()["manifest.json"])
-
-    @property
-    def inputs(self) -> list[str]:
-        """Of the manifest's files, which are all the data files there are, each as the manifest says."""
-        files = self.read()
-        manifest = Release.model_validate_json(files["manifest.json"])
-        assert {name for name in files if name.startswith("data/")} == {file.path for file in manifest.files}
-        assert all(len(files[file.path]) == file.size_bytes for file in manifest.files)
-        tables = [pq.read_table(io.BytesIO(files[file.path])) for file in manifest.files]
-        return sorted(text for table in tables for text in table["input"].to_pylist())
-
-
-def _local(tmp_path: Path) -> Place:
-    root = tmp_path / "release"
-
-    def read() -> dict[str, bytes]:
-        paths = [path for path in root.rglob("*") if path.is_file() and path.name != ".dynosaur.lock"]
-        return {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
-
-    def change(files: dict[str, bytes | None]) -> None:
-        for name, data in files.items():
-            (root / name).unlink() if data is None else (root / name).write_bytes(data)
-
-    return Place(lambda: LocalSink(str(root)), read, change)
-
-
-def _s3(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Place:
-    for name, value in server.environment.items():
-        monkeypatch.setenv(name, value)
-    fs = s3fs.S3FileSystem(skip_instance_cache=True, use_listings_cache=False)
-    root = f"b-{uuid.uuid4().hex[:12]}/grown"
-    fs.mkdir(root.split("/")[0])
-
-    def change(files: dict[str, bytes | None]) -> None:
-        for name, data in files.items():
-            if data is None:
-                fs.rm_file(f"{root}/{name}")
-            else:
-                fs.pipe_file(f"{root}/{name}", data)
-
-    return Place(
-        lambda: S3Sink(f"s3://{root}"),
-        lambda: {path.removeprefix(f"{root}/"): fs.cat_file(path) for path in fs.find(root)},
-        change,
-    )
-
-
-def _hub(hub: LoopbackHub) -> Place:
-    def change(files: dict[str, bytes | None]) -> None:
-        hub.edit(REPO, files, "By hand")
-
-    return Place(
-        lambda: HubSink(f"hf://datasets/{REPO}", api=HfApi(endpoint=hub.url, token=hub.token), pause_s=0.001),
-        lambda: {name: blob.read() for name, blob in hub[REPO].head.files.items() if name != ".gitattributes"},
-        change,
-    )
-
-
-@pytest.fixture(params=["local", "s3", "hub"])
-def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    if request.param == "local":
-        yield _local(tmp_path)
-    elif request.param == "s3":
-        yield _s3(request.getfixturevalue("s3_server"), monkeypatch)
-    else:
-        yield _hub(request.getfixturevalue("hub"))
 
 
 @pytest.fixture
@@ -156,7 +39,7 @@ def test_a_release_names_its_store_and_its_growth_and_the_same_again_changes_not
     assert (place.manifest.store, place.manifest.growth) == ("ours", 7)
     before = place.read()
     place.growth += 1
-    assert place.make(wanted, store) == ReleaseOutcome(place.sink().url, 1, len(ALL), changed=False)
+    assert place.make(wanted, store) == ReleaseOutcome(1, len(ALL), changed=False)
     assert place.make(wanted, store, verify=True).changed is False
     assert place.read() == before
 

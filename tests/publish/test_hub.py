@@ -114,7 +114,7 @@ def test_conflicts_are_bounded(hub: LoopbackHub, store: Store) -> None:
     with pytest.raises(DynosaurError) as caught:
         make_release([contribute(store, "b", ["b"])], sink_of(hub, Unlucky), store, SETTINGS, NOW, pause_s=0)
     assert caught.value.code is Code.RELEASE_CONFLICT
-    assert hub.requests["commit"] == 1 + release_module.TRIES
+    assert hub.requests["commit"] == 1 + release_module.ATTEMPTS
     assert held(hub)["manifest.json"] == before.files["manifest.json"].read()
 
 
@@ -154,7 +154,7 @@ def test_an_unreachable_hub_is_not_an_empty_one(hub: LoopbackHub, store: Store) 
     hub.faults.add(Fault("503", endpoints=["resolve"]))
     with pytest.raises(DynosaurError) as caught:
         sink_of(hub).manifest()
-    assert caught.value.kind.transient
+    assert caught.value.policy.transient
     with pytest.raises(DynosaurError) as caught:
         HubSink(f"hf://datasets/{REPO}", api=HfApi(endpoint=hub.url, token="wrong"), pause_s=0)._create()
     assert caught.value.code is Code.RELEASE_FAILED

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from dynosaur_core.errors import Reason
 from dynosaur_core.publish.stage import publish
+from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Publishing
 from dynosaur_core.store import Store
 
@@ -50,3 +50,9 @@ def test_a_missing_output_loses_the_rows_after_it_and_odd_inputs_lose_theirs(ren
     assert render(rows, design("text", "label"), recipe="reference")[1] == {Reason.OUTPUT_NULL: 2}
     rows = pa.table({"counts": [[1], [2]], "label": ["x", "y"]})
     assert render(rows, design("counts", "label"), recipe="reference")[1] == {Reason.UNRENDERABLE: 2}
+
+
+def test_a_task_without_inputs_has_records_with_an_empty_input(render: Render) -> None:
+    rows = pa.table({"text": ["a", "b"], "label": ["x", "y"]})
+    pairs, rejected = render(rows, design("", "label"), recipe="reference")
+    assert (pairs, rejected) == ([("", "x"), ("", "y")], {})

@@ -57,7 +57,7 @@ def test_a_release_loads_and_holds_everything_once(tmp_path: Path, store: Store)
     folder = tmp_path / "release"
     wanted = [contribute(store, "b/two", ["c", "d", "e"]), contribute(store, "a/one", ["a", "b"])]
     outcome = release_to(folder, store, wanted)
-    assert outcome == ReleaseOutcome(str(folder), 1, 5, changed=True)
+    assert outcome == ReleaseOutcome(1, 5, changed=True)
     assert inputs(folder) == ["a", "b", "c", "d", "e"]
     loaded = datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
     assert loaded["train"]["input"][:] == ["a", "b", "c", "d", "e"]
@@ -82,7 +82,7 @@ def test_the_same_again_writes_nothing(tmp_path: Path, store: Store) -> None:
     wanted = [contribute(store, "a/one", ["a", "b"]), contribute(store, "b/two", ["c"])]
     release_to(folder, store, wanted)
     before = snapshot(folder)
-    assert release_to(folder, store, wanted[::-1]) == ReleaseOutcome(str(folder), 1, 3, changed=False)
+    assert release_to(folder, store, wanted[::-1]) == ReleaseOutcome(1, 3, changed=False)
     assert snapshot(folder) == before
 
 
@@ -99,7 +99,7 @@ def test_known_names_save_reading_what_stands_already(tmp_path: Path, store: Sto
         return make_release(given, sink, store, ReleaseSettings(), NOW, names=lambda: names)
 
     assert make(wanted).changed
-    assert make(unread()) == ReleaseOutcome(sink.url, 1, 2, changed=False)
+    assert make(unread()) == ReleaseOutcome(1, 2, changed=False)
     del names["a/one"]
     assert make(wanted[1:]).version == 2
 
@@ -156,7 +156,7 @@ def test_relicensed_records_are_labelled_anew(tmp_path: Path, store: Store) -> N
 
 def test_the_last_source_can_leave(tmp_path: Path, store: Store) -> None:
     folder = tmp_path / "release"
-    assert release_to(folder, store, []) == ReleaseOutcome(str(folder), 0, 0, changed=False)
+    assert release_to(folder, store, []) == ReleaseOutcome(0, 0, changed=False)
     release_to(folder, store, [contribute(store, "a/one", ["a"])])
     assert release_to(folder, store, []).records == 0
     assert manifest(folder).files == () and list((folder / "data").iterdir()) == []
@@ -412,7 +412,7 @@ def test_a_manifest_that_is_none_is_made_anew(
     path.write_text(json.dumps(change(json.loads(path.read_text()))))
     with pytest.raises(DynosaurError, match="--adopt"):
         release_as(folder, store, wanted, made_by("other"))
-    assert release_as(folder, store, wanted, made_by()) == ReleaseOutcome(str(folder), 2, 2, changed=True)
+    assert release_as(folder, store, wanted, made_by()) == ReleaseOutcome(2, 2, changed=True)
     assert inputs(folder) == ["a", "b"] and pq.read_table(folder / "data").num_rows == 2
 
 

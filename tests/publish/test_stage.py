@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dynosaur_core.errors import Code, DynosaurError, Reason
+from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import InstructionRecord, Subset
 from dynosaur_core.publish.stage import publish, publish_key
+from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Publishing
 from dynosaur_core.store import Store
 

@@ -89,7 +89,7 @@ def test_session_whose_child_dies_raises_reader_died_and_goes_on_raising_it(
 ) -> None:
     asked = session(pool)
     error = code(asked, method)
-    assert error.code is Code.READER_DIED and not error.kind.transient and words in error.message
+    assert error.code is Code.READER_DIED and not error.policy.transient and words in error.message
     assert code(asked, "id") is error
     assert number(pool, session(pool)) > 0
 

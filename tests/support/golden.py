@@ -15,8 +15,6 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from dynosaur_core.bundled import bundled_catalog
 from dynosaur_core.catalog.folder import FolderCatalog
 from dynosaur_core.digest import digest
@@ -29,17 +27,18 @@ from dynosaur_core.instruction.rules import RULES_VERSION, design_by_rules
 from dynosaur_core.instruction.stage import INSTRUCTION_VERSION, plan
 from dynosaur_core.llm.request import REQUEST_VERSION
 from dynosaur_core.metadata.stage import METADATA_VERSION, read_metadata
-from dynosaur_core.models import DatasetMetadata, FilterResult, Mode, Proposal, Subset, TaskDesign
+from dynosaur_core.models import DatasetMetadata, FilterResult, InstructionTask, Mode, Proposal, Subset, TaskDesign
 from dynosaur_core.publish.stage import PUBLISH_VERSION, publish
 from dynosaur_core.settings import Filtering, Policy, Publishing, Reading, Sampling, Settings
 from dynosaur_core.store import Store
+from tests.support.constants import constants
+from tests.support.designs import SAYINGS, designs, variants
 from tests.support.llm.answer import Asked, design
 from tests.support.llm.faults import CONTENT, EMPTY, UNUSABLE, spoil
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden.json"
 _ROWS = 60
-_SHAPES = ("https://example.org/{}", "data/part-{}.txt", "{}", "2026-01-{:02}T03:00:00", "Chapter {}")
-_SAYINGS = ("Classify the {input}.", "Write the {output} that belongs to the {input}.", "Which {output} does it have?")
+_WORDS = "(thresholds and words)"
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,8 @@ class Part:
     why: str
     """What raising it does, or forgetting it."""
     results: Callable[[Data], Any]
+    modules: tuple[str, ...] = ()
+    """Whose thresholds and word lists are results too."""
 
 
 @dataclass
@@ -91,19 +92,18 @@ class Data:
         return [design_by_rules(self.metadata, subset, self.rows(subset), 3) for subset in self.metadata.subsets]
 
     def proposals(self) -> list[Proposal]:
-        """Designs of the rules, and for each field and each other one a few that are mostly invalid."""
+        """Designs of the rules; one by one, then all in one answer, those that are mostly invalid."""
         made = []
         for subset in self.metadata.subsets:
-            names = subset.field_names
-            designs = [
-                TaskDesign(
-                    instruction=saying.format(input=given, output=asked), input_fields=(given,), output_fields=(asked,)
-                )
-                for given, asked in permutations(names, 2)
-                for saying in _SAYINGS
-            ]
+            names, invalid = subset.field_names, tuple(designs(subset.field_names))
             facts = {"config": subset.config, "request_digest": "", "model": "golden", "shown_fields": names}
-            made += [Proposal(**facts, mode=Mode.DESCRIPTION_UNAWARE, designs=(each,)) for each in designs]
+            for mode, each in [(Mode.DESCRIPTION_UNAWARE, (one,)) for one in invalid] + [
+                (Mode.DESCRIPTION_AWARE, invalid)
+            ]:
+                made.append(Proposal(**facts, mode=mode, designs=each))
+            made.append(
+                Proposal(**{**facts, "config": "elsewhere", "shown_fields": ()}, mode=Mode.RULES, designs=invalid[:1])
+            )
         return [*self.rules(), *made]
 
     def filtered(self, recipe: Any = "default") -> FilterResult:
@@ -115,37 +115,33 @@ class Data:
         return [self.filtered("default"), self.filtered("reference"), findings]
 
     def _findings(self, subset: Subset) -> Iterator[Any]:
-        """Everything that speaks against a design, on rows that come near the thresholds one by one."""
-        table = self.rows(subset).slice(0, _ROWS)
+        """Everything that speaks against each design, on rows that come near the thresholds one by one."""
+        table, repo_id = self.rows(subset).slice(0, _ROWS), self.metadata.ref.repo_id
+        for made in designs(subset.field_names):
+            asked = {"shown_fields": subset.field_names[:-1], "examples": EXAMPLE_INSTRUCTIONS}
+            yield judge_design(repo_id, subset, made, table, Filtering(), **asked)
         for given, asked in permutations(subset.field_names, 2):
-            made = TaskDesign(
-                instruction=_SAYINGS[1].format(input=given, output=asked), input_fields=(given,), output_fields=(asked,)
-            )
-            for rows in (table, *_variants(table, given, asked)):
-                yield judge_design(self.metadata.ref.repo_id, subset, made, rows, Filtering())
+            saying = SAYINGS[1].format(input=given, output=asked)
+            made = TaskDesign(instruction=saying, input_fields=(given,), output_fields=(asked,))
+            for rows in variants(table, given, asked):
+                yield judge_design(repo_id, subset, made, rows, Filtering())
 
     def records(self) -> Any:
-        return [self._records(self.filtered(recipe), recipe) for recipe in ("default", "reference")]
+        default, reference = self.filtered("default").tasks, self.filtered("reference").tasks
+        strange = [task.model_copy(update={"labels": ("no", "such")}) for task in default]
+        short = {"max_input_chars": 40, "max_output_chars": 20}
+        return [
+            self._records(default),
+            self._records(default, **short),
+            self._records(strange),
+            self._records(reference, recipe="reference"),
+        ]
 
-    def _records(self, filtered: FilterResult, recipe: Any) -> Any:
-        made = publish(self.metadata, filtered.tasks, self.store, Publishing(recipe=recipe))
+    def _records(self, tasks: Sequence[InstructionTask], **settings: Any) -> Any:
+        made = publish(self.metadata, tasks, self.store, Publishing(**settings))
         return made.model_dump(mode="json", exclude={"shard"}), self.store.read_table(
             "records", made.shard.digest
         ).to_pylist()
-
-
-def _variants(table: pa.Table, given: str, asked: str) -> Iterator[pa.Table]:
-    """The table with an output that is one answer, a copy of the input, or of a telling shape in a part of the rows."""
-    outputs, inputs, count = table[asked].to_pylist(), table[given].to_pylist(), table.num_rows
-    instead: list[tuple[float, list[Any]]] = [(share, [outputs[0]] * count) for share in (0.5, 0.7, 0.9, 0.96, 0.99)]
-    if table.schema.field(given).type == table.schema.field(asked).type:
-        instead += [(share, inputs) for share in (0.6, 0.8, 0.95)]
-    if pa.types.is_string(table.schema.field(asked).type):
-        instead += [(share, [shape.format(n) for n in range(count)]) for shape in _SHAPES for share in (0.6, 0.9)]
-    for share, values in instead:
-        changed = [*values[: round(share * count)], *outputs[round(share * count) :]]
-        place = table.schema.get_field_index(asked)
-        yield table.set_column(place, table.schema.field(asked), pa.array(changed, table.schema.field(asked).type))
 
 
 PARTS = {
@@ -166,24 +162,28 @@ PARTS = {
         "INSTRUCTION_VERSION in dynosaur_core/instruction/stage.py",
         "else answers that were read before keep the designs that were read then",
         Data.answers,
+        ("dynosaur_core.instruction.parse",),
     ),
     "rules": Part(
         RULES_VERSION,
         "RULES_VERSION in dynosaur_core/instruction/rules.py",
         "else datasets that were designed for before keep their designs",
         Data.rules,
+        ("dynosaur_core.instruction.rules", "dynosaur_core.instruction.evidence"),
     ),
     "filter": Part(
         FILTER_VERSION,
         "FILTER_VERSION in dynosaur_core/filter/stage.py",
         "else designs that were judged before keep their verdicts",
         Data.verdicts,
+        ("dynosaur_core.filter",),
     ),
     "publish": Part(
         PUBLISH_VERSION,
         "PUBLISH_VERSION in dynosaur_core/publish/stage.py",
         "else datasets that were published before keep their records",
         Data.records,
+        tuple(f"dynosaur_core.publish.{name}" for name in ("stage", "render", "columns", "values", "reference")),
     ),
 }
 
@@ -199,8 +199,8 @@ def bundled(store: Store) -> Iterator[tuple[str, Data | None]]:
 
 
 def compute() -> dict[str, dict[str, str]]:
-    """part -> dataset -> digest of its results."""
-    found: dict[str, dict[str, str]] = {name: {} for name in PARTS}
+    """part -> dataset -> digest of its results; the thresholds and words of a part stand beside its datasets."""
+    found = {name: {_WORDS: digest(constants(part.modules))} if part.modules else {} for name, part in PARTS.items()}
     with tempfile.TemporaryDirectory() as folder:
         for repo_id, data in bundled(Store(folder)):
             for name, part in PARTS.items():

@@ -56,7 +56,7 @@ class HubCatalog:
         """One dataset as it is now, under its new name where it was renamed; raises NotFound, or NotAllowed where it is
         disabled. One request (two for a renamed one)."""
         url = f"{self.http.endpoint}/api/datasets/{repo_path(repo_id)}"
-        ref = self.http.get(url, API, lambda answer: entry_ref(answer.json()), params={"expand": list(EXPAND)})
+        ref = self.http.get(url, API, lambda response: entry_ref(response.json()), params={"expand": list(EXPAND)})
         if ref is None:
             raise DynosaurError(Code.NOT_FOUND, f"{repo_id} has no revision")
         return ref

@@ -34,7 +34,7 @@ class HubChild(ChildSource):
             "ref": ref.model_dump(mode="json"),
             "endpoint": http.endpoint,
             "viewer": viewer,
-            "tries": http.tries,
+            "attempts": http.attempts,
             "backoff_s": http.backoff_s,
             "deadline_s": deadline_s,
             "folder": self._folder.name,
@@ -59,12 +59,12 @@ class HubChild(ChildSource):
         if not (viewer or url.startswith(own) or url in self._led_to) or {".", ".."} & set(url.split("/")):
             raise DynosaurError(Code.UNREADABLE_FILES, "its files lead to an address outside of the dataset")
         try:
-            answer = self._http.once(request)
+            response = self._http.once(request)
         except (ValueError, httpx.HTTPError, httpx.InvalidURL) as cause:
             raise as_error(cause, url) from cause
-        self._led_to.add(answer.url)
-        facts = {"status": answer.status, "url": answer.url, "next_url": answer.next_url, "hops": answer.hops}
-        return {**facts, "headers": answer.headers.multi_items()}, answer.body
+        self._led_to.add(response.url)
+        facts = {"status": response.status, "url": response.url, "next_url": response.next_url, "hops": response.hops}
+        return {**facts, "headers": response.headers.multi_items()}, response.body
 
     def _pause(self, asked: dict[str, Any]) -> Message:
         self._http.pause(asked["resource"], asked["seconds"])

@@ -17,7 +17,7 @@ from datasets.config import DATASETDICT_INFOS_FILENAME, REPOYAML_FILENAME
 from dynosaur_core.card import MAX_CARD_BYTES, decode_card
 from dynosaur_core.catalog.files import FolderSource
 from dynosaur_core.catalog.formats import first_line, module_of
-from dynosaur_core.catalog.hub.http import API, FILES, Answer, EntryMissingError, HubHttp, repo_path
+from dynosaur_core.catalog.hub.http import API, FILES, EntryMissingError, HubHttp, Response, repo_path
 from dynosaur_core.catalog.reader import TEXT_FORMATS
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Split
@@ -66,13 +66,13 @@ class RemoteRepo:
         """README.md as text; "" where there is none."""
         seen: list[bytes] = []
 
-        def checked(answer: Answer) -> bytes:
-            etag = answer.headers.get("etag", "").removeprefix("W/").strip('"')
-            wrong = re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", etag) and checksum(answer.body, len(etag)) != etag
-            if wrong and answer.body not in seen:  # the same twice is what the server holds
-                seen.append(answer.body)
+        def checked(response: Response) -> bytes:
+            etag = response.headers.get("etag", "").removeprefix("W/").strip('"')
+            wrong = re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", etag) and checksum(response.body, len(etag)) != etag
+            if wrong and response.body not in seen:  # the same twice is what the server holds
+                seen.append(response.body)
                 raise ValueError("README.md did not arrive as it is in the repository")
-            return answer.body
+            return response.body
 
         try:
             text: bytes = self.get(f"{self._resolve}README.md", FILES, checked)
@@ -92,9 +92,9 @@ class RemoteRepo:
         return found
 
     def whole(self, file: RemoteFile) -> bytes:
-        def checked(answer: Answer) -> bytes:
-            file.check(answer.body)
-            return answer.body
+        def checked(response: Response) -> bytes:
+            file.check(response.body)
+            return response.body
 
         data: bytes = self.get(self.url(file), FILES, checked, max_bytes=file.size + 1)
         return data
@@ -102,24 +102,24 @@ class RemoteRepo:
     def url(self, file: RemoteFile) -> str:
         return self._resolve + quote(file.path, safe="/")
 
-    def get(self, url: str, resource: str, parse: Callable[[Answer], Any], **options: Any) -> Any:
+    def get(self, url: str, resource: str, parse: Callable[[Response], Any], **options: Any) -> Any:
         """As HubHttp.get, within this dataset's deadline."""
 
-        def counted(answer: Answer) -> Any:
-            value = parse(answer)
-            self.requests += answer.hops  # not of failed tries: the way of reading must not depend on them
+        def counted(response: Response) -> Any:
+            value = parse(response)
+            self.requests += response.hops  # not of failed tries: the way of reading must not depend on them
             return value
 
         return self.http.get(url, resource, counted, **{"deadline": self.deadline, **options})
 
 
-def _tree_page(answer: Answer) -> tuple[list[RemoteFile], str | None]:
+def _tree_page(response: Response) -> tuple[list[RemoteFile], str | None]:
     found = []
-    for entry in answer.json():
+    for entry in response.json():
         if entry["type"] == "file":
             large = entry.get("lfs") or {}
             found.append(RemoteFile(entry["path"], int(entry["size"]), large.get("oid") or entry.get("oid") or ""))
-    return found, answer.next_url
+    return found, response.next_url
 
 
 def check_group(group: Any, sampling: Sampling) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import random
 import re
 import threading
 import time
@@ -15,13 +14,15 @@ from typing import Any, TypeVar
 import httpx
 from huggingface_hub import get_token
 
-from dynosaur_core import stopping
 from dynosaur_core.catalog.hub.quota import Quotas, retry_after
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.exchange import bounded, within
+from dynosaur_core.logs import logger
 from dynosaur_core.plain_json import read_json
+from dynosaur_core.retry import retrying
 
 T = TypeVar("T")
+_LOG = logger("hub")
 API, FILES, VIEWER, STORAGE = "api", "resolvers", "viewer", "storage"
 """What is asked: the first two have quotas, by the names that the Hub gives them."""
 MAX_BYTES = 64_000_000
@@ -49,8 +50,6 @@ _CAUSES: dict[type[Exception], Code] = {
     Exception: Code.SERVER_ERROR,  # an answer that makes no sense
 }
 """By the exception; the first that fits counts."""
-_PASSING = {Code.RATE_LIMITED, Code.SERVER_ERROR, Code.CONNECTION_FAILED, Code.TIMED_OUT}
-"""Worth another try at once."""
 
 
 class EntryMissingError(DynosaurError):
@@ -71,7 +70,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """A response that arrived whole."""
 
     status: int
@@ -99,11 +98,11 @@ class HubHttp:
         *,
         timeout_s: float = 30.0,
         exchange_s: float = 120.0,
-        tries: int = 5,
+        attempts: int = 5,
         backoff_s: float = 0.5,
     ) -> None:
         self.endpoint = endpoint.rstrip("/")
-        self.tries, self.timeout_s, self.backoff_s = tries, timeout_s, backoff_s
+        self.attempts, self.timeout_s, self.backoff_s = attempts, timeout_s, backoff_s
         self.exchange_s = exchange_s
         """Seconds for one answer with its redirects and interim responses, from the first to the last byte."""
         self.quotas = Quotas()
@@ -118,48 +117,45 @@ class HubHttp:
         self,
         url: str,
         resource: str,
-        parse: Callable[[Answer], T],
+        parse: Callable[[Response], T],
         *,
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         deadline: float = math.inf,
         max_bytes: int = MAX_BYTES,
     ) -> T:
-        """What `parse` makes of the answer. Transient faults, and bodies that `parse` refuses by ValueError, are tried
-        again a few times. `deadline` is in seconds of `time.monotonic()`. Raises DynosaurError."""
+        """What `parse` makes of the response. After a transient fault, or a ValueError of `parse`, the request is sent
+        again, in all `attempts` times at most (see `retry`). `deadline` is in `time.monotonic()` seconds. Raises
+        DynosaurError."""
         request = Request(url, resource, params, headers, deadline, max_bytes)
-        for attempt in range(self.tries):
+
+        def attempt() -> T:
             try:
                 return parse(self.once(request))
-            except DynosaurError as error:
-                if not self._again(error, request, attempt):
-                    raise
             except (ValueError, httpx.HTTPError, httpx.InvalidURL) as cause:
-                foreign = as_error(cause, url)
-                if not self._again(foreign, request, attempt):
-                    raise foreign from cause
-        raise AssertionError("the last attempt returns or raises")
+                raise as_error(cause, url) from cause
 
-    def _again(self, error: DynosaurError, request: Request, attempt: int) -> bool:
-        """Whether another try is worth it; if so, after the wait."""
-        wait = error.retry_after
-        if wait is None:
-            wait = self.backoff_s * 2**attempt * random.uniform(0.5, 1.5)
-        if error.code is Code.RATE_LIMITED:
-            self.pause(request.resource, wait)  # holds back this thread and all others, when they next ask
-        if attempt == self.tries - 1 or error.code not in _PASSING:
-            return False
-        if error.code is not Code.RATE_LIMITED:
-            if time.monotonic() + wait > request.deadline:
+        def held(error: DynosaurError, wait_s: float) -> bool:
+            if error.code is not Code.RATE_LIMITED:
                 return False
-            stopping.sleep(wait)
-        return True
+            self.pause(resource, wait_s)  # holds back this thread and all others, when they next ask
+            return True
+
+        return retrying(
+            attempt,
+            what=_name(url),
+            log=_LOG,
+            attempts=self.attempts,
+            backoff_s=self.backoff_s,
+            deadline=deadline,
+            held=held,
+        )
 
     def pause(self, resource: str, seconds: float) -> None:
         """Nobody asks for this resource in the next `seconds`."""
         self.quotas.pause(resource, seconds)
 
-    def once(self, request: Request) -> Answer:
+    def once(self, request: Request) -> Response:
         """One try of `get`, when the quota allows it. Raises DynosaurError, and what the HTTP client raises."""
         url = request.url
         self.quotas.take(request.resource, request.deadline)
@@ -182,9 +178,9 @@ class HubHttp:
                     raise DynosaurError(Code.TIMED_OUT, f"{_name(url)} came too slowly")
             link = response.links.get("next", {}).get("url")
             hops = len(response.history) + 1
-            answer = Answer(response.status_code, response.headers, b"".join(parts), str(response.url), link, hops)
+            answer = Response(response.status_code, response.headers, b"".join(parts), str(response.url), link, hops)
         if answer.status >= 400:
-            raise answer_error(answer)
+            raise response_error(answer)
         return answer
 
     def _seen(self, response: httpx.Response) -> None:
@@ -198,7 +194,7 @@ def as_error(cause: Exception, url: str) -> DynosaurError:
     return DynosaurError(code, f"{_name(url)}: {type(cause).__name__} {cause}".strip()[:300])
 
 
-def answer_error(answer: Answer) -> DynosaurError:
+def response_error(answer: Response) -> DynosaurError:
     """The error that a response with status 400 or more stands for."""
     name = answer.headers.get("x-error-code", "")
     said = answer.headers.get("x-error-message") or answer.body[:200].decode("utf-8", "replace")

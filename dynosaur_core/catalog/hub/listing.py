@@ -18,8 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dynosaur_core.card import Card, listing_fields
-from dynosaur_core.catalog.hub.http import API, Answer, HubHttp, is_repo_id
+from dynosaur_core.catalog.hub.http import API, HubHttp, Response, is_repo_id
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.logs import logger
 from dynosaur_core.models import DatasetRef
 from dynosaur_core.plain_json import read_json
 from dynosaur_core.protocols import Cursor
@@ -47,6 +48,7 @@ _SMALLER = {Code.SERVER_ERROR, Code.TIMED_OUT, Code.UNEXPECTED}
 _REMEMBERED = 5_000
 """Ids kept to notice repeats: an entry that moves while pages are read comes again soon or not at all."""
 _CENSUS_BATCH = 2_000
+_LOG = logger("hub")
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,12 @@ def listing(http: HubHttp, query: Query, cursor: Cursor) -> Iterator[DatasetRef]
     while not cursor.finished:
         entries, next_url = _page(http, query, cursor)
         older = False
-        for ref in map(entry_ref, entries):
+        skipped: list[Any] = []
+        for entry in entries:
+            ref = entry_ref(entry)
             if ref is None:
                 cursor.malformed += 1
+                skipped.append(entry)
                 continue
             older = older or (floor is not None and ref.last_modified is not None and ref.last_modified < floor)
             if ref.repo_id in recent or (query.since and ref.last_modified and ref.last_modified < query.since):
@@ -86,13 +91,17 @@ def listing(http: HubHttp, query: Query, cursor: Cursor) -> Iterator[DatasetRef]
             if len(recent) > _REMEMBERED:
                 recent.popitem(last=False)
             yield ref
+        if skipped:
+            example = f"{skipped[0]!r:.200}"
+            _LOG.warning("listing: %d of a page's %d entries skipped, such as %s", len(skipped), len(entries), example)
         cursor.pages += 1
         cursor.url, cursor.finished = next_url, older or next_url is None
         cursor.whole = from_the_start and next_url is None and not cursor.malformed
 
 
 def _page(http: HubHttp, query: Query, cursor: Cursor) -> tuple[list[Any], str | None]:
-    """One page and the address of the next; a page that fails is tried in smaller pieces."""
+    """One page and the address of the next. A page that fails after all attempts (see `retry`) is asked for in smaller
+    pieces: half an hour at most, without the pauses that the Hub asks for."""
     url = cursor.url or f"{http.endpoint}/api/datasets"
     params = None if cursor.url else dict_of_lists(query.params())
     for n, size in enumerate(PAGE_SIZES):
@@ -108,11 +117,11 @@ def _page(http: HubHttp, query: Query, cursor: Cursor) -> tuple[list[Any], str |
     raise AssertionError("the smallest page returns or raises")
 
 
-def _entries(answer: Answer) -> tuple[list[Any], str | None]:
-    entries = answer.json()
+def _entries(response: Response) -> tuple[list[Any], str | None]:
+    entries = response.json()
     if not isinstance(entries, list):
         raise ValueError("a page of the listing is no list")
-    return entries, answer.next_url
+    return entries, response.next_url
 
 
 def dict_of_lists(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
@@ -186,16 +195,20 @@ def census(url: str, query: Query, cursor: Cursor) -> Iterator[DatasetRef]:
     columns = ["id", *EXPAND, "mainSize"]
     since = max((moment for moment in (query.since, cursor.since) if moment), default=None)
     floor = since - OVERLAP if since else None
+    skipped = 0
     try:
         with fsspec.open(url, "rb") as raw, pq.ParquetFile(raw) as file:
             present = [name for name in columns if name in file.schema_arrow.names]
             for batch in file.iter_batches(_CENSUS_BATCH, columns=present):
                 for entry in batch.to_pylist():
                     ref = entry_ref(_parsed(entry))
+                    skipped += ref is None
                     if ref is not None and _matches(ref, query, floor):
                         yield ref
     except (OSError, pa.ArrowException, ImportError) as error:
         raise DynosaurError(Code.BAD_CATALOG, f"the census {url!r} cannot be read: {error}") from error
+    if skipped:
+        _LOG.warning("census: %d entries without an id or revision skipped", skipped)
     cursor.pages, cursor.finished = 1, True  # it is older than the Hub: what it does not show may be new
 
 

@@ -15,10 +15,14 @@ from dataclasses import dataclass
 from dynosaur_core import exchange, stopping
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.exchange import LONGEST_WAIT_S, number_within
+from dynosaur_core.logs import logger
 
 _RATE_LIMIT = re.compile(r'"(\w{1,50})"\s{0,9};\s{0,9}r=(\d+)\s{0,9};\s{0,9}t=(\d+)')
 _POLICY = re.compile(r"q=(\d+)[^,]{0,100}?w=(\d+)")
 _LARGEST_QUOTA = 1_000_000
+_WORTH_A_WORD_S = 5.0
+"""A longer wait for the quota is logged."""
+_LOG = logger("hub")
 
 
 @dataclass
@@ -42,10 +46,14 @@ class Quotas:
 
     def take(self, resource: str, deadline: float) -> None:
         """Waits for a free request; raises RateLimited where the deadline comes first."""
+        said = False
         while (wait := self._try(resource)) > 0:
             if time.monotonic() + wait > deadline:
                 message = f"the Hub's quota for {resource!r} is spent for another {wait:.0f} s"
                 raise DynosaurError(Code.RATE_LIMITED, message, retry_after=wait)
+            if wait > _WORTH_A_WORD_S and not said:
+                _LOG.info("the Hub's quota for %r is spent: waiting %.0f s for the next request", resource, wait)
+                said = True
             stopping.sleep(min(wait, 1.0))  # short naps: another thread may learn of an earlier reset
 
     def _try(self, resource: str) -> float:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dynosaur_core.catalog.hub.files import RemoteRepo, check_group
-from dynosaur_core.catalog.hub.http import FILES, STORAGE, Answer
+from dynosaur_core.catalog.hub.http import FILES, STORAGE, Response
 from dynosaur_core.catalog.parquet import of_one_split, readable
 from dynosaur_core.catalog.sampling import spread
 from dynosaur_core.digest import digest
@@ -55,11 +55,11 @@ class RangeFile(io.RawIOBase):
         return data
 
     def _fetch(self, start: int, end: int) -> bytes:
-        def checked(answer: Answer) -> bytes:
-            if len(answer.body) != end - start:
-                raise ValueError(f"{len(answer.body)} bytes came instead of {end - start}")
-            self._storage = answer.url if answer.hops > 1 else self._storage
-            return answer.body
+        def checked(response: Response) -> bytes:
+            if len(response.body) != end - start:
+                raise ValueError(f"{len(response.body)} bytes came instead of {end - start}")
+            self._storage = response.url if response.hops > 1 else self._storage
+            return response.body
 
         headers = {"Range": f"bytes={start}-{end - 1}", "Accept-Encoding": "identity"}
         if self._storage is not None:

@@ -1,8 +1,16 @@
 """One dataset of the Hub, read for few requests and few bytes, at one revision.
 
-What is there is found from the card and the list of files (two requests). Rows come, in this order, from
-small files read whole; the dataset viewer, if it stands at this revision; files of moderate size read whole;
-a few row groups of parquet files, the dataset's own or those of its converted branch; and a stream of `datasets`.
+What is there is found from the card and the list of files: two requests. A sample of a split is then read by the first
+of `STRATEGIES` that suits it:
+
+    small files     whole, where all sampled splits of the config are small together, or the split has few rows
+    viewer          a few stretches of rows, where the dataset viewer has this revision
+    moderate files  whole
+    row groups      a few of parquet files, the dataset's own or those of the branch that the viewer has converted
+    stream          the first rows by `datasets`, in a process of its own
+
+A strategy that meets something that another may not meet (UnusableError, or an error whose policy is `one_strategy`)
+is followed by the next one; any other error is the dataset's. Where no strategy is left the first error is raised.
 """
 
 from __future__ import annotations
@@ -11,6 +19,7 @@ import math
 import time
 import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,17 +27,19 @@ import pyarrow as pa
 from dynosaur_core.catalog.formats import first_line
 from dynosaur_core.catalog.hub.files import RemoteRepo, SkeletonSource
 from dynosaur_core.catalog.hub.ranges import sample_ranges
-from dynosaur_core.catalog.hub.viewer import PAGE_ROWS, Viewer, as_written, window_table
+from dynosaur_core.catalog.hub.viewer import PAGE_ROWS, Viewer
+from dynosaur_core.catalog.hub.windows import UnseenError, UnusableError, sample_windows
 from dynosaur_core.catalog.inside import OutsideError
-from dynosaur_core.catalog.sampling import spread
 from dynosaur_core.catalog.splits import split_role
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.logs import logger
 from dynosaur_core.models import DatasetRef, Split
 from dynosaur_core.protocols import SourceSubset
 from dynosaur_core.reading.features import check_columns
 from dynosaur_core.settings import Sampling
 
+_LOG = logger("hub")
 SMALL = 250_000
 """Bytes: all sampled splits of a config together, when they are read whole at once."""
 FEW = 3
@@ -41,8 +52,6 @@ REQUESTS = 6
 """What a dataset of one config should cost at most; decides in how many windows the viewer is asked."""
 WINDOWS = (2, 4)
 """At least and at most, for one split."""
-_NEXT_WAY = {Code.UNREADABLE_FILES, Code.NO_DATA_FILES, Code.TRUNCATED_CELLS, Code.SCRIPT_DATASET}
-"""What one way of reading may meet and another not."""
 
 Stream = Callable[[dict[str, str], Sampling, float], pa.Table]
 """Reads a sample of a split (repo_id, revision, config, split) until the deadline, as `stream.sample_streamed`."""
@@ -98,17 +107,25 @@ class HubSource:
         self.subsets()
         check_columns(len(subset.features or ()), sampling.max_columns)
         problem: DynosaurError | None = None
-        for way in WAYS:
+        passed: list[str] = []
+        for strategy in STRATEGIES:
+            if not strategy.suits(self, subset, split, sampling):
+                continue
             try:
-                table = way(self, subset, split, sampling)
+                table = strategy.read(self, subset, split, sampling)
+            except UnusableError as why:
+                passed.append(f"{strategy.name}: {why}")
             except DynosaurError as error:
-                if error.code not in _NEXT_WAY:
+                if not error.policy.one_strategy:
                     raise
                 problem = problem or error
-                continue
-            if table is not None:
+                passed.append(f"{strategy.name}: {error}")
+            else:
                 check_columns(len(table.schema) - 1, sampling.max_columns)
                 self._sampled.add((subset.config, split.name))
+                if passed:
+                    place = f"{self.ref.repo_id}: {subset.config}/{split.name}"
+                    _LOG.info("%s is read by %s, after %s", place, strategy.name, "; ".join(passed))
                 return table
         raise problem or DynosaurError(Code.UNREADABLE_FILES, f"{subset.config}/{split.name} cannot be read")
 
@@ -120,7 +137,7 @@ class HubSource:
     def _converted_subsets(self, error: DynosaurError) -> list[SourceSubset]:
         """What the viewer made of files that we do not read, such as those of a loading script; else the error."""
         files = self._viewer.converted(self._repo, self.ref.revision)
-        if error.code not in _NEXT_WAY or not files:
+        if not error.policy.one_strategy or not files:
             raise error
         self._files = None
         configs: dict[str, list[str]] = {}
@@ -133,44 +150,22 @@ class HubSource:
             for config, names in configs.items()
         ]
 
-    def _small(self, subset: SourceSubset, split: Split, sampling: Sampling) -> pa.Table | None:
-        if self._files is None:
-            return None
-        wanted = {split, *subset.sampled(sampling)}
-        size = sum(self._split_size(subset, other) for other in wanted)
+    def _is_small(self, subset: SourceSubset, split: Split, sampling: Sampling) -> bool:
+        size = sum(self._split_size(subset, other) for other in {split, *subset.sampled(sampling)})
         few = split.rows is not None and split.rows <= FEW * sampling.rows_per_split
-        if size <= SMALL or (few and self._split_size(subset, split) <= MODERATE[True]):
-            return self._whole(self._files, subset, split, sampling)
-        return None
+        return size <= SMALL or (few and self._split_size(subset, split) <= MODERATE[True])
 
-    def _windows(self, subset: SourceSubset, split: Split, sampling: Sampling) -> pa.Table | None:
-        """Rows of the viewer, in a few stretches over the split."""
-        if self._unseen:
-            return None
-        count = self._window_count(subset, sampling)
-        length = min(PAGE_ROWS, -(-sampling.rows_per_split // count))
-        place = (self.ref.revision, subset.config, split.name)
-        first = self._viewer.window(self._repo, *place, 0, length)
-        if first is None:
-            self._unseen = True
-            return None
-        text_format = self._text_format(subset)
-        if text_format is not None and not as_written(first, text_format):
-            return None
-        check_columns(len(first.features), sampling.max_columns)
-        windows = [first]
-        seed = digest(digest(self.ref.repo_id, subset.config, split.name), sampling.seed)
-        for offset in _offsets(first.total, length, count, seed, sampling.first_rows):
-            following = self._viewer.window(self._repo, *place, offset, length)
-            if following is None:
-                return None
-            windows.append(following)
-        if any(window.cut for window in windows):
-            raise DynosaurError(Code.TRUNCATED_CELLS, f"the viewer cut cells of {subset.config}/{split.name}")
+    def _is_seen(self, _subset: SourceSubset, _split: Split, _sampling: Sampling) -> bool:
+        return not self._unseen
+
+    def _windows(self, subset: SourceSubset, split: Split, sampling: Sampling) -> pa.Table:
+        given = (self._repo, self._viewer, subset.config, split.name, sampling)
+        count, text_format = self._window_count(subset, sampling), self._text_format(subset)
         try:
-            return window_table(windows).slice(0, sampling.rows_per_split)
-        except ValueError:
-            return None  # a value that the viewer writes in another way than we know: the files tell
+            return sample_windows(*given, count=count, text_format=text_format)
+        except UnseenError:
+            self._unseen = True
+            raise
 
     def _text_format(self, subset: SourceSubset) -> str | None:
         return self._files.text_format(subset.config) if self._files is not None else None
@@ -190,25 +185,27 @@ class HubSource:
             return math.inf
         return sum(file.size for file in files)
 
-    def _moderate(self, subset: SourceSubset, split: Split, sampling: Sampling) -> pa.Table | None:
-        if self._files is None:
-            return None
-        fits = self._split_size(subset, split) <= MODERATE[self._files.is_parquet(subset.config)]
-        return self._whole(self._files, subset, split, sampling) if fits else None
+    def _is_moderate(self, subset: SourceSubset, split: Split, _sampling: Sampling) -> bool:
+        files = self._files
+        return files is not None and self._split_size(subset, split) <= MODERATE[files.is_parquet(subset.config)]
 
-    def _whole(self, files: SkeletonSource, subset: SourceSubset, split: Split, sampling: Sampling) -> pa.Table:
+    def _whole(self, subset: SourceSubset, split: Split, sampling: Sampling) -> pa.Table:
+        assert self._files is not None, "files without a list have no size, which is never small"
         self._brought.add((subset.config, split.name))
-        return files.read_and_sample(subset, split, sampling)
+        return self._files.read_and_sample(subset, split, sampling)
 
-    def _ranges(self, subset: SourceSubset, split: Split, sampling: Sampling) -> pa.Table | None:
+    def _is_binary(self, subset: SourceSubset, _split: Split, _sampling: Sampling) -> bool:
+        return self._text_format(subset) is None
+
+    def _ranges(self, subset: SourceSubset, split: Split, sampling: Sampling) -> pa.Table:
         if self._files is not None and self._files.is_parquet(subset.config):
             files = [(self._repo.url(file), file.size) for file in self._files.remote(subset.config, split.name)]
         else:
             asked = (self._repo, self.ref.revision, subset.config)
             converted = () if self._unseen else self._viewer.converted(*asked)
             files = [(file.url, file.size) for file in converted if file.split == split.name]
-        if not files or self._text_format(subset) is not None:
-            return None
+        if not files:
+            raise UnusableError("it has no parquet files, nor has the viewer made any")
         name = digest(self.ref.repo_id, subset.config, split.name)
         try:
             return sample_ranges(self._repo, files, sampling, name)
@@ -216,9 +213,11 @@ class HubSource:
             message = f"{subset.config}/{split.name} does not parse: {first_line(error)}"
             raise DynosaurError(Code.UNREADABLE_FILES, message) from error
 
-    def _streamed(self, subset: SourceSubset, split: Split, sampling: Sampling) -> pa.Table | None:
-        if self._files is None or (subset.config, split.name) in self._brought:
-            return None  # what could not be read from the files here is no better as a stream
+    def _may_stream(self, subset: SourceSubset, split: Split, _sampling: Sampling) -> bool:
+        """What could not be read from the files here is no better as a stream."""
+        return self._files is not None and (subset.config, split.name) not in self._brought
+
+    def _streamed(self, subset: SourceSubset, split: Split, sampling: Sampling) -> pa.Table:
         request = {
             "repo_id": self.ref.repo_id,
             "revision": self.ref.revision,
@@ -228,23 +227,21 @@ class HubSource:
         return self._stream(request, sampling, self._repo.deadline)
 
 
-WAYS: tuple[Callable[[HubSource, SourceSubset, Split, Sampling], pa.Table | None], ...] = (
-    HubSource._small,
-    HubSource._windows,
-    HubSource._moderate,
-    HubSource._ranges,
-    HubSource._streamed,
+@dataclass(frozen=True)
+class Strategy:
+    """A way to read a sample of a split."""
+
+    name: str
+    suits: Callable[[HubSource, SourceSubset, Split, Sampling], bool]
+    """Whether it is worth a try; decided without a request."""
+    read: Callable[[HubSource, SourceSubset, Split, Sampling], pa.Table]
+
+
+STRATEGIES = (
+    Strategy("small files", HubSource._is_small, HubSource._whole),
+    Strategy("viewer", HubSource._is_seen, HubSource._windows),
+    Strategy("moderate files", HubSource._is_moderate, HubSource._whole),
+    Strategy("row groups", HubSource._is_binary, HubSource._ranges),
+    Strategy("stream", HubSource._may_stream, HubSource._streamed),
 )
-"""Of reading a split, the cheapest first. None: not this way; an error of `_NEXT_WAY`: perhaps another."""
-
-
-def _offsets(total: int, length: int, count: int, seed: str, first: bool) -> list[int]:
-    """Where the windows after the first begin: one drawn from each of the following stretches of the split."""
-    if first or total <= length * count:
-        return list(range(length, min(total, length * count), length))
-    bounds = [length + (total - length) * n // (count - 1) for n in range(count)]
-    draws = spread(1 << 32, count, seed)
-    return [
-        low + (high - low - length) * (draw % (1 << 16)) // (1 << 16)
-        for low, high, draw in zip(bounds, bounds[1:], draws, strict=False)
-    ]
+"""The cheapest first."""

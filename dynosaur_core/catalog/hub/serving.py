@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from dynosaur_core.catalog.children import read_table
 from dynosaur_core.catalog.hub.files import RemoteRepo
-from dynosaur_core.catalog.hub.http import Answer, EntryMissingError, HubHttp, Request
+from dynosaur_core.catalog.hub.http import EntryMissingError, HubHttp, Request, Response
 from dynosaur_core.catalog.hub.reading import HubSource
 from dynosaur_core.catalog.hub.viewer import Viewer
 from dynosaur_core.errors import Code
@@ -38,14 +38,14 @@ class ParentHttp(HubHttp):
     """Makes no request itself."""
 
     def __init__(self, connection: socket.socket, opening: dict[str, Any]) -> None:
-        self.endpoint, self.tries, self.backoff_s = opening["endpoint"], opening["tries"], opening["backoff_s"]
+        self.endpoint, self.attempts, self.backoff_s = opening["endpoint"], opening["attempts"], opening["backoff_s"]
         self.unreachable = _Unreachable(connection, opening["unreachable"])
         self._connection = connection
 
-    def once(self, request: Request) -> Answer:
+    def once(self, request: Request) -> Response:
         said, body = _ask(self._connection, "fetch", request=asdict(request))
         found = httpx.Headers([(name, text) for name, text in said["headers"]])
-        return Answer(said["status"], found, body, said["url"], said["next_url"], said["hops"])
+        return Response(said["status"], found, body, said["url"], said["next_url"], said["hops"])
 
     def pause(self, resource: str, seconds: float) -> None:
         _ask(self._connection, "pause", resource=resource, seconds=seconds)

@@ -33,7 +33,7 @@ from dynosaur_core.catalog.formats import (
     parsing,
     uncaught,
 )
-from dynosaur_core.catalog.hub.http import Answer, answer_error
+from dynosaur_core.catalog.hub.http import Response, response_error
 from dynosaur_core.catalog.inside import check_addresses
 from dynosaur_core.catalog.reader import rows_of
 from dynosaur_core.catalog.sampling import spread
@@ -152,8 +152,8 @@ def problem_of(error: Exception) -> DynosaurError:
         response = cause.response if isinstance(cause, HfHubHTTPError) else None
         if response is not None:
             headers = httpx.Headers(dict(response.headers))
-            answer = answer_error(Answer(response.status_code, headers, b"", str(response.url)))
-            if answer.kind.transient:
+            answer = response_error(Response(response.status_code, headers, b"", str(response.url)))
+            if answer.policy.transient:
                 return answer
     if is_memory(error):
         return DynosaurError(Code.TOO_LARGE, first_line(error))

@@ -17,11 +17,13 @@ import pyarrow as pa
 from datasets import Features, Value
 
 from dynosaur_core.catalog.hub.files import RemoteRepo
-from dynosaur_core.catalog.hub.http import VIEWER, Answer
+from dynosaur_core.catalog.hub.http import VIEWER, Response
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.logs import logger
 from dynosaur_core.models import ROW_COLUMN
 from dynosaur_core.reading.features import is_media
 
+_LOG = logger("hub")
 PAGE_ROWS = 100
 """The most rows that one request gives."""
 _MAX_BYTES = 20_000_000
@@ -88,7 +90,7 @@ class Viewer:
             answer: dict[str, Any] | None = repo.get(
                 f"{self.url}/{endpoint}",
                 VIEWER,
-                lambda answer: _if_revision(answer, revision),
+                lambda response: _if_revision(response, revision),
                 params={"dataset": repo.repo_id, **params},
                 deadline=min(repo.deadline, now + _PATIENCE_S),
                 max_bytes=_MAX_BYTES,
@@ -99,13 +101,14 @@ class Viewer:
             unknown_here = error.code is Code.NOT_FOUND and "External" not in error.message
             if error.code in (Code.CONNECTION_FAILED, Code.TIMED_OUT) or unknown_here:
                 repo.http.unreachable[self.url] = time.monotonic() + _REST_S
+                _LOG.info("the dataset viewer is not asked for %.0f s: %s", _REST_S, error)
             return None
 
 
-def _if_revision(answer: Answer, revision: str) -> dict[str, Any] | None:
-    if answer.headers.get("x-revision") != revision:
+def _if_revision(response: Response, revision: str) -> dict[str, Any] | None:
+    if response.headers.get("x-revision") != revision:
         return None
-    value = answer.json()
+    value = response.json()
     if not isinstance(value, dict):
         raise ValueError("the viewer's answer is no object")
     return value

@@ -1,10 +1,10 @@
-"""Where releases go: a folder, S3, or a dataset repository of the Hub. All speak `Sink`."""
+"""Where releases go. `SINKS` lists the kinds of places by scheme; all speak `Sink`."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,33 +135,65 @@ class Sink(Protocol):
         """
 
 
-_HUB, _S3, _FILE = "hf://datasets/", "s3://", "file://"
+def _hub(url: str, settings: ReleaseSettings) -> Sink:
+    from dynosaur_core.publish.sinks.hub import HubSink
+
+    return HubSink(url, private=settings.private)
+
+
+def _s3(url: str, settings: ReleaseSettings) -> Sink:
+    from dynosaur_core.publish.sinks.s3 import S3Sink
+
+    return S3Sink(url)
+
+
+def _folder(url: str, settings: ReleaseSettings) -> Sink:
+    from dynosaur_core.publish.sinks.local import LocalSink
+
+    return LocalSink(url)
+
+
+@dataclass(frozen=True)
+class SinkForm:
+    """One kind of sink."""
+
+    form: str
+    """How its address is written, for errors, help and forms."""
+    address: re.Pattern[str]
+    """What has to match what follows `scheme://`, or the whole where there is no scheme."""
+    open: Callable[[str, ReleaseSettings], Sink]
+    """Reaches for no network: that is for the sink's methods."""
+
+
+_LOCAL = re.compile(r"(?!\s*$)(?![^/]*:)[^\0]+", re.DOTALL)
+"""No scheme with one slash either (`hf:/datasets`): it would become a folder."""
+SINKS: dict[str, SinkForm] = {
+    "": SinkForm("a folder", _LOCAL, _folder),
+    "file": SinkForm("file:///folder", _LOCAL, _folder),
+    "s3": SinkForm("s3://bucket/path", re.compile(r"/*[^/].*", re.DOTALL), _s3),
+    "hf": SinkForm("hf://datasets/owner/name", re.compile(r"datasets/[\w.-]+(/[\w.-]+)?/*"), _hub),
+}
+"""By the scheme of an address; "" for one without."""
+SINK_FORMS = ", ".join(each.form for each in SINKS.values())
 
 
 def open_sink(url: str, settings: ReleaseSettings, store: str | None = None) -> Sink:
-    """The sink of a URL: `hf://datasets/<repo>`, `s3://bucket/path`, or a folder.
+    """The sink of an address. Nothing is looked up or made there.
 
-    BadSetting for any other, such as a mistyped one, and for a place in `store`, where the store's files are.
+    Raises BadSetting for an address of no form, such as a mistyped one, and for a place in `store`, where the store's
+    files are.
     """
-    from dynosaur_core.publish.sinks.hub import HubSink
-    from dynosaur_core.publish.sinks.local import LocalSink
-    from dynosaur_core.publish.sinks.s3 import S3Sink
-
-    repo, bucket = url.removeprefix(_HUB).rstrip("/"), url.removeprefix(_S3).strip("/")
-    if url.startswith(_HUB) and re.fullmatch(r"[\w.-]+(/[\w.-]+)?", repo):
-        return HubSink(url, private=settings.private)
-    folder = url.removeprefix(_FILE)
-    remote = url.startswith(_S3) and bucket
-    if not remote and (re.match(r"[^/]*:", folder) or not folder.strip() or "\0" in folder):
-        message = f"a release cannot go to {url!r}: give a folder, s3://bucket/path, or hf://datasets/owner/name"
-        raise DynosaurError(Code.BAD_SETTING, message)
+    scheme, parted, rest = url.partition("://")
+    kind = SINKS.get(scheme if parted else "")
+    if kind is None or not kind.address.fullmatch(rest if parted else url):
+        raise DynosaurError(Code.BAD_SETTING, f"a release cannot go to {url!r}: give one of {SINK_FORMS}")
     if store is not None and f"{_place(url)}/".startswith(f"{_place(store)}/"):
         message = f"a release cannot go to {url!r}, into the store {store!r}: give a place of its own"
         raise DynosaurError(Code.BAD_SETTING, message)
-    return S3Sink(url) if remote else LocalSink(url)
+    return kind.open(url, settings)
 
 
 def _place(url: str) -> str:
     """A comparable form of a folder or URL."""
-    path = url.removeprefix(_FILE)
+    path = url.removeprefix("file://")
     return path.rstrip("/") if "://" in path else str(Path(path).expanduser().resolve())

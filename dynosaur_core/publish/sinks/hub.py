@@ -24,17 +24,17 @@ from huggingface_hub.errors import HfHubHTTPError, RemoteEntryNotFoundError, Rep
 from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
 
-from dynosaur_core import stopping
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.exchange import bounded, retry_after, within
+from dynosaur_core.logs import logger
 from dynosaur_core.models import Release
 from dynosaur_core.publish.sinks import MANIFEST, Stored, read_manifest, stale_files
+from dynosaur_core.retry import retrying
 from dynosaur_core.scratch import scratch_folder
 
-TRIES = 5
-"""Of one request; the client itself does not repeat those that change or describe a repository."""
+ATTEMPTS = 5
+"""Of one request, see `retry`; the client itself does not repeat those that change or describe a repository."""
 _CODES = {409: Code.RELEASE_CONFLICT, 412: Code.RELEASE_CONFLICT, 429: Code.RATE_LIMITED}
-_AGAIN = {Code.RATE_LIMITED, Code.SERVER_ERROR, Code.CONNECTION_FAILED}
 _TIMEOUT_S = 60.0
 _EXCHANGE_S = 1_800.0
 """Seconds for all that one call sends and receives; a data file of a release goes up in one."""
@@ -42,6 +42,7 @@ _HTTP_ERROR: type[Exception] = HfHubHTTPError.__mro__[1]
 """Base of all errors of the HTTP client that huggingface_hub uses, whichever that is."""
 _Operation: TypeAlias = CommitOperationAdd | CommitOperationCopy | CommitOperationDelete
 T = TypeVar("T")
+_LOG = logger("release")
 
 
 class HubSink:
@@ -173,12 +174,14 @@ class HubSink:
             raise DynosaurError(Code.RELEASE_CONFLICT, f"another release was made at {self.url}")
 
     def _ask(self, request: Callable[[], T], absent: type[HfHubHTTPError] | tuple[()] = ()) -> T:
-        """The request's answer. What may pass is tried again; what is left, but for `absent`, becomes an error of ours.
+        """Returns what `request` returns, and retries transient failures. Raises `absent` unchanged, and any other
+        failure as a DynosaurError.
 
         A commit whose answer was lost is refused when it is sent again: that is a conflict, and who reads the manifest
         anew finds it done.
         """
-        for attempt in range(TRIES):
+
+        def attempt() -> T:
             try:
                 bounded(get_session())
                 with within(time.monotonic() + _EXCHANGE_S):
@@ -186,11 +189,9 @@ class HubSink:
             except absent:
                 raise
             except (_HTTP_ERROR, OSError, ValueError) as error:
-                found = self._error(error)
-                if found.code not in _AGAIN or attempt == TRIES - 1:
-                    raise found from error
-                stopping.sleep(max(found.retry_after or 0.0, self._pause_s * 2**attempt))
-        raise AssertionError("unreachable")
+                raise self._error(error) from error
+
+        return retrying(attempt, what=self.url, log=_LOG, attempts=ATTEMPTS, backoff_s=self._pause_s)
 
     def _error(self, error: Exception) -> DynosaurError:
         message = f"release at {self.url}: {error}"

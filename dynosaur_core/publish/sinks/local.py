@@ -11,8 +11,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.logs import logger
 from dynosaur_core.models import Release
 from dynosaur_core.publish.sinks import MANIFEST, Stored, read_manifest, stale_files
+
+_LOG = logger("release")
 
 
 class LocalSink:
@@ -28,6 +31,8 @@ class LocalSink:
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.root / ".dynosaur.lock", timeout=self._wait_s)
+            if not _is_free(lock):
+                _LOG.info("%s is being written by another process: waiting up to %.0f s", self.url, self._wait_s)
             with lock:
                 yield
         except Timeout as error:
@@ -68,6 +73,14 @@ class LocalSink:
     def tidy(self, release: Release) -> None:
         for name in stale_files(self.listing(), release):
             (self.root / name).unlink()
+
+
+def _is_free(lock: FileLock) -> bool:
+    try:
+        with lock.acquire(timeout=0):
+            return True
+    except Timeout:
+        return False
 
 
 def _appear(temporary: Path, target: Path) -> None:

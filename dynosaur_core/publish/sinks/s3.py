@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,12 @@ class S3Sink:
     def __init__(self, url: str, **options: Any) -> None:
         self.url = url.rstrip("/")
         self.root = self.url.removeprefix("s3://")
-        self.fs = s3fs.S3FileSystem(use_listings_cache=False, skip_instance_cache=True, **options)
+        self._options = options
+
+    @cached_property
+    def fs(self) -> s3fs.S3FileSystem:
+        """Opened when something is first asked of it: it looks for credentials, on the network where none are set."""
+        return s3fs.S3FileSystem(use_listings_cache=False, skip_instance_cache=True, **self._options)
 
     def writing(self) -> AbstractContextManager[None]:
         return nullcontext()

@@ -11,10 +11,10 @@ import pytest
 from dynosaur_core.catalog.hub.http import (
     API,
     FILES,
-    Answer,
     HubHttp,
     Quotas,
-    answer_error,
+    Response,
+    response_error,
     shared_http,
     viewer_address,
 )
@@ -32,8 +32,8 @@ def http(hub: LoopbackHub) -> HubHttp:
     return HubHttp(hub.url, hub.token, timeout_s=0.5, backoff_s=0.01)
 
 
-def whole(answer: Answer) -> bytes:
-    return answer.body
+def whole(response: Response) -> bytes:
+    return response.body
 
 
 @pytest.mark.parametrize("kind", ["429", "500", "502", "503", "504", "reset", "hang", "truncated"])
@@ -45,7 +45,7 @@ def test_faults_that_pass_are_tried_again(hub: LoopbackHub, http: HubHttp, kind:
 
 def test_a_body_that_makes_no_sense_is_asked_for_again(hub: LoopbackHub, http: HubHttp) -> None:
     hub.faults.add(Fault("garbage", times=2))
-    assert http.get(f"{hub.url}/api/datasets/me/x", API, lambda answer: answer.json())["id"] == "me/x"
+    assert http.get(f"{hub.url}/api/datasets/me/x", API, lambda response: response.json())["id"] == "me/x"
 
 
 @pytest.mark.parametrize(
@@ -61,10 +61,10 @@ def test_a_body_that_makes_no_sense_is_asked_for_again(hub: LoopbackHub, http: H
 def test_faults_that_stay_end_after_a_few_tries(hub: LoopbackHub, http: HubHttp, kind: str, code: Code) -> None:
     hub.faults.add(Fault(kind))
     with pytest.raises(DynosaurError) as caught:
-        http.get(f"{hub.url}/api/datasets/me/x", API, lambda answer: answer.json())
-    assert caught.value.code is code and caught.value.kind.transient
+        http.get(f"{hub.url}/api/datasets/me/x", API, lambda response: response.json())
+    assert caught.value.code is code and caught.value.policy.transient
     assert (caught.value.__cause__ is None) == kind.isdigit()  # what the server itself said has no other cause
-    assert sum(hub.requests.values()) == http.tries
+    assert sum(hub.requests.values()) == http.attempts
 
 
 def test_a_server_that_hangs_costs_no_more_than_the_deadline(hub: LoopbackHub, http: HubHttp) -> None:
@@ -153,7 +153,7 @@ def test_quotas_are_apart() -> None:
     ],
 )
 def test_how_long_a_429_asks_to_wait(headers: dict[str, str], seconds: float | None) -> None:
-    error = answer_error(Answer(429, httpx.Headers(headers), b"", "http://hub/x?signature=secret"))
+    error = response_error(Response(429, httpx.Headers(headers), b"", "http://hub/x?signature=secret"))
     assert error.retry_after == seconds
     assert "secret" not in str(error)
 
@@ -192,7 +192,7 @@ def test_viewer_address(endpoint: str, viewer: str) -> None:
 @pytest.mark.parametrize("kind", ANSWERS)
 def test_get_ends_an_answer_that_never_ends(kind: str) -> None:
     with dripping(kind) as address:
-        http = HubHttp(address, None, timeout_s=5, exchange_s=0.3, tries=1)
+        http = HubHttp(address, None, timeout_s=5, exchange_s=0.3, attempts=1)
         with pytest.raises(DynosaurError) as caught:
             http.get(f"{address}/{README}", FILES, whole)
     assert caught.value.code is Code.TIMED_OUT
@@ -206,5 +206,5 @@ def test_quotas_are_within_bounds_whatever_a_server_says(t: str, policy: str) ->
     with pytest.raises(DynosaurError) as caught:
         quotas.take(API, time.monotonic() + 1)
     assert caught.value.retry_after is not None and caught.value.retry_after <= 900
-    error = answer_error(Answer(429, httpx.Headers({"RateLimit": f'"api";r=000;t={t}'}), b"", "http://hub/x"))
+    error = response_error(Response(429, httpx.Headers({"RateLimit": f'"api";r=000;t={t}'}), b"", "http://hub/x"))
     assert error.retry_after == 900

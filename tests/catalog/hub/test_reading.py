@@ -33,10 +33,10 @@ REVIEWS = Features({"text": Value("string"), "label": ClassLabel(names=["bad", "
 
 
 def read(
-    hub: LoopbackHub, repo_id: str = "me/x", sampling: Sampling = SAMPLING, tries: int = 5, timeout_s: float = 5.0
+    hub: LoopbackHub, repo_id: str = "me/x", sampling: Sampling = SAMPLING, attempts: int = 5, timeout_s: float = 5.0
 ) -> dict[str, pa.Table]:
     """Samples of all training and validation splits by `config/split`, as the metadata stage asks for them."""
-    http = HubHttp(hub.url, hub.token, tries=tries, timeout_s=timeout_s, backoff_s=0.01)
+    http = HubHttp(hub.url, hub.token, attempts=attempts, timeout_s=timeout_s, backoff_s=0.01)
     catalog = HubCatalog(Settings(sampling=sampling.model_dump()), http=http)
     source = catalog.open(catalog.ref(repo_id))
     source.card()
@@ -150,7 +150,7 @@ def test_a_storage_that_breaks_between_two_ranges(hub: LoopbackHub) -> None:
     large(hub, count=36_000, group=2000)
     hub["me/x"].viewer = "absent"
     hub.faults.add(Fault("503", {"storage"}))
-    assert refusal(hub, tries=2) is Code.SERVER_ERROR
+    assert refusal(hub, attempts=2) is Code.SERVER_ERROR
 
 
 def test_cut_cells_are_read_in_full_from_the_files(hub: LoopbackHub) -> None:
@@ -309,6 +309,13 @@ def test_of_a_script_dataset_the_conversion_is_read(hub: LoopbackHub, cut: bool)
     assert refusal(hub) is Code.SCRIPT_DATASET
 
 
+def test_cut_cells_of_files_that_cannot_be_read_are_no_rows(hub: LoopbackHub) -> None:
+    hub.add("me/x", {"README.md": card(), "x.py": "raise SystemExit"})
+    hub["me/x"].converted = {"plain/train/0000.parquet": Blob(parquet(reviews(500, words=40)))}
+    hub.viewer.max_bytes = 500
+    assert refusal(hub, sampling=Sampling(rows_per_split=20, max_bytes=9_000)) is Code.TRUNCATED_CELLS
+
+
 CASES: dict[str, tuple[dict[str, bytes | str], Code]] = {
     "garbage parquet": ({"train.parquet": b"PAR1" + b"\xff" * 3000 + b"PAR1"}, Code.UNREADABLE_FILES),
     "garbage jsonl": ({"train.jsonl": b"\x80\x81{not json" * 100}, Code.UNREADABLE_FILES),
@@ -364,13 +371,13 @@ def test_a_dataset_that_hangs_is_given_up_at_its_deadline(hub: LoopbackHub) -> N
 def test_a_viewer_that_hangs_is_left_alone(hub: LoopbackHub) -> None:
     data = large(hub)
     hub.faults.add(Fault("hang", {"viewer:rows"}))
-    http = HubHttp(hub.url, hub.token, tries=2, timeout_s=0.1, backoff_s=0.01)
+    http = HubHttp(hub.url, hub.token, attempts=2, timeout_s=0.1, backoff_s=0.01)
     catalog = HubCatalog(Settings(), http=http)
     for _ in range(2):
         source = catalog.open(catalog.ref("me/x"))
         [subset] = source.subsets()
         assert holds(source.sample(subset, subset.splits[0], SAMPLING), data)
-    assert hub.requests["viewer:rows"] == 2  # the first dataset's tries
+    assert hub.requests["viewer:rows"] == 2  # the first dataset's attempts
 
 
 @pytest.mark.parametrize("kind", ["gated", "private", "deleted", "rewritten"])
@@ -415,7 +422,7 @@ def test_faults_change_no_row(hub: LoopbackHub) -> None:
     before = {name: read(hub, name) for name in names}
     hub.faults = Faults(0.2, seed=11)
     hub.reset_counts()
-    assert {name: read(hub, name, tries=8, timeout_s=0.5) for name in names} == before
+    assert {name: read(hub, name, attempts=8, timeout_s=0.5) for name in names} == before
     assert any(status >= 429 or status == 0 for _, _, status, _ in hub.log)
 
 

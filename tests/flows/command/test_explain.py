@@ -44,9 +44,9 @@ def test_designs_of_the_same_words_keep_their_own_verdicts(order: tuple[bool, ..
     rejected = (_turned_away("bookkeeping_output"),)
     result = FilterResult(proposed=2, tasks=(TASK,), rejections=rejected, accepted=order)
     found = list(_designs([_proposal(BAD, GOOD)], result, None))
-    assert [(item["output_fields"], item["verdict"]) for item in found] == [
-        (["id"], "bookkeeping_output"),
-        (["answer"], "accepted"),
+    assert [(item.output_fields, item.verdict) for item in found] == [
+        (("id",), "bookkeeping_output"),
+        (("answer",), "accepted"),
     ]
 
 
@@ -55,8 +55,8 @@ def test_designs_that_are_equal_keep_their_places() -> None:
     rejected = (_turned_away("too_many_tasks"),)
     result = FilterResult(proposed=2, tasks=(TASK,), rejections=rejected, accepted=(False, True))
     found = list(_designs([_proposal(GOOD), _proposal(GOOD)], result, None))
-    assert [item["verdict"] for item in found] == ["too_many_tasks", "accepted"]
+    assert [item.verdict for item in found] == ["too_many_tasks", "accepted"]
 
 
 def test_designs_that_no_filter_has_seen_are_not_judged() -> None:
-    assert [item["verdict"] for item in _designs([_proposal(GOOD)], None, None)] == ["not judged"]
+    assert [item.verdict for item in _designs([_proposal(GOOD)], None, None)] == ["not judged"]

@@ -10,9 +10,11 @@ import pytest
 
 from dynosaur_core.models import DatasetRef, GrowthPlan
 from dynosaur_core.report import Failure, GrowthReport
+from dynosaur_core.results import Seconds
 from dynosaur_core.settings import Settings
 from flows.command.arguments import json_text
 from flows.command.screen import Screen, plain_table
+from flows.progress import BranchEnded, GrowthEnded, Planned
 
 MARKUP = "[/b] [red]x[/red] :smile: [link=http://x]y[/link]"
 
@@ -27,7 +29,7 @@ def _shown(show: Callable[[Screen], object]) -> str:
 def _table(text: str) -> Callable[[Screen], object]:
     def show(screen: Screen) -> None:
         table = plain_table("dataset", "why")
-        table.add_row("a/b", text)
+        table.row("a/b", text)
         screen.console.print(table)
 
     return show
@@ -39,7 +41,7 @@ def _table(text: str) -> Callable[[Screen], object]:
         lambda screen: screen.line(MARKUP),
         lambda screen: screen.indented(MARKUP),
         _table(MARKUP),
-        lambda screen: (screen.listen("plan", _plan(1)), screen.listen("branch", ("a/b", MARKUP))),
+        lambda screen: (screen.listen(Planned(_plan(1))), screen.listen(BranchEnded("a/b", MARKUP))),
     ],
 )
 def test_screen_shows_markup_as_it_is(show: Callable[[Screen], object]) -> None:
@@ -61,7 +63,7 @@ def _plan(branches: int) -> GrowthPlan:
 
 def _last_lines(report: GrowthReport, **given: object) -> list[str]:
     def show(screen: Screen) -> None:
-        screen.listen("report", report)
+        screen.listen(GrowthEnded(report))
         screen.show_report(Settings(store="kept", **given))  # type: ignore[arg-type]
 
     return _shown(show).splitlines()[-3:]
@@ -91,3 +93,17 @@ def test_last_lines_of_a_passed_threshold_name_it_and_where_to_look() -> None:
 def test_last_line_of_a_stopped_growth_says_why() -> None:
     last = _last_lines(GrowthReport("g", _plan(2), stopped="ModelKeyRefused: wrong key"), release=["out"])[-1]
     assert last == "next: the same command, when this is mended: ModelKeyRefused: wrong key"
+
+
+def test_screen_shows_the_five_slowest_datasets_and_where_their_time_went() -> None:
+    report = GrowthReport("g", _plan(8))
+    for number in range(8):
+        report.seconds[f"a/{number}"] = Seconds.of({"metadata": number, "instruction": 0.5, "filter": 0.01}, model=0.4)
+
+    def show(screen: Screen) -> None:
+        screen.listen(GrowthEnded(report))
+        screen.show_report(Settings())
+
+    shown = [line for line in _shown(show).splitlines() if line.strip().startswith("a/")]
+    assert [line.split()[0] for line in shown] == ["a/7", "a/6", "a/5", "a/4", "a/3"]
+    assert " ".join(shown[0].split()) == "a/7 7.5 metadata 7.0, instruction 0.5 (model 0.4)"

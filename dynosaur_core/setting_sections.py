@@ -1,0 +1,234 @@
+"""The sections of the settings. The docstring of a field is its meaning in `dynosaur settings`, forms and help."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from dynosaur_core.models import Mode
+
+
+def said(value: str) -> str:
+    # no constraint of pydantic's: those refuse a path whose bytes are no UTF-8
+    if not value.strip():
+        raise ValueError("it is empty")
+    return value
+
+
+def parts(value: Any) -> Any:
+    if isinstance(value, str) and re.match(r'\s*\[\s*"', value):
+        raise ValueError('a JSON list that does not end; write a,b or ["a", "b"]')
+    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+
+
+Strings = Annotated[tuple[str, ...], BeforeValidator(parts)]
+"""A list; in a variable it is written `a,b` or as a JSON list."""
+
+
+Seconds = Annotated[float, Field(gt=0, le=10**7)]
+Wait = Annotated[float, Field(ge=0, le=10**7)]
+"""Seconds, or none."""
+Text = Annotated[str, AfterValidator(said)]
+Some = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=0)]
+Money = Annotated[float, Field(ge=0)]
+"""US dollars."""
+
+
+Recipe = Literal["default", "reference"]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+class Sampling(Section):
+    """What is read of a dataset. Part of the metadata stage's key."""
+
+    rows_per_split: int = Field(default=100, ge=1)
+    """Rows sampled of each training and validation split, spread over the split."""
+    include_test: bool = False
+    """Sample test splits too. Off: test rows never become training records."""
+    seed: int = 0
+    """Chooses which rows; the same seed and revision give the same rows."""
+    first_rows: bool = False
+    """Take the first rows of each split instead of rows spread over it, as the 2023 system did."""
+    max_row_bytes: Some = 1_000_000
+    """A row beyond this (Arrow size in bytes) is left out."""
+    max_bytes: Some = 32_000_000
+    """Bytes of one subset's sample; rows beyond are left out."""
+    max_columns: Some = 256
+    """A config with more columns is refused."""
+    max_subsets: Some = 400
+    """A dataset with more configs fails."""
+    deadline_s: Seconds = 300.0
+    """Seconds for reading one dataset; then the process that reads it is ended."""
+
+
+class Reading(Section):
+    """The child processes in which the files of datasets are parsed. Part of no key."""
+
+    processes: int = Field(default_factory=lambda: min((os.cpu_count() or 1) + 1, 8), ge=1)
+    """Processes at work at once, at most; they are started as they are needed. By default one more than this machine
+    has cores, and 8 at most: each may take max_memory_bytes."""
+    max_memory_bytes: int = Field(default=2_000_000_000, ge=100_000_000)
+    """Memory of one process beyond the interpreter's; a dataset that takes more fails as ReaderDied."""
+    datasets_per_process: int = Field(default=200, ge=1)
+    """Datasets after which a process is replaced, with all the memory that it may have lost."""
+
+
+class Hub(Section):
+    """Which part of the Hub is surveyed when the catalogue is `hub`."""
+
+    since: datetime | None = None
+    """Of the Hub, only datasets modified at or after this moment."""
+    search: str | None = None
+    """Of the Hub, only datasets with this word in their id."""
+    author: str | None = None
+    """Of the Hub, only datasets of this owner."""
+    tags: Strings = ()
+    """Of the Hub, only datasets with all of these tags, such as `language:en`."""
+    census: str | None = None
+    """Parquet file with the Hub's metadata (any fsspec URL), read instead of the listing."""
+    verify_per_growth: Count = 500
+    """Released datasets that the listing did not show are looked up, one request each, so many in a growth: a deletion
+    shows in no listing."""
+
+
+class Policy(Section):
+    """Which datasets may take part; the table of licences is policy/licenses.toml."""
+
+    languages: Strings = ("en", "code")
+    """Accepted language tags."""
+    untagged_language: Literal["detect", "accept", "refuse"] = "detect"
+    """What a dataset without a language tag means: detection by content, English, or refusal."""
+    allow_licenses: Strings = ()
+    """Accepted in addition to the policy table."""
+    refuse_licenses: Strings = ()
+    """Refused in addition to the policy table; stronger than allow_licenses."""
+    non_commercial: bool = False
+    """Accept licences for non-commercial use only."""
+    blocklist: Strings = ()
+    """Patterns (fnmatch) of repo ids that are never grown."""
+    overrides: str | None = None
+    """TOML file with a table per dataset: license, languages, refuse."""
+    max_size_bytes: Count | None = None
+    """A dataset whose files are larger, as far as the listing tells, is refused."""
+    max_per_owner: Count | None = None
+    """Datasets of one owner that take part at once, at most. Decided when a dataset is new or changed."""
+    max_per_source: Count | None = None
+    """Datasets that say that they are drawn from the same source (`source_datasets` of their cards), at most."""
+
+
+class Llm(Section):
+    """How the model is asked. The parts that change its answers are part of the request's digest."""
+
+    api: Literal["chat", "responses"] = "chat"
+    """Which of the endpoint's APIs is called: Chat Completions or Responses."""
+    structured: Literal["auto", "schema", "json", "text"] = "auto"
+    """How answers are kept in form; auto finds out once per endpoint and model."""
+    temperature: Annotated[float, Field(ge=0)] | None = 0.0
+    """Sent with each request; none is sent where the endpoint refuses it."""
+    seed: int | None = None
+    """Sent with each request where it is set."""
+    reasoning_effort: str | None = None
+    """Sent with each request where it is set, such as `low`."""
+    max_output_tokens: Some = 1_000
+    """Tokens of one answer; one that is cut off there is asked for once more with more room."""
+    timeout_s: Seconds = 60.0
+    """Seconds for one request."""
+    retry_s: Wait = 300.0
+    """Seconds in which a transient error is tried again before the dataset fails with its code."""
+    max_in_flight: int = Field(default=16, ge=1)
+    """Requests at work at once."""
+    requests_per_minute: Some | None = None
+    """Limit of the account; what the endpoint says of its limits is kept besides."""
+    tokens_per_minute: Some | None = None
+    """Limit of the account, prompt and completion tokens together."""
+    price_input: Money | None = None
+    """US dollars per million prompt tokens; overrides the price table, with price_output."""
+    price_cached: Money | None = None
+    """US dollars per million prompt tokens that the endpoint reads from its cache; default: price_input."""
+    price_output: Money | None = None
+    """US dollars per million completion tokens; overrides the price table, with price_input."""
+    batch: bool = False
+    """Ask by the Batch API: half the price, answers within 24 hours."""
+    batch_wait_s: Wait = 3_600.0
+    """Seconds that a growth waits for its batches; what comes later is collected by the next one."""
+    batch_poll_s: Wait = 30.0
+    """Seconds between two looks at a batch."""
+    one_call: bool = True
+    """Ask for both modes in one request."""
+
+
+class Designing(Section):
+    """Who designs tasks, and what they are shown."""
+
+    designers: Annotated[tuple[Mode, ...], BeforeValidator(parts)] = (Mode.DESCRIPTION_AWARE, Mode.DESCRIPTION_UNAWARE)
+    """Who designs tasks: `description_aware` and `description_unaware` are the model with and without the card's
+    summary, `rules` is none."""
+    max_tasks: int = Field(default=3, ge=1)
+    """Tasks asked for in one answer."""
+    zero_shot: bool = False
+    """No in-context examples: for small local models, which copy them."""
+    share_configs: bool = True
+    """Configs of one dataset with the same features share one design."""
+    max_value_chars: Some = 400
+    """Characters of one shown value."""
+    max_row_chars: Some = 2_000
+    """Characters of one shown row."""
+
+    @property
+    def asks_model(self) -> bool:
+        """Whether any designer is a model."""
+        return any(mode is not Mode.RULES for mode in self.designers)
+
+
+class Filtering(Section):
+    """What counts as a valid task. Part of the filter stage's key."""
+
+    recipe: Recipe = "default"
+    """The rules of this project, or those of 2023 for comparison; `--recipe` sets it for all stages."""
+    max_tasks: Some = 3
+    """Tasks of one answer that are accepted, at most."""
+    min_rows: Count = 8
+    """Rows with inputs and output that a task must have."""
+    max_labels: Count = 10
+    """With at most this many distinct outputs an output is a closed set (10 in the reference)."""
+    max_label_chars: Count = 15
+    """Longest label that is listed in the instruction (15 in the reference)."""
+
+
+class Publishing(Section):
+    """How rows become records. Part of the publish stage's key."""
+
+    recipe: Recipe = "default"
+    """As filtering.recipe, which is the setting of both: it stands here because it is part of this stage's key."""
+    max_input_chars: Some = 2_000
+    """Characters of a record's input; a longer one is shortened, or its row rejected."""
+    max_output_chars: Some = 2_000
+    """Characters of a record's output; a row with a longer one is rejected."""
+    max_labels: Count = 10
+    """As filtering.max_labels, which is the setting of both."""
+    max_label_chars: Count = 15
+    """As filtering.max_label_chars, which is the setting of both."""
+
+
+SHARED = ("recipe", "max_labels", "max_label_chars")
+"""Fields that `Publishing` takes over from `Filtering`. Each is a part of both stages' keys: a section of its own
+would give every stored result another name, and make every dataset grow anew."""
+
+
+class ReleaseSettings(Section):
+    """How a release is laid out."""
+
+    shard_records: Some = 200_000
+    """Records of one file, at most."""
+    title: str = "Dynosaur instruction data"
+    """Heading of the dataset card."""
+    private: bool = True
+    """A Hub repository that is created by a release is private unless told otherwise."""

@@ -1,0 +1,113 @@
+"""What `dynosaur explain` prints. A key that does not apply to a dataset is left out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from dynosaur_core.models import Level, Mode, Usage
+from dynosaur_core.results import Result, Seconds
+
+
+class ReleasedTask(Result):
+    config: str
+    instruction: str
+    records: int
+
+
+class ConfigFacts(Result):
+    """One config as it was read."""
+
+    splits: list[str]
+    fields: dict[str, str]
+    """Type by name; of a label the names of its classes too, 20 at most."""
+    rows_sampled: int
+
+
+class LeftOut(Result):
+    """A part of the dataset that was refused while it was read."""
+
+    level: Level
+    config: str | None
+    reason: str
+    detail: str
+    count: int
+
+
+class Source(Result):
+    """What was read of the dataset."""
+
+    title: str
+    website: str
+    licenses: list[dict[str, Any]]
+    languages: list[str]
+    summary: str | None
+    task_categories: list[str]
+    task_ids: list[str]
+    configs: dict[str, ConfigFacts]
+    refused: list[LeftOut]
+
+
+class Design(Result):
+    """A task that was proposed, or an answer without one, and its verdict."""
+
+    config: str
+    mode: Mode
+    request: str
+    """Digest of the request that it answers."""
+    instruction: str = ""
+    input_fields: tuple[str, ...] = ()
+    output_fields: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    verdict: str
+    """`accepted`, a reason, or `not judged`."""
+    detail: str = ""
+    rows_sampled: int = 0
+    rows_recorded: int = 0
+
+
+class RowsRejected(Result):
+    """Rows of one task that were turned away for one reason."""
+
+    instruction: str | None
+    reason: str
+    detail: str
+    count: int
+
+
+class Asked(Result):
+    """What was sent to the model, or would be, and what came back."""
+
+    request: str
+    model: str = ""
+    when: datetime | None = None
+    finish_reason: str | None = None
+    refusal: str | None = None
+    usage: Usage = Usage()
+    sent: list[dict[str, str]]
+    came_back: str | None
+
+
+class Explanation(Result):
+    dataset: str
+    revision: str
+    outcome: str
+    growth_id: str | None
+    license: str | None
+    records: int
+    stage: str | None = None
+    code: str = ""
+    """The error code or reason that it ended with."""
+    meaning: str = ""
+    message: str = ""
+    what_to_do: str = ""
+    attempts: int = 0
+    next_try: datetime | None = None
+    quarantined: bool = False
+    released_tasks: tuple[ReleasedTask, ...] = ()
+    seconds: Seconds = Seconds()
+    """Of its last branch."""
+    source: Source | None = None
+    designs: tuple[Design, ...] = ()
+    rows_rejected: tuple[RowsRejected, ...] = ()
+    requests: tuple[Asked, ...] = ()

@@ -1,0 +1,54 @@
+"""`-v` of every command: what the library logs, on stderr."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any
+
+import typer
+
+from dynosaur_core.logs import ROOT
+
+Verbose = Annotated[
+    bool, typer.Option("-v", "--verbose", help="say on stderr what is waited for, tried again and left out")
+]
+
+
+class _OnStderr(logging.Handler):
+    """Writes lines to the stderr of the moment: where a progress bar is drawn, they come to stand above it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sys.stderr.write(f"{self.format(record)}\n")
+
+
+def show_logs() -> None:
+    """From now on the library's log lines are shown."""
+    if not any(isinstance(handler, _OnStderr) for handler in ROOT.handlers):
+        handler = _OnStderr()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
+        ROOT.addHandler(handler)
+
+
+def add_verbose(app: typer.Typer) -> None:
+    """Gives all commands of `app` the option."""
+    for command in app.registered_commands:
+        if command.callback is not None:
+            command.callback = _taking_verbose(command.callback)
+
+
+def _taking_verbose(command: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(command)
+    def run(*given: Any, verbose: bool = False, **named: Any) -> Any:
+        if verbose:
+            show_logs()
+        return command(*given, **named)
+
+    known = inspect.signature(command, eval_str=True)
+    more = inspect.Parameter("verbose", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Verbose)
+    run.__signature__ = known.replace(parameters=[*known.parameters.values(), more])  # type: ignore[attr-defined]
+    run.__annotations__ = {**command.__annotations__, "verbose": Verbose}
+    return run
