@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test lint types check clean
+.PHONY: install demo test golden lint types check clean
 
 install: $(VENV)/.installed
 
@@ -21,6 +21,10 @@ demo: install
 # On all cores; a test that asks for a group of its own shares its servers with the others of that group.
 test: install
 	$(BIN)/python -m pytest -n auto --dist loadgroup
+
+# The digests of the stages' results, after a version was raised; see CONTRIBUTING.md.
+golden: install
+	$(BIN)/python -m tests.support.golden
 
 lint: install
 	$(BIN)/ruff check .

@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from dynosaur_core.ledger import Entry, Ledger, Outcome, new_entry
+from dynosaur_core.ledger import Ledger, LedgerEntry, Outcome, new_entry
 from dynosaur_core.models import DatasetRef
 
 ROWS = 1_000_000
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def entries(count: int) -> Iterator[Entry]:
+def entries(count: int) -> Iterator[LedgerEntry]:
     """One in a hundred grown, one in a thousand failed and due, the rest refused."""
     for number in range(count):
         ref = DatasetRef(repo_id=f"owner{number % 50_000}/data{number}", revision=f"{number:040x}", licenses=("mit",))
@@ -44,7 +44,7 @@ def main() -> None:
         sys.stdout.write("| what | result | s |\n|---|--:|--:|\n")
 
         def fill() -> int:
-            batch: list[Entry] = []
+            batch: list[LedgerEntry] = []
             for entry in entries(ROWS):
                 batch.append(entry)
                 if len(batch) == 5_000:

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from dynosaur_core.contributions import contribution_name
-from dynosaur_core.digest import canonical_json, digest
+from dynosaur_core.contributions import keep_contribution
+from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.filter.stage import FILTER_VERSION
 from dynosaur_core.instruction.stage import INSTRUCTION_VERSION
-from dynosaur_core.ledger import Entry, Ledger, Outcome, after_failure, after_growth, begun, new_entry
+from dynosaur_core.ledger import Ledger, LedgerEntry, Outcome, after_failure, after_growth, begun, new_entry
 from dynosaur_core.ledger.claims import claim, has_settled, settle
 from dynosaur_core.metadata.stage import METADATA_VERSION
 from dynosaur_core.models import (
@@ -22,16 +22,16 @@ from dynosaur_core.models import (
     DatasetRef,
     FilterResult,
     Rejection,
+    Stage,
     Subset,
 )
 from dynosaur_core.policy.judge import rules_for
 from dynosaur_core.publish.stage import PUBLISH_VERSION
 from dynosaur_core.reasons import REASONS, Finding, Reason
 from dynosaur_core.report import Failure, GrowthReport
-from dynosaur_core.secrets import strike
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
-from dynosaur_core.text import storable
+from dynosaur_core.traces import keep_trace
 from dynosaur_core.withdrawals import removal_of, withdrawal_of
 
 
@@ -51,11 +51,6 @@ def pipeline_digest(settings: Settings) -> str:
     return digest(versions, *sections)
 
 
-def trace_name(repo_id: str) -> str:
-    """Where it is kept what a dataset's last branch said and heard; ids come from outside and are never a path."""
-    return f"traces/{digest(repo_id)}.json"
-
-
 class Growth:
     """Writes down what becomes of the datasets of one plan."""
 
@@ -66,7 +61,7 @@ class Growth:
         self.ledger, self.store, self.report = ledger, store, report
         self.pending: dict[str, DatasetRef] = {}
         """Datasets whose answers a batch is to bring."""
-        self._known: dict[str, Entry | None] = {}
+        self._known: dict[str, LedgerEntry | None] = {}
         """Of datasets at work: their entries as they were before this attempt was counted."""
         self._claimed: dict[str, set[str]] = {}
         """Of datasets at work: the contents that they are to be grown with."""
@@ -123,20 +118,18 @@ class Growth:
 
     def trace(self, ref: DatasetRef, parts: dict[str, Any]) -> None:
         """Keeps the stage results of a branch for `dynosaur explain`: designs, answers, verdicts."""
-        text = canonical_json({"growth_id": self.growth_id, **parts})
-        self.store.write_bytes(trace_name(ref.repo_id), strike(storable(text)).encode())
+        keep_trace(self.store, ref.repo_id, self.growth_id, parts)
 
     def grown(self, ref: DatasetRef, contribution: Contribution) -> None:
         """The dataset's records become part of what the next release holds."""
-        name = contribution.digest
-        self.store.write_json(contribution_name(name), contribution)
+        name = keep_contribution(self.store, contribution)
         entry = after_growth(self._entry(ref, Outcome.GROWN), contribution, name)
         contents = self._claimed.pop(ref.repo_id, set())
         self.ledger.record([entry], partial(settle, repo_id=ref.repo_id, contents=contents))
         self._known.pop(ref.repo_id, None)
         self.report.grown += 1
 
-    def refused(self, ref: DatasetRef, stage: str, reason: Reason, detail: str) -> None:
+    def refused(self, ref: DatasetRef, stage: Stage, reason: Reason, detail: str) -> None:
         """Turned away in its branch; what was released of it is withdrawn."""
         entry = self._entry(ref, Outcome.REFUSED, stage=stage, code=reason, detail=detail)
         known = self._before(ref)
@@ -147,7 +140,7 @@ class Growth:
         self._known.pop(ref.repo_id, None)
         self.report.refused[reason] += 1
 
-    def failed(self, ref: DatasetRef, stage: str, error: DynosaurError) -> None:
+    def failed(self, ref: DatasetRef, stage: Stage, error: DynosaurError) -> None:
         """Broke in its branch; the retry table says when it is tried again. What is released of it stays, unless the
         error says that the dataset may no longer be used."""
         known = self._before(ref)
@@ -168,17 +161,17 @@ class Growth:
         failure = Failure(ref.repo_id, error.code, stage, error.message, entry.attempts, policy.advice)
         self.report.failures.append(failure)
 
-    def _withdraw(self, known: Entry, entry: Entry, reason: Reason, detail: str) -> None:
+    def _withdraw(self, known: LedgerEntry, entry: LedgerEntry, reason: Reason, detail: str) -> None:
         removal = removal_of(known, reason, detail, self.clock())
         self.ledger.withdraw([entry], [removal])
         plan = self.report.plan
         self.report.plan = plan.model_copy(update={"withdrawn": (*plan.withdrawn, withdrawal_of(removal))})
 
-    def _before(self, ref: DatasetRef) -> Entry | None:
+    def _before(self, ref: DatasetRef) -> LedgerEntry | None:
         """What the ledger knew of the dataset before this attempt."""
         return self._known[ref.repo_id] if ref.repo_id in self._known else self.ledger.get(ref.repo_id)
 
-    def _entry(self, ref: DatasetRef, outcome: Outcome, **values: Any) -> Entry:
+    def _entry(self, ref: DatasetRef, outcome: Outcome, **values: Any) -> LedgerEntry:
         rules = rules_for(ref.repo_id, self.pipeline, self.policy)
         return new_entry(ref, self.catalog, rules, self.growth_id, self.clock(), outcome, **values)
 

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from dynosaur_core.models import Contribution, DatasetMetadata, FilterResult, GrowthPlan, Rejection, Usage
+from dynosaur_core.models import Contribution, DatasetMetadata, FilterResult, GrowthPlan, Rejection, Stage, Usage
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Failure:
 
     repo_id: str
     code: str
-    stage: str
+    stage: Stage
     message: str
     attempts: int
     advice: str

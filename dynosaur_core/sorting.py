@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.ledger import Entry, Ledger, Outcome, after_failure, listing_digest, new_entry
+from dynosaur_core.ledger import Ledger, LedgerEntry, Outcome, after_failure, listing_digest, new_entry
 from dynosaur_core.ledger.claims import copies, heirs
 from dynosaur_core.logs import logger
 from dynosaur_core.models import DatasetRef, Rejection
@@ -44,7 +44,7 @@ class Sorting:
         self.listed: set[str] = set()
         """Ids that were met, of those that the ledger or the plan knows."""
         self.newest: datetime | None = None
-        self.entries: list[Entry] = []
+        self.entries: list[LedgerEntry] = []
         """What the ledger is to learn."""
         self.same: list[str] = []
         """Ids of datasets of which the ledger is to learn that they were seen."""
@@ -56,7 +56,7 @@ class Sorting:
     def has_room(self) -> bool:
         return self.limit is None or sum(len(refs) for refs in self.kinds.values()) < self.limit
 
-    def sort(self, ref: DatasetRef, entry: Entry | None) -> bool:
+    def sort(self, ref: DatasetRef, entry: LedgerEntry | None) -> bool:
         """Puts one dataset into the plan, or notes why not; returns False where there is no room for it.
 
         What goes wrong with one dataset is written down as its failure, and the survey goes on.
@@ -75,7 +75,7 @@ class Sorting:
             self.counts["waiting"] += 1
             return True
 
-    def _sort(self, ref: DatasetRef, entry: Entry | None) -> bool:
+    def _sort(self, ref: DatasetRef, entry: LedgerEntry | None) -> bool:
         kind, refused = self._judge(ref, entry)
         if kind in self.kinds and not self.has_room:
             return False
@@ -96,7 +96,7 @@ class Sorting:
                 self._unchanged_copies.add(ref.repo_id)
         return True
 
-    def _judge(self, ref: DatasetRef, entry: Entry | None) -> tuple[str, Rejection | None]:
+    def _judge(self, ref: DatasetRef, entry: LedgerEntry | None) -> tuple[str, Rejection | None]:
         """A kind of the plan, `unchanged` or `waiting`; or `refused`, and why."""
         if entry and entry.catalog != self.catalog and entry.outcome is not Outcome.WITHDRAWN:
             why = {"reason": Reason.OTHER_CATALOG, "detail": f"it is of the catalogue {entry.catalog!r}"}
@@ -116,7 +116,7 @@ class Sorting:
         relicensed = entry.contribution is not None and entry.dataset_ref().licenses != ref.licenses
         return ("relicensed" if relicensed else "changed"), None
 
-    def _refuse(self, ref: DatasetRef, entry: Entry | None, refused: Rejection) -> None:
+    def _refuse(self, ref: DatasetRef, entry: LedgerEntry | None, refused: Rejection) -> None:
         self.refused[refused.reason] += 1
         if refused.reason == Reason.OTHER_CATALOG:
             return  # its entry is the other catalogue's
@@ -138,7 +138,7 @@ class Sorting:
             self.counts.update({"unchanged": -1} if met else {"surveyed": 1})
             self.kinds["retried"].append(entry.dataset_ref())
 
-    def _planned(self, ref: DatasetRef, entry: Entry | None) -> Entry:
+    def _planned(self, ref: DatasetRef, entry: LedgerEntry | None) -> LedgerEntry:
         """The entry of a dataset that is due now, also where its listing is not seen again."""
         if entry is None:
             return self._entry(ref, Outcome.DEFERRED, stage="survey", code=Code.PLANNED, next_try=self.now)
@@ -149,10 +149,10 @@ class Sorting:
         known = self.ledger.entries(catalog=self.catalog, outcomes=_TAKING_PART)
         return (entry.dataset_ref() for entry in known if _holds_place(entry))
 
-    def _entry(self, ref: DatasetRef, outcome: Outcome, **values: Any) -> Entry:
+    def _entry(self, ref: DatasetRef, outcome: Outcome, **values: Any) -> LedgerEntry:
         return new_entry(ref, self.catalog, self._rules(ref.repo_id), self.growth_id, self.now, outcome, **values)
 
-    def _is_same(self, ref: DatasetRef, entry: Entry) -> bool:
+    def _is_same(self, ref: DatasetRef, entry: LedgerEntry) -> bool:
         same = entry.revision == ref.revision and entry.listing == listing_digest(ref)
         return same and entry.pipeline == self._rules(ref.repo_id)
 
@@ -160,6 +160,6 @@ class Sorting:
         return rules_for(repo_id, self.pipeline, self.policy)
 
 
-def _holds_place(entry: Entry) -> bool:
+def _holds_place(entry: LedgerEntry) -> bool:
     """Whether a dataset is released, or on its way to be."""
     return entry.contribution is not None or entry.next_try is not None

@@ -10,7 +10,6 @@ Because names are digests, writing what is there already changes nothing, and tw
 
 from __future__ import annotations
 
-import json
 import os
 import uuid
 from collections.abc import Iterator
@@ -22,16 +21,23 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from botocore.exceptions import BotoCoreError  # type: ignore[import-untyped]
-from pydantic import BaseModel, ValidationError
 
 from dynosaur_core.digest import canonical_json, digest_bytes
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.models import Stored
+from dynosaur_core.stored import damaged, from_stored
 
 IDENTITY = "store.json"
-M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
 _REMEDY = "remove it, and run `dynosaur grow`"
 STORAGE_ERRORS = (OSError, BotoCoreError)
 """What fsspec's file systems raise where storage fails; those of S3 let some of botocore's own through."""
+
+
+class Identity(Stored):
+    """What store.json holds."""
+
+    id: str
 
 
 class Store:
@@ -56,15 +62,12 @@ class Store:
     @property
     def id(self) -> str | None:
         """What the store is known by to its ledger and its releases; None before the first growth."""
-        try:
-            found = self.read_json(IDENTITY)
-            return None if found is None else str(found["id"])
-        except (TypeError, KeyError) as error:
-            raise self.damaged(IDENTITY) from error
+        found = self.read_model(IDENTITY, Identity)
+        return found.id if found else None
 
     @id.setter
     def id(self, value: str) -> None:
-        self.write_json(IDENTITY, {"id": value})
+        self.write_model(IDENTITY, Identity(id=value))
 
     def names(self, folder: str) -> list[str]:
         """The names of the whole files in a folder of the store, sorted."""
@@ -116,23 +119,23 @@ class Store:
 
     def read_json(self, name: str) -> Any | None:
         """The file's value, or None where there is none; raises StoreFailed where it is no JSON."""
-        data = self.read_bytes(name)
-        try:
-            return None if data is None else json.loads(data)
-        except (ValueError, RecursionError) as error:
-            raise self.damaged(name) from error
+        return self.read_model(name, object)
 
-    def read_model(self, name: str, model: type[M], remedy: str = _REMEDY) -> M | None:
-        """The file's value as a `model`, or None where there is no file; raises StoreFailed where it is another one."""
-        data = self.read_bytes(name)
-        try:
-            return None if data is None else model.model_validate_json(data)
-        except ValidationError as error:
-            raise self.damaged(name, remedy) from error
+    def read_model(self, name: str, model: type[T], remedy: str = _REMEDY, of: str | None = None) -> T | None:
+        """The file's value as a `model`, or None where there is no file. `of` is the dataset that errors name.
 
-    def damaged(self, name: str, remedy: str = _REMEDY) -> DynosaurError:
-        """What is raised for a file that is not what was written: another program or a failing disk was at it."""
-        return DynosaurError(Code.STORE_FAILED, f"{name} of {self.url} is damaged: {remedy}")
+        Raises StoreFailed where it is damaged, or of a newer version.
+        """
+        data = self.read_bytes(name)
+        return None if data is None else from_stored(data, model, self._what(name, of), remedy)
+
+    def _what(self, name: str, of: str | None = None) -> str:
+        return f"{name} of {self.url}" + (f", of the dataset {of}," if of else "")
+
+    def write_model(self, name: str, value: Stored) -> None:
+        """Writes the value, with the number of its format where a version that does not know it must not read it."""
+        number = {"format": value.FORMAT} if value.FORMAT > 1 else {}
+        self.write_json(name, number | value.model_dump(mode="json"))
 
     def write_json(self, name: str, value: Any) -> None:
         self.write_bytes(name, canonical_json(value).encode())
@@ -179,7 +182,7 @@ class Store:
             message = f"{path} is missing from {self.url}: {remedy}"
             raise DynosaurError(Code.STORE_FAILED, message) from error
         except pa.ArrowException as error:
-            raise DynosaurError(Code.STORE_FAILED, f"{path} of {self.url} is damaged: {remedy}") from error
+            raise damaged(f"{path} of {self.url}", remedy) from error
         except STORAGE_ERRORS as error:  # of a page that does not decompress Arrow says the same
             message = f"cannot read {path} in {self.url}: {error}; if it is damaged, {remedy}"
             raise DynosaurError(Code.STORE_FAILED, message) from error

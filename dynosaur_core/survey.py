@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.ledger import Entry, Ledger, Outcome
+from dynosaur_core.ledger import Ledger, LedgerEntry, Outcome
 from dynosaur_core.logs import logger
 from dynosaur_core.models import DatasetRef, GrowthPlan
 from dynosaur_core.policy.judge import overrides, rules_for
@@ -150,7 +150,7 @@ class Survey:
                 if not self._chunk(chunk):
                     return
 
-    def _again(self, known: Entry) -> DatasetRef | None:
+    def _again(self, known: LedgerEntry) -> DatasetRef | None:
         """The dataset as it was; as it is now where that revision is gone."""
         elsewhere = known.catalog != self.catalog.name or known.outcome is Outcome.WITHDRAWN
         due = known.next_try is not None and known.next_try <= self.now
@@ -169,7 +169,7 @@ class Survey:
             if entry.repo_id not in self.sorting.listed and (ref := self._ask(entry)):
                 self._chunk([ref])
 
-    def _ask(self, known: Entry) -> DatasetRef | None:
+    def _ask(self, known: LedgerEntry) -> DatasetRef | None:
         """One dataset as it is now; withdrawn where it is gone, left as it is where there is no answer."""
         if self.unanswered >= _PATIENCE:
             return None
@@ -189,7 +189,7 @@ class Survey:
             self._gone(known, Reason.IS_GONE, f"renamed to {ref.repo_id}")
         return ref
 
-    def _gone(self, known: Entry, reason: Reason, detail: str) -> None:
+    def _gone(self, known: LedgerEntry, reason: Reason, detail: str) -> None:
         """Notes that a dataset is no longer there; what was released of it is withdrawn."""
         update = {"outcome": Outcome.WITHDRAWN, "code": reason, "detail": detail, "next_try": None, "updated": self.now}
         entry = known.model_copy(update=update)

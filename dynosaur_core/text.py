@@ -1,6 +1,6 @@
 """Text from outside (datasets, models, endpoints, file names) is made storable once, where it enters.
 
-The nouns of `models.py` name these types for their fields, so that ledger, store, screen and artifacts never meet the
+The nouns of `models` name these types for their fields, so that ledger, store, screen and artifacts never meet the
 text as it came.
 """
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from dynosaur_core.errors import ERRORS, Code, DynosaurError
-from dynosaur_core.ledger import Entry, Ledger
+from dynosaur_core.ledger import Ledger, LedgerEntry
 from dynosaur_core.models import Removal, Withdrawal
 from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Settings
@@ -35,7 +35,7 @@ def reasons(removals: Iterable[Removal]) -> str:
     return ", ".join(f"{reason} {count:,}" for reason, count in counts.most_common())
 
 
-def removal_of(known: Entry, reason: Reason, detail: str, when: datetime) -> Removal:
+def removal_of(known: LedgerEntry, reason: Reason, detail: str, when: datetime) -> Removal:
     """The removal of what is released of a dataset, `known` as the ledger has it."""
     revision = known.contribution_revision or known.revision
     return Removal(repo_id=known.repo_id, revision=revision, reason=reason, detail=detail, when=when)
@@ -50,9 +50,9 @@ class Leaving:
 
     def __init__(self, ledger: Ledger, catalog: str, settings: Settings, now: datetime) -> None:
         self.ledger, self.catalog, self.settings, self.now = ledger, catalog, settings, now
-        self._found: dict[str, tuple[Entry, Removal]] = {}
+        self._found: dict[str, tuple[LedgerEntry, Removal]] = {}
 
-    def add(self, known: Entry, reason: Reason, detail: str, entry: Entry) -> None:
+    def add(self, known: LedgerEntry, reason: Reason, detail: str, entry: LedgerEntry) -> None:
         """`known` as the ledger has it, `entry` as it becomes."""
         self._found[known.repo_id] = (entry, removal_of(known, reason, detail, self.now))
 

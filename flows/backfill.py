@@ -15,8 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.ledger import Outcome
-from dynosaur_core.models import DatasetRef, GrowthPlan
-from flows.branches import Stage
+from dynosaur_core.models import DatasetRef, GrowthPlan, Stage, Stored
 from flows.dry_run import estimate_plan, looking
 from flows.grow import begin, run_plan
 from flows.options import Options
@@ -47,6 +46,13 @@ class Choice(BaseModel):
     def anew(self) -> bool:
         """Whether stored answers are set aside: `--force` together with a first stage that leads to the model."""
         return self.force and self.from_stage in ("metadata", "instruction")
+
+
+class Anew(Stored):
+    """What is kept of a growth that asks the model anew."""
+
+    since: datetime
+    """Answers from before this moment are set aside."""
 
 
 @flow(name="backfill", persist_result=False)
@@ -110,11 +116,11 @@ def ask_anew(clients: Clients, growth_id: str) -> None:
     if not clients.settings.designing.asks_model:
         return
     name = f"anew/{growth_id}.json"
-    marked = clients.store.read_json(name)
+    marked = clients.store.read_model(name, Anew)
     if marked is None:
-        marked = {"since": datetime.now(UTC).isoformat()}
-        clients.store.write_json(name, marked)
-    clients.llm(growth_id).anew_since = datetime.fromisoformat(marked["since"])
+        marked = Anew(since=datetime.now(UTC))
+        clients.store.write_model(name, marked)
+    clients.llm(growth_id).anew_since = marked.since
 
 
 def choose(clients: Clients, choice: Choice) -> GrowthPlan:

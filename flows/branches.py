@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from queue import SimpleQueue
-from typing import Any, Literal
+from typing import Any, TypeVar
 
 import httpx
 from prefect import get_run_logger
@@ -22,9 +22,10 @@ from prefect.futures import PrefectFuture
 from dynosaur_core.clients import open_clients
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.growth import Growth, refusal_of, refusal_of_records, refusal_of_tasks
-from dynosaur_core.models import Contribution, DatasetMetadata, DatasetRef, FilterResult, Proposal
+from dynosaur_core.models import STAGES, Contribution, DatasetMetadata, DatasetRef, FilterResult, Proposal, Stage
 from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Settings
+from dynosaur_core.stored import as_stored
 from flows.progress import tell
 from tasks.filter import filter as filter_task
 from tasks.instruction import instruction as instruction_task
@@ -32,9 +33,8 @@ from tasks.metadata import metadata as metadata_task
 from tasks.policy import results_storage
 from tasks.publish import publish as publish_task
 
-Stage = Literal["metadata", "instruction", "filter", "publish"]
-STAGES: tuple[Stage, ...] = ("metadata", "instruction", "filter", "publish")
 _TASKS = {"metadata": metadata_task, "instruction": instruction_task, "filter": filter_task, "publish": publish_task}
+T = TypeVar("T")
 _INTERRUPTED = DynosaurError(Code.INTERRUPTED, "the growth was ended while the dataset was at work")
 
 
@@ -147,7 +147,7 @@ class Branches:
         return getattr(self, f"_after_{branch.stage}")(branch, result)
 
     def _after_metadata(self, branch: _Branch, result: Any) -> bool:
-        branch.metadata = DatasetMetadata.model_validate(result)
+        branch.metadata = _read(branch, result, DatasetMetadata)
         return True
 
     def _claim(self, branch: _Branch) -> bool:
@@ -159,17 +159,17 @@ class Branches:
         return self._submit(branch, "instruction", metadata=branch.metadata, growth_id=self.growth.growth_id)
 
     def _after_instruction(self, branch: _Branch, result: Any) -> bool:
-        branch.proposals = [Proposal.model_validate(item) for item in result]
+        branch.proposals = _read(branch, result, list[Proposal])
         return self._submit(branch, "filter", metadata=branch.metadata, proposals=branch.proposals)
 
     def _after_filter(self, branch: _Branch, result: Any) -> bool:
-        branch.filtered = FilterResult.model_validate(result)
+        branch.filtered = _read(branch, result, FilterResult)
         if refusal := refusal_of_tasks(branch.filtered):
             return self._refuse(branch, *refusal)
         return self._submit(branch, "publish", metadata=branch.metadata, accepted=list(branch.filtered.tasks))
 
     def _after_publish(self, branch: _Branch, result: Any) -> bool:
-        branch.contribution = Contribution.model_validate(result)
+        branch.contribution = _read(branch, result, Contribution)
         if refusal := refusal_of_records(branch.contribution):
             return self._refuse(branch, *refusal)
         return self._end(branch, "grown", partial(self.growth.grown, branch.ref, branch.contribution))
@@ -208,6 +208,12 @@ class Branches:
         get_run_logger().info("%s %s", branch.ref.repo_id, end)
         tell("branch", (branch.ref.repo_id, end))
         return False
+
+
+def _read(branch: _Branch, result: Any, kind: type[T]) -> T:
+    """The result of the branch's stage, which an earlier growth may have stored; raises StoreFailed."""
+    what = f"the {branch.stage} result of {branch.ref.repo_id}"
+    return as_stored(result, kind, what, f"run `dynosaur backfill {branch.ref.repo_id} --from-stage {branch.stage}`")
 
 
 def _as_error(result: Any, future: PrefectFuture[Any] | None = None) -> DynosaurError:

@@ -13,12 +13,12 @@ from dynosaur_core import stopping
 from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.growth import Growth, new_growth_id, pipeline_digest
 from dynosaur_core.ledger.claims import drop_unsettled
-from dynosaur_core.models import DatasetRef, GrowthPlan
+from dynosaur_core.models import DatasetRef, GrowthPlan, Stage
 from dynosaur_core.report import GrowthReport
 from dynosaur_core.settings import Settings
 from dynosaur_core.survey import Survey
 from flows.batches import run_batches
-from flows.branches import Branches, Stage
+from flows.branches import Branches
 from flows.ending import failed
 from flows.options import Options
 from flows.progress import tell

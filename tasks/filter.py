@@ -12,7 +12,7 @@ from dynosaur_core.filter.stage import filter_key, filter_tasks
 from dynosaur_core.instruction.examples import EXAMPLE_INSTRUCTIONS
 from dynosaur_core.models import DatasetMetadata, DatasetRef, Proposal
 from dynosaur_core.settings import Settings
-from tasks.policy import STAGE, coded
+from tasks.policy import TASK_OPTIONS, coded
 
 
 def _key(_context: Any, given: dict[str, Any]) -> str:
@@ -23,7 +23,7 @@ def _key(_context: Any, given: dict[str, Any]) -> str:
     return f"filter/{digest(given['ref'].repo_id, filter_key(given['proposals'], digests, settings.filtering))}"
 
 
-@task(name="filter", task_run_name="filter {ref.repo_id}", cache_key_fn=_key, **STAGE)
+@task(name="filter", task_run_name="filter {ref.repo_id}", cache_key_fn=_key, **TASK_OPTIONS)
 @coded
 def filter(ref: DatasetRef, metadata: DatasetMetadata, proposals: list[Proposal], settings: Settings) -> dict[str, Any]:
     """Proposals -> FilterResult as JSON."""

@@ -10,14 +10,14 @@ from dynosaur_core.clients import open_clients
 from dynosaur_core.instruction.stage import instruction_key, propose
 from dynosaur_core.models import DatasetMetadata, DatasetRef
 from dynosaur_core.settings import Settings
-from tasks.policy import STAGE, coded
+from tasks.policy import TASK_OPTIONS, coded
 
 
 def _key(_context: Any, given: dict[str, Any]) -> str:
     return "instruction/" + instruction_key(given["metadata"], given["settings"])
 
 
-@task(name="instruction", task_run_name="instruction {ref.repo_id}", cache_key_fn=_key, **STAGE)
+@task(name="instruction", task_run_name="instruction {ref.repo_id}", cache_key_fn=_key, **TASK_OPTIONS)
 @coded
 def instruction(ref: DatasetRef, metadata: DatasetMetadata, settings: Settings, growth_id: str) -> list[Any]:
     """DatasetMetadata -> Proposals as JSON, one per subset and designer; paid from the growth's budget."""

@@ -10,7 +10,7 @@ from dynosaur_core.clients import open_clients
 from dynosaur_core.metadata.stage import metadata_key, read_metadata
 from dynosaur_core.models import DatasetRef
 from dynosaur_core.settings import Settings
-from tasks.policy import STAGE, coded
+from tasks.policy import TASK_OPTIONS, coded
 
 
 def _key(_context: Any, given: dict[str, Any]) -> str:
@@ -18,7 +18,7 @@ def _key(_context: Any, given: dict[str, Any]) -> str:
     return "metadata/" + metadata_key(given["ref"], settings.sampling, settings.policy)
 
 
-@task(name="metadata", task_run_name="metadata {ref.repo_id}", cache_key_fn=_key, **STAGE)
+@task(name="metadata", task_run_name="metadata {ref.repo_id}", cache_key_fn=_key, **TASK_OPTIONS)
 @coded
 def metadata(ref: DatasetRef, settings: Settings) -> dict[str, Any]:
     """DatasetRef -> DatasetMetadata as JSON."""

@@ -47,7 +47,7 @@ def worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> b
     return isinstance(error, DynosaurError) and Retrier.TASK in error.policy.retried_by
 
 
-STAGE: dict[str, Any] = {
+TASK_OPTIONS: dict[str, Any] = {
     "persist_result": True,
     "result_serializer": "json",
     "cache_result_in_memory": False,

@@ -11,7 +11,7 @@ from dynosaur_core.models import DatasetMetadata, DatasetRef, InstructionTask
 from dynosaur_core.publish.stage import publish as publish_stage
 from dynosaur_core.publish.stage import publish_key
 from dynosaur_core.settings import Settings
-from tasks.policy import STAGE, coded
+from tasks.policy import TASK_OPTIONS, coded
 
 
 def _key(_context: Any, given: dict[str, Any]) -> str:
@@ -19,7 +19,7 @@ def _key(_context: Any, given: dict[str, Any]) -> str:
     return "publish/" + publish_key(given["metadata"], given["accepted"], settings.publishing)
 
 
-@task(name="publish", task_run_name="publish {ref.repo_id}", cache_key_fn=_key, **STAGE)
+@task(name="publish", task_run_name="publish {ref.repo_id}", cache_key_fn=_key, **TASK_OPTIONS)
 @coded
 def publish(
     ref: DatasetRef, metadata: DatasetMetadata, accepted: list[InstructionTask], settings: Settings

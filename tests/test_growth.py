@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.growth import Growth, refusal_of_records, refusal_of_tasks, trace_name
-from dynosaur_core.ledger import Entry, Ledger, Outcome
+from dynosaur_core.growth import Growth, refusal_of_records, refusal_of_tasks
+from dynosaur_core.ledger import Ledger, LedgerEntry, Outcome
 from dynosaur_core.models import (
     Contribution,
     DatasetMetadata,
@@ -35,6 +35,7 @@ from dynosaur_core.report import GrowthReport
 from dynosaur_core.settings import Settings
 from dynosaur_core.sorting import Sorting
 from dynosaur_core.store import Store
+from dynosaur_core.traces import trace_name
 from flows.command.screen import Screen
 from tasks.artifacts import growth_markdown
 from tests.ledger.conftest import ledger as ledger
@@ -136,7 +137,7 @@ def test_bookkeeping_takes_hostile_text_in_every_field_of_every_noun(
 REF = DatasetRef(repo_id="x/killer", revision="a" * 40)
 
 
-def _entry(ledger: Ledger) -> Entry:
+def _entry(ledger: Ledger) -> LedgerEntry:
     entry = ledger.get(REF.repo_id)
     assert entry is not None
     return entry
@@ -180,8 +181,8 @@ def _contribution(rejections: tuple[Rejection, ...] = (), records: int = 3) -> C
 
 
 def _rejection(level: str, reason: Reason, count: int, detail: str) -> Rejection:
-    values = {"repo_id": REF.repo_id, "level": level, "stage": "x", "reason": reason, "count": count, "detail": detail}
-    return Rejection.model_validate(values)
+    where = {"repo_id": REF.repo_id, "level": level, "stage": "filter"}
+    return Rejection.model_validate({**where, "reason": reason, "count": count, "detail": detail})
 
 
 def test_refusal_of_tasks_and_of_records_names_what_there_was_most_of() -> None:

@@ -26,7 +26,6 @@ from dynosaur_core.reasons import Finding, Reason
 from dynosaur_core.settings import Filtering
 
 FILTER_VERSION = 3
-STAGE = "filter"
 
 CHECKS: tuple[tuple[Check, ...], ...] = (
     FORM,
@@ -58,7 +57,7 @@ class Recipe:
 def filter_key(proposals: Iterable[Proposal], rows_digests: Mapping[str, str], settings: Filtering) -> str:
     """What a filter result depends on: the designs (not what they cost), the rows by config, the settings."""
     designs = [(p.config, p.mode, p.model, p.designs, p.shown_fields, p.problem) for p in proposals]
-    return digest(STAGE, FILTER_VERSION, designs, rows_digests, settings)
+    return digest("filter", FILTER_VERSION, designs, rows_digests, settings)
 
 
 def judge_design(
@@ -236,7 +235,7 @@ def _rejection(repo_id: str, proposal: Proposal, design: TaskDesign, finding: Fi
     return Rejection(
         repo_id=repo_id,
         level="task",
-        stage=STAGE,
+        stage="filter",
         reason=reason,
         detail=detail,
         config=proposal.config,

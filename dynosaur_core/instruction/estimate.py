@@ -23,7 +23,9 @@ def estimate(metadata: DatasetMetadata, settings: Settings, store: Store | None 
     leaves out what a model thinks before it answers.
     """
     answers = Answers(store) if store else None
-    asks = [ask for ask in plan(metadata, settings) if not (answers and answers.has(ask.request.digest))]
+    asks = [
+        ask for ask in plan(metadata, settings) if not (answers and answers.has(ask.request.digest, ask.request.owner))
+    ]
     usage = Usage(
         requests=len(asks),
         prompt_tokens=sum(_prompt(ask, settings) for ask in asks),

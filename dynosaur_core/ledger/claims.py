@@ -11,7 +11,7 @@ from collections.abc import Collection
 from sqlalchemy import Connection, and_, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from dynosaur_core.ledger.entries import Entry, Outcome
+from dynosaur_core.ledger.entries import LedgerEntry, Outcome
 from dynosaur_core.ledger.ledger import Ledger
 from dynosaur_core.ledger.tables import claims, datasets
 
@@ -69,7 +69,7 @@ def copies(ledger: Ledger, catalog: str) -> set[str]:
         return set(connection.execute(query.where(_COPIED & _AS_IT_ENDED & (datasets.c.catalog == catalog))).scalars())
 
 
-def heirs(ledger: Ledger, catalog: str) -> dict[str, Entry]:
+def heirs(ledger: Ledger, catalog: str) -> dict[str, LedgerEntry]:
     """Of each content whose holder has left: the copy with the smallest id, which may be grown in its place."""
     held = select(_C.content).where(_HELD & _C.settled.is_(True))
     query = select(func.min(_C.repo_id)).join(datasets, datasets.c.repo_id == _C.repo_id).group_by(_C.content)

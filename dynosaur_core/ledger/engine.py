@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from pathlib import Path
@@ -11,9 +12,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from dynosaur_core.errors import Code, DynosaurError
 
@@ -34,11 +34,12 @@ def open_engine(url: str) -> Engine:
         if parsed.get_backend_name() == "sqlite":
             if parsed.database:
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-            engine = create_engine(parsed, connect_args={"timeout": 60})
+            engine = create_engine(parsed, connect_args={"timeout": 60}, json_deserializer=_json)
             event.listen(engine, "connect", _sqlite_connect)
             event.listen(engine, "begin", _sqlite_begin)
         else:
-            engine = create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=20)
+            engine = create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=20, json_deserializer=_json)
+        event.listen(engine, "handle_error", _failed)
         _migrate(engine)
     except (SQLAlchemyError, OSError, ImportError) as error:
         where = parsed.render_as_string(hide_password=True)
@@ -68,17 +69,19 @@ def _migrate(engine: Engine) -> None:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_KEY})
         before = MigrationContext.configure(connection).get_current_revision()
-        head = ScriptDirectory.from_config(config).get_current_head()
+        script = ScriptDirectory.from_config(config)
+        head = script.get_current_head()
         if before == head:
             return
-        config.attributes["connection"] = connection
-        try:
-            command.upgrade(config, "head")
-        except CommandError as error:
-            message = f"the ledger has the schema {before}, of a later version of Dynosaur than this: install that one"
-            raise DynosaurError(Code.STORE_FAILED, message) from error
         if before:
-            _LOG.info("the ledger was brought from schema %s to %s", before, head)
+            if before not in {step.revision for step in script.walk_revisions()}:
+                message = (
+                    f"the ledger has revision {before}: it was made by a newer version of Dynosaur: upgrade this one"
+                )
+                raise DynosaurError(Code.STORE_FAILED, message)
+            _LOG.warning("the ledger is brought from revision %s to %s", before, head)  # who looks on stderr sees it
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
 
 
 def _sqlite_connect(connection: Any, _record: Any) -> None:
@@ -92,6 +95,22 @@ def _sqlite_begin(connection: Connection) -> None:
     # a reader says so with execution_options(reading=True) and does not wait for the write lock
     reading = connection.get_execution_options().get("reading", False)
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def _json(text: str) -> Any:
+    """A JSON column's value; what is none is read as an empty object, which whoever needs it finds lacking."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _failed(context: ExceptionContext) -> None:
+    """Whatever the database says while it is used is StoreFailed; two writers of one row are their caller's affair."""
+    error = context.sqlalchemy_exception
+    if isinstance(error, DBAPIError) and not isinstance(error, IntegrityError) and not context.is_pre_ping:
+        where = context.engine.url.render_as_string(hide_password=True) if context.engine else "of this store"
+        raise DynosaurError(Code.STORE_FAILED, f"the ledger {where} fails: {_short(error)}") from error
 
 
 def _short(error: Exception) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import ERRORS, Code
-from dynosaur_core.models import Contribution, DatasetRef, Frozen
+from dynosaur_core.models import Contribution, DatasetRef, StageOrSurvey, Stored
+from dynosaur_core.stored import as_stored
 from dynosaur_core.text import Key, Line, Name
 
 
@@ -22,7 +23,7 @@ class Outcome(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-class Entry(Frozen):
+class LedgerEntry(Stored):
     """What the ledger knows of a dataset. `contribution` stays through a failure: the earlier rows stay released."""
 
     repo_id: Name
@@ -32,7 +33,7 @@ class Entry(Frozen):
     pipeline: str
     last_modified: datetime | None = None
     outcome: Outcome
-    stage: str | None = None
+    stage: StageOrSurvey | None = None
     code: str | None = None
     detail: Line = ""
     attempts: int = 0
@@ -48,7 +49,9 @@ class Entry(Frozen):
     updated: datetime
 
     def dataset_ref(self) -> DatasetRef:
-        return DatasetRef.model_validate(self.ref)
+        """The dataset as its listing was; raises StoreFailed where that cannot be read."""
+        what = f"the listing of {self.repo_id} in the ledger"
+        return as_stored(self.ref, DatasetRef, what, f"run `dynosaur backfill {self.repo_id}`")
 
 
 def listing_digest(ref: DatasetRef) -> str:
@@ -59,8 +62,8 @@ def listing_digest(ref: DatasetRef) -> str:
 
 def new_entry(
     ref: DatasetRef, catalog: str, pipeline: str, growth_id: str | None, now: datetime, outcome: Outcome, **values: Any
-) -> Entry:
-    return Entry(
+) -> LedgerEntry:
+    return LedgerEntry(
         repo_id=ref.repo_id,
         catalog=catalog,
         revision=ref.revision,
@@ -76,7 +79,7 @@ def new_entry(
     )
 
 
-def after_growth(entry: Entry, contribution: Contribution, name: str) -> Entry:
+def after_growth(entry: LedgerEntry, contribution: Contribution, name: str) -> LedgerEntry:
     """The entry of a dataset whose branch went through; `name` is the contribution's digest."""
     return entry.model_copy(
         update={
@@ -88,14 +91,14 @@ def after_growth(entry: Entry, contribution: Contribution, name: str) -> Entry:
     )
 
 
-def begun(entry: Entry, previous: Entry | None, now: datetime) -> Entry:
+def begun(entry: LedgerEntry, previous: LedgerEntry | None, now: datetime) -> LedgerEntry:
     """The entry of a dataset whose branch begins. The attempt is counted before it is made: where the process dies in
     it, this entry stays, and a dataset that ends the process each time is quarantined by the retry table."""
     counted = after_failure(entry, previous, Code.INTERRUPTED, now)
     return counted.model_copy(update={"outcome": Outcome.FAILED if counted.quarantined else Outcome.DEFERRED})
 
 
-def after_failure(entry: Entry, previous: Entry | None, code: Code, now: datetime) -> Entry:
+def after_failure(entry: LedgerEntry, previous: LedgerEntry | None, code: Code, now: datetime) -> LedgerEntry:
     """Counts the attempt and says when the next one is due, by the retry table of `errors.ERRORS`.
 
     Attempts count for one revision; deferral is nobody's failure and costs none. What is released stays released.

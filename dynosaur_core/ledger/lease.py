@@ -118,7 +118,7 @@ def renew(engine: Engine, held: Lease) -> None:
     try:
         with engine.begin() as connection:
             connection.execute(_mine(held).values(expires=datetime.now(UTC) + TERM))
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, DynosaurError) as error:
         _LOG.warning("the lease of %s is not renewed, and lasts %.0f s: %s", held.name, TERM.total_seconds(), error)
 
 

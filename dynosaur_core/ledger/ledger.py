@@ -12,9 +12,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from dynosaur_core.ledger import tables
 from dynosaur_core.ledger.engine import open_engine
-from dynosaur_core.ledger.entries import Entry, Outcome
+from dynosaur_core.ledger.entries import LedgerEntry, Outcome
 from dynosaur_core.ledger.lease import Lease, last_number, lease
 from dynosaur_core.models import Removal
+from dynosaur_core.stored import as_stored
 
 _CHUNK = 500
 """Rows of one statement: SQLite allows 32,766 parameters."""
@@ -63,18 +64,18 @@ class Ledger:
 
     # --- datasets
 
-    def get(self, repo_id: str) -> Entry | None:
+    def get(self, repo_id: str) -> LedgerEntry | None:
         return self.get_many([repo_id]).get(repo_id)
 
-    def get_many(self, repo_ids: Sequence[str]) -> dict[str, Entry]:
-        found: dict[str, Entry] = {}
+    def get_many(self, repo_ids: Sequence[str]) -> dict[str, LedgerEntry]:
+        found: dict[str, LedgerEntry] = {}
         for start in range(0, len(repo_ids), _CHUNK):
             ids = repo_ids[start : start + _CHUNK]
             for entry in self._entries(select(tables.datasets).where(tables.datasets.c.repo_id.in_(ids))):
                 found[entry.repo_id] = entry
         return found
 
-    def record(self, entries: Iterable[Entry], also: Callable[[Connection], None] = lambda _: None) -> None:
+    def record(self, entries: Iterable[LedgerEntry], also: Callable[[Connection], None] = lambda _: None) -> None:
         """Writes entries, the newer over the older; `also` belongs to the transaction that writes them."""
         rows = list(
             {entry.repo_id: entry.model_dump() for entry in entries}.values()
@@ -108,7 +109,7 @@ class Ledger:
         other_than: str | None = None,
         oldest_first: bool = False,
         limit: int | None = None,
-    ) -> Iterator[Entry]:
+    ) -> Iterator[LedgerEntry]:
         """Entries by id that fulfil all conditions, streamed; `other_than`: of another pipeline than this;
         `oldest_first`: those not seen for longest come first."""
         c = tables.datasets.c
@@ -152,7 +153,7 @@ class Ledger:
             for row in connection.execute(query):
                 yield row.repo_id, row.contribution
 
-    def withdraw(self, entries: Sequence[Entry], removals: Sequence[Removal]) -> None:
+    def withdraw(self, entries: Sequence[LedgerEntry], removals: Sequence[Removal]) -> None:
         """Takes datasets out of the release and logs why, in one transaction per call; what they held is free."""
         with self.writing() as connection:
             for entry, removal in zip(entries, removals, strict=True):
@@ -224,7 +225,8 @@ class Ledger:
         with self.writing() as connection:
             connection.execute(statement.on_conflict_do_update(index_elements=["catalog"], set_=values))
 
-    def _entries(self, query: Select[Any]) -> Iterator[Entry]:
+    def _entries(self, query: Select[Any]) -> Iterator[LedgerEntry]:
         with self.engine.connect().execution_options(reading=True, yield_per=1_000) as connection:
             for row in connection.execute(query):
-                yield Entry.model_validate(dict(row._mapping))
+                what = f"the line of {row.repo_id} in the ledger"
+                yield as_stored(dict(row._mapping), LedgerEntry, what, "restore the database")

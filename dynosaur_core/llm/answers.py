@@ -5,24 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-
-from pydantic import BaseModel, ConfigDict
 
 from dynosaur_core.llm.request import Capability, Request
 from dynosaur_core.llm.responses import Completion, is_answer
-from dynosaur_core.models import Mode, Usage
+from dynosaur_core.models import Stored, Usage
 from dynosaur_core.store import Store
 from dynosaur_core.text import Said
 
 QUEUE = "batches/queue"
 
 
-class StoredAnswer(BaseModel):
+class StoredAnswer(Stored):
     """One raw answer, and what was asked."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     text: Said
     finish_reason: Said
@@ -51,6 +47,14 @@ class StoredAnswer(BaseModel):
         )
 
 
+class Queued(Stored):
+    """A request that waits for a batch."""
+
+    request: Request
+    left_out: int = 0
+    """Batches that ended without an answer to it."""
+
+
 @dataclass
 class _Held:
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -65,49 +69,49 @@ class Answers:
         self._held: dict[str, _Held] = {}
         self._guard = threading.Lock()
 
-    def get(self, digest: str, since: datetime | None = None) -> StoredAnswer | None:
+    def get(self, digest: str, since: datetime | None = None, owner: str | None = None) -> StoredAnswer | None:
         """The answer; None where there is none, where what an earlier version kept is none, or where it is set aside.
 
-        `since` sets aside an older answer, for good: it is asked for again until a new one has come.
+        `since` sets aside an older answer, for good: it is asked for again until a new one has come. `owner` is the
+        dataset that errors name. Raises StoreFailed where what is kept cannot be read: it was paid for.
         """
-        kept = self.store.read_model(_name(digest), StoredAnswer)
+        remedy = f"if it cannot be restored, remove it, and run `dynosaur backfill {owner or 'ID'}`, which asks again"
+        kept = self.store.read_model(_name(digest), StoredAnswer, remedy, owner)
         if kept is None or kept.set_aside or not is_answer(kept.text, kept.finish_reason, kept.refusal):
             return None
         if since is not None and kept.when < since:
-            self.store.write_json(_name(digest), kept.model_copy(update={"set_aside": True}))
+            self.store.write_model(_name(digest), kept.model_copy(update={"set_aside": True}))
             return None
         return kept
 
-    def has(self, digest: str) -> bool:
-        return self.store.exists(_name(digest)) and self.get(digest) is not None
+    def has(self, digest: str, owner: str | None = None) -> bool:
+        return self.store.exists(_name(digest)) and self.get(digest, owner=owner) is not None
 
     def put(self, request: Request, answer: StoredAnswer) -> None:
-        self.store.write_json(_name(request.digest), answer)
+        self.store.write_model(_name(request.digest), answer)
 
     def queue(self, request: Request) -> int:
-        """Keeps a request for the next batch; gives how many batches have left it out already."""
-        kept = self.store.read_json(_queue_name(request.digest))
+        """Keeps a request for the next batch; returns how many batches have left it out already."""
+        kept = self._queued(request.digest)
         if kept is None:
-            self.store.write_json(_queue_name(request.digest), {"request": asdict(request), "left_out": 0})
-        return int(kept["left_out"]) if kept else 0
+            self.store.write_model(_queue_name(request.digest), Queued(request=request))
+        return kept.left_out if kept else 0
 
     def left_out(self, digest: str) -> None:
         """Counts that a batch ended without an answer to this request."""
-        kept = self.store.read_json(_queue_name(digest))
-        if kept is not None:
-            self.store.write_json(_queue_name(digest), {**kept, "left_out": kept["left_out"] + 1})
+        if kept := self._queued(digest):
+            self.store.write_model(_queue_name(digest), kept.model_copy(update={"left_out": kept.left_out + 1}))
 
     def unqueue(self, digest: str) -> None:
         self.store.remove(_queue_name(digest))
 
     def queued(self, digest: str) -> Request | None:
         """The request that waits for a batch under this digest."""
-        kept = self.store.read_json(_queue_name(digest))
-        if kept is None:
-            return None
-        asked = kept["request"]
-        modes, messages = tuple(Mode(mode) for mode in asked["modes"]), tuple(asked["messages"])
-        return Request(**{**asked, "modes": modes, "messages": messages})
+        kept = self._queued(digest)
+        return kept.request if kept else None
+
+    def _queued(self, digest: str) -> Queued | None:
+        return self.store.read_model(_queue_name(digest), Queued)
 
     def waiting(self) -> Iterator[Request]:
         """All requests that wait for a batch; those that have been answered leave the queue."""
@@ -135,8 +139,7 @@ class Answers:
 
     def capability(self, endpoint: str) -> Capability | None:
         """What is remembered of an endpoint and model; `endpoint` is a digest."""
-        data = self.store.read_json(f"capabilities/{endpoint}.json")
-        return None if data is None else Capability(**{**data, "dropped": tuple(data["dropped"])})
+        return self.store.read_model(f"capabilities/{endpoint}.json", Capability)
 
     def remember(self, endpoint: str, capability: Capability) -> None:
         self.store.write_json(f"capabilities/{endpoint}.json", vars(capability))

@@ -247,4 +247,4 @@ class Batches:
         return [job for job in jobs if job and (job.ended is None) is running]
 
     def _write(self, job: Job) -> None:
-        self.store.write_json(f"{JOBS}/{job.name}.json", job)
+        self.store.write_model(f"{JOBS}/{job.name}.json", job)

@@ -6,12 +6,12 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
-from dynosaur_core.models import Usage
+from dynosaur_core.models import Stored, Usage
 
 JOBS = "batches/jobs"
 
 
-class Job(BaseModel):
+class Job(Stored, frozen=False):
     """One batch as the store keeps it."""
 
     name: str

@@ -98,7 +98,7 @@ class LlmClient:
         BudgetSpent, BatchPending, or BatchFailed for a request that several batches have left out.
         """
         with self.answers.alone(request.digest):
-            if kept := self.answers.get(request.digest, self.anew_since):
+            if kept := self.answers.get(request.digest, self.anew_since, request.owner):
                 with self._lock:
                     return Reply(kept, self._collected.pop(request.digest, Usage()))
             if self.settings.llm.batch and request.follow_up is None and not live:

@@ -36,7 +36,6 @@ from dynosaur_core.settings import Policy, Sampling
 from dynosaur_core.store import Store
 
 METADATA_VERSION = 2
-_STAGE = "metadata"
 _DETECT_ROWS = 20
 _OURS = (SPLIT_COLUMN, ROW_COLUMN)
 Refuse = Callable[..., Rejection]
@@ -170,7 +169,7 @@ def _refusal(ref: DatasetRef, candidate: SourceSubset) -> Refuse:
             repo_id=ref.repo_id,
             config=candidate.config,
             level=level,
-            stage=_STAGE,
+            stage="metadata",
             reason=reason,
             detail=detail,
             count=count,

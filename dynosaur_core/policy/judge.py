@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.models import DatasetMetadata, DatasetRef, Rejection
+from dynosaur_core.models import DatasetMetadata, DatasetRef, Rejection, StageOrSurvey
 from dynosaur_core.policy import licenses
 from dynosaur_core.reasons import Finding, Reason
 from dynosaur_core.settings import Policy
@@ -90,7 +90,7 @@ def _sources(metadata: DatasetMetadata, policy: Policy) -> Finding | None:
     return None
 
 
-def _rejection(repo_id: str, stage: str, why: Finding | None) -> Rejection | None:
+def _rejection(repo_id: str, stage: StageOrSurvey, why: Finding | None) -> Rejection | None:
     if why is None:
         return None
     return Rejection(repo_id=repo_id, level="dataset", stage=stage, reason=why[0], detail=why[1])

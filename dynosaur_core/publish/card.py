@@ -12,7 +12,7 @@ from typing import Any
 from huggingface_hub import DatasetCard, DatasetCardData
 
 from dynosaur_core.models import Contribution, Release
-from dynosaur_core.publish.plan import Entry
+from dynosaur_core.publish.plan import PlannedSource
 from dynosaur_core.publish.records import RECORDS
 from dynosaur_core.settings import ReleaseSettings
 from dynosaur_core.store import Store
@@ -39,9 +39,11 @@ def stamped(text: str) -> tuple[int, str | None]:
     return (int(match[1]), match[2]) if match else (0, None)
 
 
-def card(release: Release, entries: Sequence[Entry], removals: int, store: Store, settings: ReleaseSettings) -> str:
+def card(
+    release: Release, sources: Sequence[PlannedSource], removals: int, store: Store, settings: ReleaseSettings
+) -> str:
     """README.md. Its YAML names the data files one by one: older ones may still lie beside them for their readers."""
-    contributions = [entry.contribution for entry in entries]
+    contributions = [source.contribution for source in sources]
     licenses = _by(contributions, lambda contribution: [contribution.license])
     languages = _by(contributions, lambda contribution: contribution.languages or ("not stated",))
     modes = Counter[str]()

@@ -14,7 +14,7 @@ from dynosaur_core.reasons import Reason
 
 
 @dataclass(frozen=True)
-class Entry:
+class PlannedSource:
     """A contribution with the digest that names it: the one under which it is stored, whatever later versions add."""
 
     contribution: Contribution
@@ -25,11 +25,11 @@ class Entry:
 class ReleasePlan:
     """How to get from the previous release to the wanted one."""
 
-    entries: tuple[Entry, ...]
+    sources: tuple[PlannedSource, ...]
     """All that the new release holds, by repo id."""
     digest: str
     keep: tuple[ReleaseFile, ...]
-    groups: tuple[tuple[Entry, ...], ...]
+    groups: tuple[tuple[PlannedSource, ...], ...]
     """What is written anew; each group becomes a file, or several when its one contribution is larger than a file."""
     removals: tuple[Removal, ...]
     """One for each of the `held` sources that leaves."""
@@ -40,7 +40,7 @@ class ReleasePlan:
 
 
 def plan_release(
-    contributions: Iterable[Contribution | Entry],
+    contributions: Iterable[PlannedSource],
     previous: Release | None,
     removals: Sequence[Removal],
     shard_records: int,
@@ -49,8 +49,8 @@ def plan_release(
 ) -> ReleasePlan:
     """A previous file stays when all it holds is wanted unchanged and it is not among the `damaged` paths; else what is
     still wanted of it is written anew."""
-    entries = _entries(contributions)
-    wanted = {entry.contribution.repo_id: entry.digest for entry in entries}
+    sources = _sources(contributions)
+    wanted = {source.contribution.repo_id: source.digest for source in sources}
     held: dict[str, str] = {}
     keep: list[ReleaseFile] = []
     broken: set[str] = set()
@@ -63,12 +63,12 @@ def plan_release(
     # a contribution larger than a file has several, and is written anew as a whole
     keep = [file for file in keep if broken.isdisjoint(file.contributions)]
     kept = {repo_id for file in keep for repo_id in file.contributions}
-    anew = [entry for entry in entries if entry.contribution.repo_id not in kept]
+    anew = [source for source in sources if source.contribution.repo_id not in kept]
     gone = sorted(held.keys() - wanted.keys())
     changed = sum(held[repo_id] != wanted[repo_id] for repo_id in held.keys() & wanted.keys())
-    records = sum(entry.contribution.shard.records for entry in entries)
+    records = sum(source.contribution.shard.records for source in sources)
     return ReleasePlan(
-        entries=entries,
+        sources=sources,
         digest=release_digest(wanted),
         keep=tuple(keep),
         groups=tuple(_pack(anew, shard_records)),
@@ -76,7 +76,7 @@ def plan_release(
         held=len(held),
         change=(
             f"sources: {len(wanted.keys() - held.keys()):,} new, {changed:,} updated, {len(gone):,} withdrawn; "
-            f"now {records:,} records from {len(entries):,}" + _mended(broken & wanted.keys())
+            f"now {records:,} records from {len(sources):,}" + _mended(broken & wanted.keys())
         ),
     )
 
@@ -90,27 +90,26 @@ def _mended(sources: Set[str]) -> str:
     return f"; files were missing or damaged: {len(sources):,} sources written anew" if sources else ""
 
 
-def _entries(contributions: Iterable[Contribution | Entry]) -> tuple[Entry, ...]:
-    entries = [given if isinstance(given, Entry) else Entry(given, given.digest) for given in contributions]
-    entries.sort(key=lambda entry: entry.contribution.repo_id)
-    for before, entry in pairwise(entries):
-        if before.contribution.repo_id == entry.contribution.repo_id:
-            message = f"{entry.contribution.repo_id} has two contributions to one release"
+def _sources(contributions: Iterable[PlannedSource]) -> tuple[PlannedSource, ...]:
+    sources = sorted(contributions, key=lambda source: source.contribution.repo_id)
+    for before, source in pairwise(sources):
+        if before.contribution.repo_id == source.contribution.repo_id:
+            message = f"{source.contribution.repo_id} has two contributions to one release"
             raise DynosaurError(Code.RELEASE_FAILED, message)
-    return tuple(entries)
+    return tuple(sources)
 
 
-def _pack(entries: Sequence[Entry], shard_records: int) -> list[tuple[Entry, ...]]:
-    """Files in the order of `entries`. A contribution is never spread over files that hold another one too."""
-    groups: list[tuple[Entry, ...]] = []
+def _pack(sources: Sequence[PlannedSource], shard_records: int) -> list[tuple[PlannedSource, ...]]:
+    """Files in the order of `sources`. A contribution is never spread over files that hold another one too."""
+    groups: list[tuple[PlannedSource, ...]] = []
     room = 0
-    for entry in entries:
-        records = entry.contribution.shard.records
+    for source in sources:
+        records = source.contribution.shard.records
         if groups and records <= room:
-            groups[-1] += (entry,)
+            groups[-1] += (source,)
             room -= records
         else:
-            groups.append((entry,))
+            groups.append((source,))
             room = shard_records - records
     return groups
 

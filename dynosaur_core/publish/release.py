@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 from dynosaur_core.digest import digest_bytes
 from dynosaur_core.errors import Code, DynosaurError, Retrier
 from dynosaur_core.logs import logger
-from dynosaur_core.models import Contribution, Release, ReleaseFile, Removal
+from dynosaur_core.models import Release, ReleaseFile, Removal
 from dynosaur_core.publish.card import CARD, card
-from dynosaur_core.publish.plan import Entry, ReleasePlan, plan_release, release_digest
+from dynosaur_core.publish.plan import PlannedSource, ReleasePlan, plan_release, release_digest
 from dynosaur_core.publish.records import RECORDS, SCHEMA
 from dynosaur_core.publish.sinks import REMOVALS, Sink, data_name
 from dynosaur_core.publish.standing import Maker, Standing, standing
@@ -43,7 +43,7 @@ class ReleaseOutcome:
 
 
 def make_release(
-    contributions: Iterable[Contribution | Entry],
+    contributions: Iterable[PlannedSource],
     sink: Sink,
     store: Store,
     settings: ReleaseSettings,
@@ -87,7 +87,7 @@ def make_release(
 class _Job:
     """The arguments of `make_release`, the same for each attempt."""
 
-    contributions: Iterable[Contribution | Entry]
+    contributions: Iterable[PlannedSource]
     sink: Sink
     store: Store
     settings: ReleaseSettings
@@ -106,7 +106,7 @@ def _attempt(job: _Job, *, again: bool) -> ReleaseOutcome:
     if job.names and not job.verify and _stands(found, release_digest(job.names()), maker):
         return _as_it_is(found, sink, now, again)
     plan = plan_release(job.contributions, previous, job.removals, job.settings.shard_records, now, found.damaged)
-    if previous is None and not plan.entries:
+    if previous is None and not plan.sources:
         return ReleaseOutcome(sink.url, 0, 0, changed=False)
     tables = _tables(plan)
     if _stands(found, plan.digest, maker) and not (job.verify and _differ(sink, tables)):
@@ -123,14 +123,14 @@ def _attempt(job: _Job, *, again: bool) -> ReleaseOutcome:
         digest=plan.digest,
         created=now,
         records=sum(file.records for file in files),
-        tasks=sum(len(entry.contribution.tasks) for entry in plan.entries),
-        sources=len(plan.entries),
+        tasks=sum(len(source.contribution.tasks) for source in plan.sources),
+        sources=len(plan.sources),
         files=files,
         beside={name: len(data) for name, data in beside.items()},
         changelog=(f"Version {version} ({now:%Y-%m-%d}): {plan.change}", *(previous.changelog if previous else ())),
     )
     removals = beside[REMOVALS].count(b"\n")
-    beside[CARD] = card(release, plan.entries, removals, job.store, job.settings).encode()  # the last one
+    beside[CARD] = card(release, plan.sources, removals, job.store, job.settings).encode()  # the last one
     if maker and maker.growth() != growth:
         raise DynosaurError(Code.RELEASE_CONFLICT, f"a growth has begun while {sink.url} was written")
     sink.commit(release, found.token, beside)
@@ -155,7 +155,7 @@ def _as_it_is(found: Standing, sink: Sink, now: datetime, again: bool) -> Releas
 
 
 def _tables(plan: ReleasePlan) -> dict[str, bytes]:
-    return {"tasks.parquet": tasks_table(plan.entries), "sources.parquet": sources_table(plan.entries)}
+    return {"tasks.parquet": tasks_table(plan.sources), "sources.parquet": sources_table(plan.sources)}
 
 
 def _differ(sink: Sink, tables: Mapping[str, bytes]) -> bool:
@@ -184,7 +184,7 @@ def _write(plan: ReleasePlan, version: int, sink: Sink, store: Store, shard_reco
     number = 0
     with tempfile.TemporaryDirectory(prefix="release-", dir=scratch_folder()) as folder:
         for group in plan.groups:
-            held = {entry.contribution.repo_id: entry.digest for entry in group}
+            held = {source.contribution.repo_id: source.digest for source in group}
             for file, records in _write_group(group, Path(folder), store, shard_records):
                 while not sink.put(data_name(version, number), file):
                     number += 1
@@ -199,7 +199,9 @@ def _write(plan: ReleasePlan, version: int, sink: Sink, store: Store, shard_reco
                 file.unlink()
 
 
-def _write_group(group: Sequence[Entry], folder: Path, store: Store, shard_records: int) -> Iterator[tuple[Path, int]]:
+def _write_group(
+    group: Sequence[PlannedSource], folder: Path, store: Store, shard_records: int
+) -> Iterator[tuple[Path, int]]:
     """Files of at most `shard_records` records (one file at least), row group by row group."""
     path = folder / "data.parquet"
     written = 0
@@ -220,13 +222,13 @@ def _writer(path: Path) -> pq.ParquetWriter:
     return pq.ParquetWriter(path, SCHEMA, compression="zstd", store_schema=False)
 
 
-def _row_groups(group: Sequence[Entry], store: Store, shard_records: int) -> Iterator[pa.Table]:
+def _row_groups(group: Sequence[PlannedSource], store: Store, shard_records: int) -> Iterator[pa.Table]:
     """The records of a group in its order, in tables of at most `_ROW_GROUP` rows."""
     size = min(_ROW_GROUP, shard_records)
     waiting: list[pa.RecordBatch] = []
     rows = 0
-    for entry in group:
-        with store.open_table(RECORDS, entry.contribution.shard.digest, entry.contribution.repo_id) as file:
+    for source in group:
+        with store.open_table(RECORDS, source.contribution.shard.digest, source.contribution.repo_id) as file:
             for batch in file.iter_batches(batch_size=size):
                 if rows + batch.num_rows > size:
                     yield pa.Table.from_batches(waiting, SCHEMA)

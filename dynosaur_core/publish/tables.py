@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dynosaur_core.publish.plan import Entry
+from dynosaur_core.publish.plan import PlannedSource
 
 _TEXT, _COUNT, _TEXTS = pa.string(), pa.int64(), pa.list_(pa.string())
 _REJECTED = pa.list_(pa.struct({"reason": _TEXT, "rows": _COUNT}))
@@ -46,19 +46,19 @@ _SOURCES = pa.schema(
 )
 
 
-def tasks_table(entries: Sequence[Entry]) -> bytes:
+def tasks_table(sources: Sequence[PlannedSource]) -> bytes:
     """One row a task, with the rows that went in and the records that came out."""
     rows = [
         {**count.task.model_dump(mode="json"), "task_id": count.task.task_id, **count.model_dump(exclude={"task"})}
-        for entry in entries
-        for count in entry.contribution.tasks
+        for source in sources
+        for count in source.contribution.tasks
     ]
     return _parquet(rows, _TASKS)
 
 
-def sources_table(entries: Sequence[Entry]) -> bytes:
+def sources_table(sources: Sequence[PlannedSource]) -> bytes:
     """One row a source: what it is, under which licence and on what evidence, and what it adds."""
-    return _parquet([_source(entry) for entry in entries], _SOURCES)
+    return _parquet([_source(source) for source in sources], _SOURCES)
 
 
 def same_table(found: bytes, wanted: bytes) -> bool:
@@ -71,8 +71,8 @@ def same_table(found: bytes, wanted: bytes) -> bool:
         return False
 
 
-def _source(entry: Entry) -> dict[str, Any]:
-    contribution = entry.contribution
+def _source(source: PlannedSource) -> dict[str, Any]:
+    contribution = source.contribution
     rejected: Counter[str] = Counter()
     for rejection in contribution.rejections:
         rejected[rejection.reason] += rejection.count
@@ -82,7 +82,7 @@ def _source(entry: Entry) -> dict[str, Any]:
         "tasks": len(contribution.tasks),
         "records": contribution.shard.records,
         "rejected": [{"reason": reason, "rows": rows} for reason, rows in sorted(rejected.items())],
-        "contribution": entry.digest,
+        "contribution": source.digest,
     }
 
 

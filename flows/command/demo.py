@@ -15,7 +15,7 @@ from rich.text import Text
 
 from dynosaur_core.bundled import bundled_catalog
 from dynosaur_core.clients import open_clients
-from dynosaur_core.ledger import Entry, Outcome
+from dynosaur_core.ledger import LedgerEntry, Outcome
 from dynosaur_core.llm.local_model import LocalModel, find_weights
 from dynosaur_core.models import Release
 from dynosaur_core.reasons import REASONS, Reason
@@ -99,7 +99,7 @@ def _programs() -> str:
     return f"{folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder}/"
 
 
-def _why(entry: Entry) -> str:
+def _why(entry: LedgerEntry) -> str:
     if entry.outcome is Outcome.GROWN:
         return entry.license or ""
     if entry.code and entry.code in set(Reason):

@@ -9,9 +9,8 @@ from typing import Any
 from dynosaur_core.clients import Clients
 from dynosaur_core.contributions import read_contribution
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.growth import trace_name
 from dynosaur_core.instruction.stage import plan
-from dynosaur_core.ledger import Entry
+from dynosaur_core.ledger import LedgerEntry
 from dynosaur_core.llm.answers import Answers
 from dynosaur_core.models import (
     Contribution,
@@ -24,6 +23,7 @@ from dynosaur_core.models import (
     TaskDesign,
 )
 from dynosaur_core.reasons import REASONS, Reason
+from dynosaur_core.traces import read_trace
 from flows.command.views import advice
 
 
@@ -45,13 +45,12 @@ def explain(clients: Clients, name: str) -> dict[str, Any]:
             for c in contribution.tasks
             if not config or c.task.config == config
         ]
-    trace = clients.store.read_json(trace_name(repo_id)) or {}
-    parts = {stage: value for stage, value in trace.items() if not isinstance(value, str)}
-    if "metadata" not in parts:
+    trace = read_trace(clients.store, repo_id)
+    if not isinstance(trace.metadata, DatasetMetadata):
         return found
-    metadata = DatasetMetadata.model_validate(parts["metadata"])
-    proposals = [Proposal.model_validate(item) for item in parts.get("instruction", [])]
-    filtered = FilterResult.model_validate(parts["filter"]) if "filter" in parts else None
+    metadata = trace.metadata
+    proposals = () if isinstance(trace.instruction, str) else trace.instruction
+    filtered = trace.filter if isinstance(trace.filter, FilterResult) else None
     if config:
         subsets = tuple(subset for subset in metadata.subsets if subset.config == config)
         refused = tuple(item for item in metadata.rejections if item.config == config)
@@ -70,7 +69,7 @@ def explain(clients: Clients, name: str) -> dict[str, Any]:
     }
 
 
-def _outcome(entry: Entry) -> dict[str, Any]:
+def _outcome(entry: LedgerEntry) -> dict[str, Any]:
     code = entry.code or ""
     found: dict[str, Any] = {
         "dataset": entry.repo_id,
@@ -162,7 +161,7 @@ def _requests(clients: Clients, metadata: DatasetMetadata, proposals: Sequence[P
     answers = Answers(clients.store)
     planned = {ask.request.digest: ask.request.messages for ask in plan(metadata, clients.settings)}
     for name in dict.fromkeys(p.request_digest for p in proposals) or planned:
-        answer = answers.get(name)
+        answer = answers.get(name, owner=metadata.ref.repo_id)
         if answer:
             told = answer.model_dump(mode="json", include={"model", "when", "finish_reason", "refusal", "usage"})
             yield {"request": name, **told, "sent": list(answer.messages), "came_back": answer.text}

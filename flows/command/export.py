@@ -9,9 +9,10 @@ from dynosaur_core.clients import Clients
 from dynosaur_core.contributions import Contributions
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.export import FORMATS, config_lines, write_records
-from dynosaur_core.growth import refusal_of, trace_name
+from dynosaur_core.growth import refusal_of
 from dynosaur_core.metadata.stage import read_metadata
 from dynosaur_core.models import DatasetMetadata
+from dynosaur_core.traces import read_trace
 
 
 def export(clients: Clients, form: str, to: str) -> int:
@@ -30,10 +31,8 @@ def _grown_metadata(clients: Clients) -> Iterator[DatasetMetadata]:
     """Metadata of everything that is grown: as its last branch read it, else read again."""
     settings = clients.settings
     for entry in clients.ledger.entries(released=True):
-        known = (clients.store.read_json(trace_name(entry.repo_id)) or {}).get("metadata")
-        if isinstance(known, dict):
-            metadata = DatasetMetadata.model_validate(known)
-        else:
+        metadata = read_trace(clients.store, entry.repo_id).metadata
+        if not isinstance(metadata, DatasetMetadata):
             ref = entry.dataset_ref()
             metadata = read_metadata(ref, clients.catalog, clients.store, settings.sampling, settings.policy)
         if refusal_of(metadata) is None:

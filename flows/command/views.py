@@ -8,7 +8,7 @@ from typing import Any
 from dynosaur_core.clients import Clients
 from dynosaur_core.contributions import Contributions
 from dynosaur_core.errors import ERRORS, Code
-from dynosaur_core.ledger import Entry, Outcome
+from dynosaur_core.ledger import LedgerEntry, Outcome
 from flows.command.screen import Screen, plain_table
 
 SHOWN = 50
@@ -121,6 +121,6 @@ def show_stats(found: dict[str, Any], screen: Screen) -> None:
         screen.console.print(table)
 
 
-def advice(entry: Entry) -> str:
+def advice(entry: LedgerEntry) -> str:
     """What a person can do about how it ended."""
     return ERRORS[Code(entry.code)].advice if entry.code in set(Code) else ""

@@ -13,10 +13,10 @@ from prefect.client.orchestration import get_client
 
 from dynosaur_core.clients import Clients
 from dynosaur_core.contributions import contribution_name
-from dynosaur_core.growth import trace_name
 from dynosaur_core.ledger import Ledger
 from dynosaur_core.models import Release
 from dynosaur_core.settings import Settings
+from dynosaur_core.traces import trace_name
 from tests.flows.conftest import Grown
 from tests.support.datasets import REVIEW_FEATURES, reviews, write_dataset
 from tests.support.llm import LlmServer

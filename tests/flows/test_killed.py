@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from dynosaur_core.ledger import Entry, Ledger
+from dynosaur_core.ledger import Ledger, LedgerEntry
 from dynosaur_core.models import Release
 from tests.flows.conftest import Grown
 from tests.support.datasets import REVIEW_FEATURES, reviews, write_dataset
@@ -33,7 +33,7 @@ def _records(release: Path) -> list[bytes]:
     return [repr(row).encode() for file in manifest.files for row in pq.read_table(release / file.path).to_pylist()]
 
 
-def _entries(work: Path) -> list[Entry]:
+def _entries(work: Path) -> list[LedgerEntry]:
     return list(Ledger(f"sqlite:///{work}/store/ledger.db").entries())
 
 

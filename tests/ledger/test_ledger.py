@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dynosaur_core.errors import ERRORS, Code, DynosaurError
-from dynosaur_core.ledger import Entry, Ledger, Outcome, after_failure, new_entry
+from dynosaur_core.ledger import Ledger, LedgerEntry, Outcome, after_failure, new_entry
 from dynosaur_core.models import DatasetRef, Removal
 
 NOW = datetime(2026, 1, 10, 3, tzinfo=UTC)
 
 
-def entry(repo_id: str, outcome: Outcome = Outcome.GROWN, **values: object) -> Entry:
+def entry(repo_id: str, outcome: Outcome = Outcome.GROWN, **values: object) -> LedgerEntry:
     ref = DatasetRef(repo_id=repo_id, revision="r1", licenses=("mit",), last_modified=NOW)
     return new_entry(ref, "hub", "p1", "g1", NOW, outcome).model_copy(update=values)
 
@@ -70,7 +70,7 @@ def test_concurrent_writers_lose_nothing(ledger: Ledger) -> None:
 
 
 def test_the_retry_table_doubles_the_wait_and_ends_in_quarantine() -> None:
-    previous: Entry | None = None
+    previous: LedgerEntry | None = None
     now = NOW
     waits = []
     for _ in range(ERRORS[Code.TIMED_OUT].nights):

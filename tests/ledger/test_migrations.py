@@ -59,7 +59,7 @@ def test_an_earlier_ledger_is_opened_and_keeps_what_it_knows(
     with caplog.at_level(logging.INFO, "dynosaur.ledger"):
         opened = Ledger(ledger.url)
     lines = [record.getMessage() for record in caplog.records]
-    assert lines == ([] if revision == REVISIONS[-1] else [f"the ledger was brought from schema {revision} to 0006"])
+    assert lines == ([] if revision == REVISIONS[-1] else [f"the ledger is brought from revision {revision} to 0006"])
     assert list(opened.contributions()) == [("a/b", "c")]
     assert opened.released("folder catalog") == 1
     if revision < "0005":
@@ -75,7 +75,7 @@ def test_an_earlier_ledger_is_opened_and_keeps_what_it_knows(
 def test_a_ledger_of_a_later_version_is_refused(ledger: Ledger) -> None:
     with ledger.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(DynosaurError, match="of a later version of Dynosaur") as caught:
+    with pytest.raises(DynosaurError, match="newer version of Dynosaur") as caught:
         Ledger(ledger.url)
     assert caught.value.code is Code.STORE_FAILED
 

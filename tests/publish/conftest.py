@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from dynosaur_core.digest import digest
 from dynosaur_core.models import (
     ROW_COLUMN,
     SPLIT_COLUMN,
@@ -22,6 +23,8 @@ from dynosaur_core.models import (
     RowsHandle,
     Subset,
 )
+from dynosaur_core.publish import release
+from dynosaur_core.publish.plan import PlannedSource
 from dynosaur_core.publish.stage import publish
 from dynosaur_core.settings import Publishing
 from dynosaur_core.store import Store
@@ -94,3 +97,18 @@ def contribute(store: Store, repo_id: str, texts: list[str], **fields: Any) -> C
     rows = pa.table({"text": texts, "label": [f"label of {text}" for text in texts]})
     metadata = describe(sample(store, rows), repo_id=repo_id, **fields)
     return publish(metadata, [design("text", "label", repo_id=repo_id)], store, Publishing())
+
+
+class Planned:
+    """Contributions under the names that a store gives them, asked for anew each time."""
+
+    def __init__(self, contributions: Iterable[Contribution]) -> None:
+        self.contributions = contributions
+
+    def __iter__(self) -> Iterator[PlannedSource]:
+        return (PlannedSource(each, digest(each)) for each in self.contributions)
+
+
+def make_release(contributions: Iterable[Contribution], *rest: Any, **options: Any) -> release.ReleaseOutcome:
+    """`publish.release.make_release` of contributions."""
+    return release.make_release(Planned(contributions), *rest, **options)

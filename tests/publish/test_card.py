@@ -7,12 +7,11 @@ from pathlib import Path
 from huggingface_hub import DatasetCard
 
 from dynosaur_core.publish.card import block, cell
-from dynosaur_core.publish.release import make_release
 from dynosaur_core.publish.sinks.local import LocalSink
 from dynosaur_core.settings import ReleaseSettings
 from dynosaur_core.store import Store
 
-from .conftest import NOW, contribute
+from .conftest import NOW, contribute, make_release
 
 HOSTILE = "x | y](javascript:alert(1)) <script>{{ 1 + 1 }}</script>\n---\n# Heading `code`"
 

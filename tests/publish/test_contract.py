@@ -14,9 +14,10 @@ import pytest
 import s3fs
 from huggingface_hub import HfApi
 
+from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Contribution, Release, Removal
-from dynosaur_core.publish.release import ReleaseOutcome, make_release
+from dynosaur_core.publish.release import ReleaseOutcome
 from dynosaur_core.publish.sinks import Sink
 from dynosaur_core.publish.sinks.hub import HubSink
 from dynosaur_core.publish.sinks.local import LocalSink
@@ -28,7 +29,7 @@ from dynosaur_core.withdrawals import check_withdrawals, reasons
 from tests.support.hub import LoopbackHub
 from tests.support.s3 import S3Server
 
-from .conftest import NOW, contribute
+from .conftest import NOW, contribute, make_release
 
 SETTINGS = ReleaseSettings(shard_records=4)
 REPO = "loopback/grown"
@@ -275,7 +276,7 @@ def test_a_release_of_an_earlier_version_is_its_stores_by_what_it_holds(
     assert place.manifest.store is None
     with pytest.raises(DynosaurError, match="ForeignStore"):
         place.make(wanted, store, of="theirs")
-    place.known = {contribution.digest for contribution in wanted[:3]}
+    place.known = {digest(contribution) for contribution in wanted[:3]}
     data = {name: content for name, content in place.read().items() if name.startswith("data/")}
     assert place.make(wanted, store).version == 2 and place.manifest.store == "ours"
     assert {name: content for name, content in place.read().items() if name.startswith("data/")} == data
@@ -343,6 +344,6 @@ def test_a_manifest_of_a_later_version_is_left_alone(place: Place, store: Store,
     manifest = json.loads(place.read()["manifest.json"]) | {"format": "dynosaur/2", "something": "new"}
     place.change({"manifest.json": json.dumps(manifest).encode()})
     before = place.read()
-    with pytest.raises(DynosaurError, match="is of a later version of Dynosaur"):
+    with pytest.raises(DynosaurError, match="made by a newer version of Dynosaur"):
         place.make(wanted, store, adopt=True)
     assert place.read() == before

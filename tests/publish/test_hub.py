@@ -15,13 +15,12 @@ from huggingface_hub import HfApi
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Release
 from dynosaur_core.publish import release as release_module
-from dynosaur_core.publish.release import make_release
 from dynosaur_core.publish.sinks.hub import HubSink
 from dynosaur_core.settings import ReleaseSettings
 from dynosaur_core.store import Store
 from tests.support.hub import Fault, Faults, LoopbackHub
 
-from .conftest import NOW, contribute
+from .conftest import NOW, contribute, make_release
 
 REPO = "loopback/grown"
 SETTINGS = ReleaseSettings(shard_records=2)

@@ -18,17 +18,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Contribution, LicenseEvidence, Release, ReleaseFile, Removal, ShardHandle
 from dynosaur_core.publish.plan import plan_release
-from dynosaur_core.publish.release import ReleaseOutcome, make_release
+from dynosaur_core.publish.release import ReleaseOutcome
 from dynosaur_core.publish.sinks import open_sink
 from dynosaur_core.publish.sinks.local import LocalSink
 from dynosaur_core.publish.standing import Maker
 from dynosaur_core.settings import ReleaseSettings
 from dynosaur_core.store import Store
 
-from .conftest import NOW, contribute
+from .conftest import NOW, Planned, contribute, make_release
 
 
 def release_to(
@@ -87,7 +88,7 @@ def test_the_same_again_writes_nothing(tmp_path: Path, store: Store) -> None:
 
 def test_known_names_save_reading_what_stands_already(tmp_path: Path, store: Store) -> None:
     wanted = [contribute(store, "a/one", ["x"]), contribute(store, "a/two", ["y"])]
-    names = {each.repo_id: each.digest for each in wanted}
+    names = {each.repo_id: digest(each) for each in wanted}
     sink = LocalSink(str(tmp_path / "release"))
 
     def unread() -> Iterator[Contribution]:
@@ -229,7 +230,7 @@ KILLED = """
 import os, signal, sys
 from datetime import UTC, datetime
 from dynosaur_core.models import Contribution
-from dynosaur_core.publish.release import make_release
+from tests.publish.conftest import make_release
 from dynosaur_core.publish.sinks.local import LocalSink
 from dynosaur_core.settings import ReleaseSettings
 from dynosaur_core.store import Store
@@ -318,19 +319,19 @@ def test_a_plan_keeps_or_writes_every_contribution_once(
     def contributions(sizes: dict[str, tuple[int, int]]) -> list[Contribution]:
         return [_contribution(name, records, str(revision)) for name, (records, revision) in sizes.items()]
 
-    first = plan_release(contributions(before), None, [], size, NOW)
+    first = plan_release(Planned(contributions(before)), None, [], size, NOW)
     files = tuple(
         ReleaseFile(
             path=str(number),
             digest="",
             records=0,
             size_bytes=0,
-            contributions={entry.contribution.repo_id: entry.digest for entry in group},
+            contributions={source.contribution.repo_id: source.digest for source in group},
         )
         for number, group in enumerate(first.groups)
     )
     previous = Release(version=1, digest=first.digest, created=NOW, records=0, tasks=0, sources=0, files=files)
-    plan = plan_release(contributions(after), previous, [], size, NOW)
+    plan = plan_release(Planned(contributions(after)), previous, [], size, NOW)
     kept = {repo_id for file in plan.keep for repo_id in file.contributions}
     written = [entry.contribution.repo_id for group in plan.groups for entry in group]
     assert kept.isdisjoint(written) and kept | set(written) == set(after) and len(set(written)) == len(written)
@@ -364,7 +365,7 @@ def made_by(store_id: str = "mine", *, adopt: bool = False) -> Maker:
 def release_as(
     folder: Path, store: Store, wanted: list[Contribution], maker: Maker, *, verify: bool = False
 ) -> ReleaseOutcome:
-    names = {each.repo_id: each.digest for each in wanted}
+    names = {each.repo_id: digest(each) for each in wanted}
     sink = open_sink(str(folder), ReleaseSettings())
     return make_release(wanted, sink, store, ReleaseSettings(), NOW, names=lambda: names, maker=maker, verify=verify)
 
@@ -421,7 +422,7 @@ def test_a_manifest_of_a_later_version_is_left_alone(tmp_path: Path, store: Stor
     path = folder / "manifest.json"
     path.write_text(path.read_text().replace('"dynosaur/1"', '"dynosaur/2"'))
     before = snapshot(folder)
-    with pytest.raises(DynosaurError, match="later version of Dynosaur") as caught:
+    with pytest.raises(DynosaurError, match="newer version of Dynosaur") as caught:
         release_as(folder, store, wanted, made_by(adopt=True))
     assert caught.value.code is Code.RELEASE_FAILED and snapshot(folder) == before
 

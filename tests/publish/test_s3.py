@@ -10,14 +10,13 @@ import pytest
 import s3fs
 
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.publish.release import make_release
 from dynosaur_core.publish.sinks import open_sink
 from dynosaur_core.publish.sinks.s3 import S3Sink
 from dynosaur_core.settings import ReleaseSettings
 from dynosaur_core.store import Store
 from tests.support.s3 import S3Server
 
-from .conftest import NOW, contribute
+from .conftest import NOW, contribute, make_release
 
 SETTINGS = ReleaseSettings(shard_records=2)
 

@@ -19,6 +19,7 @@ REMOVALS = "removals.jsonl"
 TABLES = ("tasks.parquet", "sources.parquet", REMOVALS)
 """The small files that belong to every release, beside its card and manifest."""
 FORMAT: str = Release.model_fields["format"].default
+_FORM = re.compile(rb'"format":\s*"dynosaur/(\d{1,9})\b')
 _DATA_FILE = re.compile(r"data/(\d{6,9})-\d{5,9}\.parquet")
 
 
@@ -50,14 +51,16 @@ class BrokenManifest(DynosaurError):  # noqa: N818 - what was found, as Code nam
 
 
 def read_manifest(data: bytes, url: str, token: str | None) -> Release:
-    """The manifest's text as a release; BrokenManifest where it is none, ReleaseFailed for a later version's."""
+    """The manifest's text as a release; BrokenManifest where it is none, ReleaseFailed for a later version's.
+
+    Keys of later versions are ignored; a form that this version cannot read has a higher number, also where it is cut.
+    """
+    form = _FORM.search(data)
+    if form and int(form[1]) > int(FORMAT.rpartition("/")[2]):
+        message = f"{MANIFEST} of {url} was made by a newer version of Dynosaur: upgrade this one"
+        raise DynosaurError(Code.RELEASE_FAILED, message)
     try:
-        found = json.loads(data)
-        form = found.get("format") if isinstance(found, dict) else None
-        if isinstance(form, str) and re.fullmatch(r"dynosaur/\d{1,9}", form) and form != FORMAT:
-            message = f"{MANIFEST} of {url} is of a later version of Dynosaur than this: install that one"
-            raise DynosaurError(Code.RELEASE_FAILED, message)
-        return Release.model_validate(found)
+        return Release.model_validate(json.loads(data))
     except (ValueError, RecursionError) as error:  # pydantic's own is a ValueError
         raise BrokenManifest(url, data, token) from error
 

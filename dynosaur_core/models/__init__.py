@@ -1,0 +1,61 @@
+"""The nouns. Every stage takes and gives these, and nothing else; their JSON is the file format.
+
+Models are frozen: a stage makes new ones. Tuples stand where JSON has lists. Fields of text from outside bear the types
+of `text.py`, so that a noun holds nothing that a database, file or screen refuses.
+"""
+
+from dynosaur_core.models.base import STAGES, Frozen, Level, Mode, Rejection, Stage, StageOrSurvey, Stored, added
+from dynosaur_core.models.catalog import (
+    ROW_COLUMN,
+    SPLIT_COLUMN,
+    DatasetRef,
+    FieldKind,
+    FieldSpec,
+    RowsHandle,
+    Split,
+    SplitRole,
+    Subset,
+)
+from dynosaur_core.models.filter import FilterResult, InstructionTask
+from dynosaur_core.models.growth import GrowthPlan, Withdrawal
+from dynosaur_core.models.instruction import Proposal, TaskDesign, Usage
+from dynosaur_core.models.metadata import DatasetMetadata, LicenseEvidence
+from dynosaur_core.models.publish import Contribution, InstructionRecord, ShardHandle, TaskCount
+from dynosaur_core.models.release import Release, ReleaseFile, Removal
+
+__all__ = [
+    "ROW_COLUMN",
+    "SPLIT_COLUMN",
+    "STAGES",
+    "Contribution",
+    "DatasetMetadata",
+    "DatasetRef",
+    "FieldKind",
+    "FieldSpec",
+    "FilterResult",
+    "Frozen",
+    "GrowthPlan",
+    "InstructionRecord",
+    "InstructionTask",
+    "Level",
+    "LicenseEvidence",
+    "Mode",
+    "Proposal",
+    "Rejection",
+    "Release",
+    "ReleaseFile",
+    "Removal",
+    "RowsHandle",
+    "ShardHandle",
+    "Split",
+    "SplitRole",
+    "Stage",
+    "StageOrSurvey",
+    "Stored",
+    "Subset",
+    "TaskCount",
+    "TaskDesign",
+    "Usage",
+    "Withdrawal",
+    "added",
+]

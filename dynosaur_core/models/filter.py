@@ -1,0 +1,37 @@
+"""What the filter gives."""
+
+from __future__ import annotations
+
+from dynosaur_core.digest import digest
+from dynosaur_core.models.base import Mode, Rejection, Stored
+from dynosaur_core.text import Id, Name, Text
+
+
+class InstructionTask(Stored):
+    """An accepted design: what its rows will be turned into."""
+
+    repo_id: Id
+    config: Name
+    instruction: Text
+    input_fields: tuple[Name, ...]
+    output_field: Name
+    labels: tuple[Name, ...] = ()
+    """Allowed answers when the output is a closed set, in the data's own order; else empty."""
+    mode: Mode
+    model: Text
+
+    @property
+    def task_id(self) -> str:
+        """Content digest: the same design of the same subset has the same id in every growth."""
+        return digest(self.repo_id, self.config, self.instruction, self.input_fields, self.output_field)[:16]
+
+
+class FilterResult(Stored):
+    """`proposed` equals the accepted tasks and the rejected ones (level task) added up."""
+
+    proposed: int
+    tasks: tuple[InstructionTask, ...]
+    rejections: tuple[Rejection, ...]
+    accepted: tuple[bool, ...] = ()
+    """For each problem and design of the proposals, in their order: whether it is the next of `tasks`, or else of
+    `rejections`. Results of earlier versions lack it."""

@@ -1,0 +1,243 @@
+"""What each stage makes of the bundled catalogue, as digests beside the stage's version: tests/data/golden.json.
+
+`make golden` renews the parts whose version was raised. A part whose version must stay is renewed when it is named:
+`python -m tests.support.golden requests`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from dynosaur_core.bundled import bundled_catalog
+from dynosaur_core.catalog.folder import FolderCatalog
+from dynosaur_core.digest import digest
+from dynosaur_core.errors import DynosaurError
+from dynosaur_core.filter.stage import FILTER_VERSION, filter_tasks, judge_design
+from dynosaur_core.instruction.examples import EXAMPLE_INSTRUCTIONS
+from dynosaur_core.instruction.parse import parse_answer
+from dynosaur_core.instruction.render import shown_fields
+from dynosaur_core.instruction.rules import RULES_VERSION, design_by_rules
+from dynosaur_core.instruction.stage import INSTRUCTION_VERSION, plan
+from dynosaur_core.llm.request import REQUEST_VERSION
+from dynosaur_core.metadata.stage import METADATA_VERSION, read_metadata
+from dynosaur_core.models import DatasetMetadata, FilterResult, Mode, Proposal, Subset, TaskDesign
+from dynosaur_core.publish.stage import PUBLISH_VERSION, publish
+from dynosaur_core.settings import Filtering, Policy, Publishing, Reading, Sampling, Settings
+from dynosaur_core.store import Store
+from tests.support.llm.answer import Asked, design
+from tests.support.llm.faults import CONTENT, EMPTY, UNUSABLE, spoil
+
+GOLDEN = Path(__file__).parents[1] / "data" / "golden.json"
+_ROWS = 60
+_SHAPES = ("https://example.org/{}", "data/part-{}.txt", "{}", "2026-01-{:02}T03:00:00", "Chapter {}")
+_SAYINGS = ("Classify the {input}.", "Write the {output} that belongs to the {input}.", "Which {output} does it have?")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One kind of result."""
+
+    version: int
+    where: str
+    """The constant to raise, and its module."""
+    why: str
+    """What raising it does, or forgetting it."""
+    results: Callable[[Data], Any]
+
+
+@dataclass
+class Data:
+    """One bundled dataset with all that its stages make of it; each stage reads what the golden one before gave."""
+
+    metadata: DatasetMetadata
+    store: Store
+
+    def rows(self, subset: Subset) -> Any:
+        return self.store.read_table("rows", subset.rows.digest) if subset.rows else None
+
+    def metadata_result(self) -> Any:
+        """The bytes of parquet differ from one version of Arrow to the next: the rows themselves count."""
+        found = self.metadata.model_dump(
+            mode="json", exclude={"ref": {"last_modified"}, "subsets": {"__all__": {"rows"}}}
+        )
+        return found, [self.rows(subset).to_pylist() for subset in self.metadata.subsets]
+
+    def requests(self) -> Any:
+        variants: list[dict[str, Any]] = [{}, {"llm": {"one_call": False}}, {"designing": {"zero_shot": True}}]
+        return [[ask.request.digest for ask in plan(self.metadata, Settings(**each))] for each in variants]
+
+    def answers(self) -> Any:
+        """What is read of a good answer and of spoilt ones."""
+        return [
+            [vars(parse_answer(spoil(text, kind), names)) for kind in ("", *CONTENT, *UNUSABLE, *EMPTY)]
+            for text, names in self._answers()
+        ]
+
+    def _answers(self) -> Iterator[tuple[str, list[str]]]:
+        for ask in plan(self.metadata, Settings()):
+            names = [field.name for field in shown_fields(ask.subsets[0])]
+            yield design(Asked(ask.request.messages, ask.request.schema)), names
+
+    def rules(self) -> Any:
+        return [design_by_rules(self.metadata, subset, self.rows(subset), 3) for subset in self.metadata.subsets]
+
+    def proposals(self) -> list[Proposal]:
+        """Designs of the rules, and for each field and each other one a few that are mostly invalid."""
+        made = []
+        for subset in self.metadata.subsets:
+            names = subset.field_names
+            designs = [
+                TaskDesign(
+                    instruction=saying.format(input=given, output=asked), input_fields=(given,), output_fields=(asked,)
+                )
+                for given, asked in permutations(names, 2)
+                for saying in _SAYINGS
+            ]
+            facts = {"config": subset.config, "request_digest": "", "model": "golden", "shown_fields": names}
+            made += [Proposal(**facts, mode=Mode.DESCRIPTION_UNAWARE, designs=(each,)) for each in designs]
+        return [*self.rules(), *made]
+
+    def filtered(self, recipe: Any = "default") -> FilterResult:
+        settings, repo_id = Filtering(recipe=recipe), self.metadata.ref.repo_id
+        return filter_tasks(repo_id, self.metadata.subsets, self.proposals(), self.rows, settings, EXAMPLE_INSTRUCTIONS)
+
+    def verdicts(self) -> Any:
+        findings = [list(self._findings(subset)) for subset in self.metadata.subsets]
+        return [self.filtered("default"), self.filtered("reference"), findings]
+
+    def _findings(self, subset: Subset) -> Iterator[Any]:
+        """Everything that speaks against a design, on rows that come near the thresholds one by one."""
+        table = self.rows(subset).slice(0, _ROWS)
+        for given, asked in permutations(subset.field_names, 2):
+            made = TaskDesign(
+                instruction=_SAYINGS[1].format(input=given, output=asked), input_fields=(given,), output_fields=(asked,)
+            )
+            for rows in (table, *_variants(table, given, asked)):
+                yield judge_design(self.metadata.ref.repo_id, subset, made, rows, Filtering())
+
+    def records(self) -> Any:
+        return [self._records(self.filtered(recipe), recipe) for recipe in ("default", "reference")]
+
+    def _records(self, filtered: FilterResult, recipe: Any) -> Any:
+        made = publish(self.metadata, filtered.tasks, self.store, Publishing(recipe=recipe))
+        return made.model_dump(mode="json", exclude={"shard"}), self.store.read_table(
+            "records", made.shard.digest
+        ).to_pylist()
+
+
+def _variants(table: pa.Table, given: str, asked: str) -> Iterator[pa.Table]:
+    """The table with an output that is one answer, a copy of the input, or of a telling shape in a part of the rows."""
+    outputs, inputs, count = table[asked].to_pylist(), table[given].to_pylist(), table.num_rows
+    instead: list[tuple[float, list[Any]]] = [(share, [outputs[0]] * count) for share in (0.5, 0.7, 0.9, 0.96, 0.99)]
+    if table.schema.field(given).type == table.schema.field(asked).type:
+        instead += [(share, inputs) for share in (0.6, 0.8, 0.95)]
+    if pa.types.is_string(table.schema.field(asked).type):
+        instead += [(share, [shape.format(n) for n in range(count)]) for shape in _SHAPES for share in (0.6, 0.9)]
+    for share, values in instead:
+        changed = [*values[: round(share * count)], *outputs[round(share * count) :]]
+        place = table.schema.get_field_index(asked)
+        yield table.set_column(place, table.schema.field(asked), pa.array(changed, table.schema.field(asked).type))
+
+
+PARTS = {
+    "metadata": Part(
+        METADATA_VERSION,
+        "METADATA_VERSION in dynosaur_core/metadata/stage.py",
+        "else datasets that were read before keep what was read then",
+        Data.metadata_result,
+    ),
+    "requests": Part(
+        REQUEST_VERSION,
+        "REQUEST_VERSION in dynosaur_core/llm/request.py",
+        "every answer is asked for, and paid, again either way: name the part to say that this is meant",
+        Data.requests,
+    ),
+    "answers": Part(
+        INSTRUCTION_VERSION,
+        "INSTRUCTION_VERSION in dynosaur_core/instruction/stage.py",
+        "else answers that were read before keep the designs that were read then",
+        Data.answers,
+    ),
+    "rules": Part(
+        RULES_VERSION,
+        "RULES_VERSION in dynosaur_core/instruction/rules.py",
+        "else datasets that were designed for before keep their designs",
+        Data.rules,
+    ),
+    "filter": Part(
+        FILTER_VERSION,
+        "FILTER_VERSION in dynosaur_core/filter/stage.py",
+        "else designs that were judged before keep their verdicts",
+        Data.verdicts,
+    ),
+    "publish": Part(
+        PUBLISH_VERSION,
+        "PUBLISH_VERSION in dynosaur_core/publish/stage.py",
+        "else datasets that were published before keep their records",
+        Data.records,
+    ),
+}
+
+
+def bundled(store: Store) -> Iterator[tuple[str, Data | None]]:
+    """Every bundled dataset with its metadata; None where it cannot be read."""
+    catalog = FolderCatalog(bundled_catalog(), Reading(), 120.0)
+    for ref in catalog.list():
+        try:
+            yield ref.repo_id, Data(read_metadata(ref, catalog, store, Sampling(), Policy()), store)
+        except DynosaurError:
+            yield ref.repo_id, None
+
+
+def compute() -> dict[str, dict[str, str]]:
+    """part -> dataset -> digest of its results."""
+    found: dict[str, dict[str, str]] = {name: {} for name in PARTS}
+    with tempfile.TemporaryDirectory() as folder:
+        for repo_id, data in bundled(Store(folder)):
+            for name, part in PARTS.items():
+                found[name][repo_id] = digest(part.results(data)) if data else "unreadable"
+    return found
+
+
+def read() -> dict[str, dict[str, Any]]:
+    """part -> {version, results}, as they were."""
+    kept: dict[str, dict[str, Any]] = json.loads(GOLDEN.read_text()) if GOLDEN.exists() else {}
+    return kept
+
+
+def forgotten(name: str, results: dict[str, str]) -> str | None:
+    """Why the results of a part cannot be what they are under its version; None where they are as they were."""
+    part, was = PARTS[name], read().get(name, {"version": 0, "results": {}})
+    changed = sorted(key for key in results | was["results"] if results.get(key) != was["results"].get(key))
+    if not changed or part.version > was["version"]:
+        return None
+    where = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
+    return (
+        f"the {name} results of {where} have changed under version {part.version}: raise {part.where} ({part.why}), "
+        f"then run `make golden`. Where the meaning stays, `python -m tests.support.golden {name}` renews them"
+    )
+
+
+def renew(named: Sequence[str]) -> int:
+    """Writes what is now; returns 1, and writes nothing, where a version was forgotten."""
+    found = compute()
+    wrong = [why for name, results in found.items() if name not in named and (why := forgotten(name, results))]
+    for why in wrong:
+        sys.stderr.write(f"{why}\n")
+    if not wrong:
+        kept = {name: {"version": PARTS[name].version, "results": results} for name, results in found.items()}
+        GOLDEN.write_text(json.dumps(kept, indent=1) + "\n")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(renew(sys.argv[1:]))
