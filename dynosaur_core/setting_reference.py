@@ -24,7 +24,7 @@ _FORMS = {"catalog": CATALOG_FORMS, "release": SINK_FORMS}
 _HIDDEN = (
     (re.compile(r"(?<=://)([^/?#@:]*):[^?#]*@"), rf"\1:{STRUCK}@"),
     (re.compile(r"^(https?://)[^/?#@:]*@"), rf"\1{STRUCK}@"),
-    (re.compile(r"(?<=[?&])([^=&#]*)=[^&#]*"), rf"\1={STRUCK}"),
+    (re.compile(r"(?<=[?&])([^?=&#]*)=[^&#]*"), rf"\1={STRUCK}"),
 )
 Origin = Literal["default", "environment", "dynosaur.toml", "option"]
 

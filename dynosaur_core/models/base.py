@@ -69,7 +69,7 @@ class Rejection(Stored):
     level: Level
     stage: StageOrSurvey
     reason: Name
-    """A value of `errors.Reason`."""
+    """A value of `reasons.Reason`."""
     detail: Line = ""
     config: Name | None = None
     instruction: Text | None = None

@@ -214,10 +214,10 @@ class _Recording(Store):
         super().__init__(url)
         self.usages: list[Usage] = []
 
-    def write_json(self, name: str, value: Any) -> None:
+    def write_model(self, name: str, value: Any) -> None:
         if name.startswith("answers/"):
             self.usages.append(value.usage)
-        super().write_json(name, value)
+        super().write_model(name, value)
 
 
 def test_ask_puts_an_answer_as_it_came_before_it_counts_its_tokens(endpoint: LlmServer, tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ class SinkForm:
     """Reaches for no network: that is for the sink's methods."""
 
 
-_LOCAL = re.compile(r"(?!\s*$)(?![^/]*:)[^\0]+", re.DOTALL)
+_LOCAL = re.compile(r"\A(?!\s*$)(?![^/]*:)[^\0]+", re.DOTALL)
 """No scheme with one slash either (`hf:/datasets`): it would become a folder."""
 SINKS: dict[str, SinkForm] = {
     "": SinkForm("a folder", _LOCAL, _folder),
