@@ -182,7 +182,14 @@ def _contribution(rejections: tuple[Rejection, ...] = (), records: int = 3) -> C
 
 
 def _rejection(level: str, reason: Reason, count: int, detail: str) -> Rejection:
-    values = {"repo_id": REF.repo_id, "level": level, "stage": "filter", "reason": reason, "count": count, "detail": detail}
+    values = {
+        "repo_id": REF.repo_id,
+        "level": level,
+        "stage": "filter",
+        "reason": reason,
+        "count": count,
+        "detail": detail,
+    }
     return Rejection.model_validate(values)
 
 
