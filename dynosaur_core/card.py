@@ -97,7 +97,7 @@ def parse_header(text: str, start: int, end: int, name: str = "the header of its
 
 
 def listing_fields(card: Card) -> dict[str, Any]:
-    """What a catalogue's listing tells of a dataset, read from its card: arguments of a DatasetRef."""
+    """Reads from a card what a listing states of a dataset. Returns arguments of a DatasetRef."""
     description = card.data.get("description")
     return {
         "licenses": tuple(name for name in map(licenses.normalise, card.strings("license", "licenses")) if name),
@@ -120,7 +120,7 @@ def citation(card: Card) -> str | None:
 
 
 def web_address(value: object) -> str | None:
-    """A page that a card names, where it is one of the web: whoever reads the records may follow it."""
+    """Returns a page that a card names if its address is one of the web, since readers of the records may follow it."""
     text = " ".join(str(value).split()) if isinstance(value, str) else ""
     try:
         parts = urlsplit(text)

@@ -98,7 +98,7 @@ class Clients:
         return not self.store.names("")
 
     def _exists(self) -> None:
-        """Whether there are a store and its ledger: opening makes what is not there."""
+        """Whether the store and its ledger exist; opening them would create them."""
         if self.has_ledger and self.store.fs.exists(self.store.root):
             return
         if self.store.id or self.store.names("contributions"):
@@ -137,7 +137,7 @@ class Clients:
 
 
 def _pair(store: Store, ledger: Ledger, mine: str | None, theirs: str | None) -> Pair:
-    """What tells whether a store and a ledger without a common id are each other's."""
+    """Collects the facts by which a store and a ledger without a common id are known to belong together."""
     known = [name for (_, name), _ in zip(ledger.contributions(), range(_LOOKED_FOR), strict=False)]
     return Pair(
         store=store.url,

@@ -30,7 +30,8 @@ class Pair:
     ledger_used: bool
     """Whether the ledger knows contributions."""
     met: bool
-    """Whether the store holds contributions that the ledger knows; of earlier versions' ones nothing else tells."""
+    """Whether the store holds contributions that the ledger knows. Nothing else connects stores and ledgers of earlier
+    versions."""
 
 
 def shared_id(pair: Pair, new: Callable[[], str], *, adopt: bool) -> str:
@@ -79,7 +80,7 @@ def catalog_name(
 ) -> str:
     """The name under which the ledger knows the catalogue at `place`, or is to know it from now on.
 
-    `default` is made of the last part of its address; `wanted` is what a person calls it; `known` gives the place of
+    `default` is made of the last part of its address; `wanted` is what a person calls it; `known` returns the place of
     each catalogue by its name; `there` says whether something is at a place. Raises BadCatalog where only a person can
     tell whether a catalogue is new, or one that has moved.
     """

@@ -24,7 +24,7 @@ class SourceSubset:
     config: str
     splits: tuple[Split, ...]
     features: Features | None = None
-    """The declared features, or those that all files have in common; None when only the rows tell."""
+    """The declared features, or those that all files have in common; None if only the rows show them."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Columns of the files that are not among the features because they have no plain form, and why."""
     content: Mapping[str, str] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class SourceSubset:
 
 
 class Source(Protocol):
-    """One dataset at one revision, opened for reading. Errors: `DynosaurError` with the code of what is wrong."""
+    """One dataset at one revision, opened for reading. All methods raise DynosaurError."""
 
     def card(self) -> str:
         """Text of README.md with its YAML header; "" where there is none."""
@@ -66,32 +66,32 @@ class Cursor:
     """How far a listing has come; the listing keeps it up to date, also when it breaks off."""
 
     since: datetime | None = None
-    """What was modified earlier need not be listed; a catalogue that is cheap to list may show it all the same."""
+    """Datasets that were modified earlier need not be listed; a catalogue that is cheap to list may list them too."""
     url: str | None = None
     """The page that is read next, or again; a later listing can begin with it. None before the first."""
     finished: bool = False
     whole: bool = False
-    """Set at the end when everything there is was shown: what was not is gone."""
+    """Set at the end of a listing that showed every dataset: a dataset that it did not show is gone."""
     pages: int = 0
     malformed: int = 0
-    """Entries that could not be understood."""
+    """How many entries could not be read."""
 
 
 class Catalog(Protocol):
     """Where source datasets are listed and read."""
 
     name: str
-    """What the ledger knows it by; `Clients.name_catalog` sets it where a place has one."""
+    """Its name in the ledger; `Clients.name_catalog` sets the name of a catalogue that has a place."""
     place: str | None
-    """Resolved path or URL of a folder or export, which another may share its name with; None for the Hub."""
+    """Resolved path or URL of a folder or export; two of them may have the same name. None for the Hub."""
     scope: str
     """Names the part of the catalogue that `list` goes through; "" for all of it."""
 
     def list(self, cursor: Cursor | None = None) -> Iterator[DatasetRef]:
-        """Datasets, each once, lazily; the order is the catalogue's own."""
+        """Yields every dataset once, in the catalogue's own order."""
 
     def ref(self, repo_id: str) -> DatasetRef:
-        """One dataset as it is now; raises NotFound."""
+        """Returns one dataset as it is now. Raises NotFound."""
 
     def open(self, ref: DatasetRef) -> Source:
-        """Pinned to `ref.revision`. Nothing is read before it is asked for."""
+        """Opens the dataset at `ref.revision`. Nothing is read before it is asked for."""

@@ -111,7 +111,7 @@ def _lower(text: str) -> str:
 
 
 def strike_logs() -> None:
-    """From now on no log record of this process holds a known secret, whoever writes it; may be called again."""
+    """Strikes known secrets out of every log record of this process from now on. Calling it again does no harm."""
     make = logging.getLogRecordFactory()
     if getattr(make, "strikes_secrets", False):
         return

@@ -54,17 +54,17 @@ class Sampling(Section):
     include_test: bool = False
     """Sample test splits too. Off: test rows never become training records."""
     seed: int = 0
-    """Chooses which rows; the same seed and revision give the same rows."""
+    """Chooses the rows. The same seed and revision yield the same rows."""
     first_rows: bool = False
     """Take the first rows of each split instead of rows spread over it, as the 2023 system did."""
     max_row_bytes: Some = 1_000_000
-    """A row beyond this (Arrow size in bytes) is left out."""
+    """Bytes in Arrow's memory. A larger row is left out."""
     max_bytes: Some = 32_000_000
-    """Bytes of one subset's sample; rows beyond are left out."""
+    """Bytes of one subset's sample. Rows beyond this are left out."""
     max_columns: Some = 256
     """A config with more columns is refused."""
     max_subsets: Some = 400
-    """A dataset with more configs fails."""
+    """A dataset with more configs fails as TooManySubsets."""
     deadline_s: Seconds = 300.0
     """Seconds for reading one dataset; then the process that reads it is ended."""
 
@@ -85,18 +85,18 @@ class Hub(Section):
     """Which part of the Hub is surveyed when the catalogue is `hub`."""
 
     since: datetime | None = None
-    """Of the Hub, only datasets modified at or after this moment."""
+    """List only datasets of the Hub that were modified at or after this moment."""
     search: str | None = None
-    """Of the Hub, only datasets with this word in their id."""
+    """List only datasets of the Hub with this word in their id."""
     author: str | None = None
-    """Of the Hub, only datasets of this owner."""
+    """List only datasets of the Hub that belong to this owner."""
     tags: Strings = ()
-    """Of the Hub, only datasets with all of these tags, such as `language:en`."""
+    """List only datasets of the Hub that have all of these tags, such as `language:en`."""
     census: str | None = None
     """Parquet file with the Hub's metadata (any fsspec URL), read instead of the listing."""
     verify_per_growth: Count = 500
-    """Released datasets that the listing did not show are looked up, one request each, so many in a growth: a deletion
-    shows in no listing."""
+    """How many released datasets that the listing did not show are looked up in each growth, with one request each. The
+    Hub's listing never reports a deletion."""
 
 
 class Policy(Section):
@@ -117,7 +117,7 @@ class Policy(Section):
     overrides: str | None = None
     """TOML file with a table per dataset: license, languages, refuse."""
     max_size_bytes: Count | None = None
-    """A dataset whose files are larger, as far as the listing tells, is refused."""
+    """Bytes. A dataset whose files are larger is refused, if the listing states their size."""
     max_per_owner: Count | None = None
     """Datasets of one owner that take part at once, at most. Decided when a dataset is new or changed."""
     max_per_source: Count | None = None
@@ -130,9 +130,9 @@ class Llm(Section):
     api: Literal["chat", "responses"] = "chat"
     """Which of the endpoint's APIs is called: Chat Completions or Responses."""
     structured: Literal["auto", "schema", "json", "text"] = "auto"
-    """How answers are kept in form; auto finds out once per endpoint and model."""
+    """How the form of answers is enforced. `auto` finds out once per endpoint and model."""
     temperature: Annotated[float, Field(ge=0)] | None = 0.0
-    """Sent with each request; none is sent where the endpoint refuses it."""
+    """Sent with each request, unless the endpoint refuses it."""
     seed: int | None = None
     """Sent with each request where it is set."""
     reasoning_effort: str | None = None
@@ -142,11 +142,11 @@ class Llm(Section):
     timeout_s: Seconds = 60.0
     """Seconds for one request."""
     retry_s: Wait = 300.0
-    """Seconds in which a transient error is tried again before the dataset fails with its code."""
+    """Seconds during which a request is retried after transient errors, before its dataset fails with the last one."""
     max_in_flight: int = Field(default=16, ge=1)
     """Requests at work at once."""
     requests_per_minute: Some | None = None
-    """Limit of the account; what the endpoint says of its limits is kept besides."""
+    """Limit of the account. The limits that the endpoint's headers state are kept too."""
     tokens_per_minute: Some | None = None
     """Limit of the account, prompt and completion tokens together."""
     price_input: Money | None = None
@@ -158,7 +158,7 @@ class Llm(Section):
     batch: bool = False
     """Ask by the Batch API: half the price, answers within 24 hours."""
     batch_wait_s: Wait = 3_600.0
-    """Seconds that a growth waits for its batches; what comes later is collected by the next one."""
+    """Seconds that a growth waits for its batches. The next growth collects answers that arrive later."""
     batch_poll_s: Wait = 30.0
     """Seconds between two looks at a batch."""
     one_call: bool = True
@@ -194,13 +194,13 @@ class Filtering(Section):
     recipe: Recipe = "default"
     """The rules of this project, or those of 2023 for comparison; `--recipe` sets it for all stages."""
     max_tasks: Some = 3
-    """Tasks of one answer that are accepted, at most."""
+    """At most this many tasks of one answer are accepted."""
     min_rows: Count = 8
-    """Rows with inputs and output that a task must have."""
+    """A task needs at least this many rows that have its inputs and its output."""
     max_labels: Count = 10
-    """With at most this many distinct outputs an output is a closed set (10 in the reference)."""
+    """An output with at most this many distinct values counts as a closed set (10 in the reference)."""
     max_label_chars: Count = 15
-    """Longest label that is listed in the instruction (15 in the reference)."""
+    """Labels are listed in the instruction when the longest has at most this many characters (15 in the reference)."""
 
 
 class Publishing(Section):
@@ -227,8 +227,8 @@ class ReleaseSettings(Section):
     """How a release is laid out."""
 
     shard_records: Some = 200_000
-    """Records of one file, at most."""
+    """At most this many records stand in one file."""
     title: str = "Dynosaur instruction data"
     """Heading of the dataset card."""
     private: bool = True
-    """A Hub repository that is created by a release is private unless told otherwise."""
+    """Whether a Hub repository that a release creates is private."""

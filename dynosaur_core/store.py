@@ -141,7 +141,7 @@ class Store:
         self.write_bytes(name, canonical_json(value).encode())
 
     def write_table(self, kind: str, table: pa.Table) -> tuple[str, int]:
-        """Writes `table` as parquet under `kind`; gives its content digest and its size in bytes."""
+        """Writes `table` as parquet under `kind`; returns its content digest and its size in bytes."""
         sink = pa.BufferOutputStream()
         # small tables that several stages read whole: lz4 opens them a third faster than zstd, at 1.4 times the size,
         # and dictionaries of columns with few repeats only take time
@@ -189,7 +189,7 @@ class Store:
 
 
 def table_name(kind: str, name: str) -> str:
-    """`rows/ab/abcd....parquet`; names are digests of ours, never text from outside."""
+    """`rows/ab/abcd....parquet`; names are digests, never text from outside."""
     return f"{kind}/{name[:2]}/{name}.parquet"
 
 

@@ -39,5 +39,5 @@ def as_stored(value: Any, kind: type[T], what: str, remedy: str) -> T:
 
 
 def damaged(what: str, remedy: str, or_else: str = "") -> DynosaurError:
-    """What is raised for what is not as it was written: another program or a failing disk was at it."""
+    """The error for a file that is not as it was written: another program or a failing disk changed it."""
     return DynosaurError(Code.STORE_FAILED, f"{what} is damaged{or_else}: {remedy}")

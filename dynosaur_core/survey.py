@@ -51,7 +51,7 @@ class Survey:
     def plan(self) -> GrowthPlan:
         """Everything since the last survey, or its part up to `limit` branches; the rest waits for the next growth.
 
-        A listing that breaks off gives the plan of what it has shown; the next survey goes on at the page that failed,
+        If the listing breaks off, the plan holds what it has shown; the next survey goes on at the page that failed,
         or begins anew where that page cannot be had any more. Raises the error where nothing could be listed at all.
         """
         found = self.sorting

@@ -20,7 +20,7 @@ def failed(message: str) -> State[Any]:
 
 
 class _Sentence(logging.Filter):
-    """Replaces the traceback of an error that has a code by the error's sentence, but for who debugs."""
+    """Replaces the traceback of an error that has a code by the error's sentence, unless the log level is DEBUG."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None

@@ -84,7 +84,7 @@ def make_plan(
 def run_plan(
     clients: Clients, options: Options, growth_id: str, plan: GrowthPlan, fresh_from: Stage | None = None
 ) -> State[Any]:
-    """Branches, release and report of a plan; to be called inside a flow run. The report is told."""
+    """Runs the branches of a plan, then makes the releases and the report. Must be called inside a flow run."""
     get_run_logger().info("plan: %s", ", ".join(f"{count} {kind}" for kind, count in plan.counts().items()))
     tell(Planned(plan))
     if plan.branches and clients.settings.designing.asks_model:

@@ -1,4 +1,4 @@
-"""What a running growth tells the screen, where one is listening in the same process."""
+"""Events of a running growth, for a screen that listens in the same process."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _listeners: list[Listener] = []
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Calls `listener` with every event that is told inside."""
+    """Calls `listener` with every event that is sent inside the block."""
     _listeners.append(listener)
     try:
         yield

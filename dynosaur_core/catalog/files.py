@@ -102,7 +102,7 @@ class FolderSource:
         return SourceSubset(name, tuple(splits), features, left_out, content)
 
     def _content(self, builder: Any) -> dict[str, str]:
-        """What tells a split's rows from others without reading them: its files, and the options they are read with."""
+        """A digest of what decides a split's rows: its files, and the options with which they are read."""
         options = {key: repr(value) for key, value in vars(builder.config).items() if key not in _NAMING}
         files = {
             str(split): [self._checksum(Path(str(path))) for path in paths]

@@ -60,7 +60,7 @@ class _Line:
     digest: str
     licenses: tuple[str, ...] = ()
     problem: DynosaurError | None = None
-    """Why the line cannot be read; its beginning told the name."""
+    """Why the line cannot be read, although its beginning shows the name."""
 
 
 _Index = dict[str, list[_Line]]
@@ -204,7 +204,7 @@ class JsonlSource:
 def write_exports(
     lines: Iterable[tuple[dict[str, Any], list[dict[str, Any]]]], metadata_url: str, data_url: str
 ) -> int:
-    """Writes both files from (facts of a config without its rows, all its rows); gives the number of configs."""
+    """Writes both files from (facts of a config without its rows, all its rows); returns the number of configs."""
     count = 0
     with written_whole(metadata_url) as short, written_whole(data_url) as long:
         for facts, rows in lines:

@@ -24,7 +24,7 @@ _BEGINNING = 4_096
 _NAME = re.compile(r'\s{0,99}\{\s{0,99}"task_name"\s{0,99}:\s{0,99}("(?:[^"\\]|\\.){1,1000}")')
 _CHUNK = 1 << 20
 _BLOW_UP, _UNPACKED = 100, 256_000_000
-"""A packed file may unpack to so many times its size, or so many bytes."""
+"""A packed file may unpack to this many times its size, or to this many bytes."""
 
 
 def open_file(url: str) -> IO[bytes]:

@@ -111,7 +111,7 @@ class Evidence:
         return self._once(("words", name), median)
 
     def share_matching(self, name: str, pattern: str) -> float:
-        """Share of the distinct texts (the first `LOOKED_AT` of them) that match a pattern of ours as a whole."""
+        """Share of the distinct texts (the first `LOOKED_AT` of them) that match `pattern` as a whole."""
 
         def share() -> float:
             texts = self._once(("texts", name), lambda: [str(v) for v in self.values(name)[:LOOKED_AT].to_pylist()])

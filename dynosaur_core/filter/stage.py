@@ -96,7 +96,7 @@ def filter_tasks(
 ) -> FilterResult:
     """Judges every proposed design of one dataset, in order: each one is accepted, or rejected with its first reason.
 
-    `rows` gives a subset's sampled rows, or None where there are none. It is called at most once per subset, and only
+    `rows` returns a subset's sampled rows, or None if there are none. It is called at most once per subset, and only
     for one of which a design passed the cheap checks. `examples` are the instructions of the prompt's examples.
     """
     known = tuple(example_words(text) for text in examples)

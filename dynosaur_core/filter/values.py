@@ -18,7 +18,7 @@ CONSTANT_SHARE = 0.98
 """From this share of one answer on there is nothing to learn."""
 DOMINANT_SHARE = 0.95
 SCALE_POINTS = 6
-"""Numbers of at most so many values are a scale, such as one to five stars, and no counter."""
+"""Numbers with at most this many distinct values are a scale, such as one to five stars, and no counter."""
 TITLE_WORDS = 12
 """Longer inputs are no titles."""
 COPIED = 0.9
@@ -99,7 +99,7 @@ def _name(case: Case) -> str | None:
 
 
 def _is_writer(case: Case, words: tuple[str, ...]) -> bool:
-    """Many names, to be told from texts (a book's title may do for those who know it)."""
+    """The output is one of many names, and an input is a long text. A book's title may show its writer."""
     named = words[-2:-1] if words[-1] == "name" else words[-1:]
     if not WRITERS.intersection(named) or case.output.kind is not FieldKind.TEXT:
         return False

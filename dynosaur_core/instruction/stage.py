@@ -110,7 +110,7 @@ def _groups(metadata: DatasetMetadata, share: bool) -> Iterator[tuple[Subset, ..
 
 
 def _answer(metadata: DatasetMetadata, ask: Ask, llm: LlmClient) -> Iterator[Proposal]:
-    """Asks, and once more where the answer was cut off or cannot be used; gives a proposal per mode and subset."""
+    """Asks, and once more where the answer was cut off or cannot be used; returns a proposal per mode and subset."""
     names = [field.name for field in shown_fields(ask.subsets[0])]
     reply = llm.ask(ask.request)
     parsed = _parse(reply, names)

@@ -87,7 +87,7 @@ class Budget:
         return Reservation(nano, tuple(scope for scope, _ in caps))
 
     def settle(self, reservation: Reservation, usage: Usage, now: datetime | None = None) -> None:
-        """Puts what was really used in the place of what was reserved; `Usage()` gives it all back."""
+        """Replaces what was reserved by what was really used; `Usage()` releases all of it."""
         c = spending.c
         change = update(spending).values(
             reserved_nano=c.reserved_nano - reservation.nano,

@@ -98,7 +98,7 @@ def _sqlite_begin(connection: Connection) -> None:
 
 
 def _json(text: str) -> Any:
-    """A JSON column's value; what is none is read as an empty object, which whoever needs it finds lacking."""
+    """A JSON column's value. What is no JSON is read as an empty object; code that needs its members then fails."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -12,7 +12,7 @@ from dynosaur_core.ledger.tables import catalogs, identity
 
 
 def store_id(ledger: Ledger) -> str | None:
-    """The id of the store that this ledger belongs to; None where it was never told."""
+    """The id of the store that this ledger belongs to; None if none was written down."""
     with ledger.engine.connect().execution_options(reading=True) as connection:
         return connection.execute(select(identity.c.value).where(identity.c.name == "store")).scalar()
 

@@ -1,4 +1,4 @@
-"""The one place that knows the `openai` package: sends a body, gives the answer, and names what went wrong."""
+"""The one place that knows the `openai` package: sends a body, returns the answer, and names what went wrong."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Adapter:
         )
 
     def send(self, body: dict[str, Any]) -> tuple[Completion, Mapping[str, str]]:
-        """One request; gives the answer and the response's headers. Raises `RefusedError`, or DynosaurError MODEL_*."""
+        """Sends one request; returns the answer and the response's headers. Raises RefusedError, or DynosaurError."""
         create = (
             self.openai.chat.completions.with_streaming_response.create
             if self.api == "chat"
@@ -68,7 +68,7 @@ class Adapter:
             raise self.named(error) from error
 
     def named(self, error: Exception) -> DynosaurError | RefusedError:
-        """The error of ours that says what went wrong."""
+        """Returns the DynosaurError or RefusedError that says what went wrong."""
         if not isinstance(error, openai.APIStatusError):
             cause = error.__cause__ if isinstance(error, openai.OpenAIError) and error.__cause__ else error
             text = line(f"{self.host}: {type(cause).__name__}: {cause}", MAX_MESSAGE_CHARS)

@@ -54,7 +54,7 @@ class Batches:
         self.max_requests, self.max_bytes = max_requests, max_bytes
 
     def submit(self) -> int:
-        """Sends queued requests in as few batches as may be; gives how many requests went out.
+        """Sends queued requests in as few batches as may be; returns how many requests went out.
 
         Raises BudgetSpent when the cap leaves room for none of them; what did not fit stays queued.
         """

@@ -87,7 +87,7 @@ class LlmClient:
             return self._usage[owner] if owner else sum(self._usage.values(), Usage())
 
     def check(self) -> Capability:
-        """Asks one tiny question, past the store, and gives what is known then. Raises MODEL_* where it fails."""
+        """Asks one tiny question without the store, and returns what is known of the endpoint then. Raises MODEL_*."""
         schema = {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]}
         question = ({"role": "user", "content": 'Answer with this JSON: {"ok": true}'},)
         self._perform(make_request("", (), question, {**schema, "additionalProperties": False}, self.settings))

@@ -28,7 +28,7 @@ class LostError(DynosaurError):
 
 
 class UnansweredError(LostError):
-    """A response arrived that holds no answer: an upstream fault, or nothing at all. `told` has what it cost."""
+    """A response arrived that holds no answer: an upstream fault, or nothing at all. `told` holds its token counts."""
 
     def __init__(self, code: Code, message: str, told: Completion) -> None:
         super().__init__(code, message)

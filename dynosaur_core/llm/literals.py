@@ -80,7 +80,7 @@ def next_opening(text: str, at: int) -> int | None:
 
 
 class Reader:
-    """Reads one value at a position; gives it and the position after it."""
+    """Reads one value at a position; returns the value and the position after it."""
 
     def __init__(self, text: str) -> None:
         self.text = text

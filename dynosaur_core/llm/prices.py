@@ -30,7 +30,8 @@ _MESSAGE_TOKENS = 4
 _SCHEMA_SHARE = 0.8
 """Tokens that a schema costs, as a share of those of its JSON text."""
 _LEAST_SHARE, _MOST_TIMES, _MOST_MORE = 0.5, 4, 1_000
-"""A told count is believed from this share of our own to so many times the most, and a little, that it can be."""
+"""A token count that an endpoint states is believed between this share of our own count and a few times the most that
+it can be."""
 MAX_COUNTED_CHARS = 100_000
 """Characters of a text whose tokens are counted; those of a longer one are in proportion."""
 _MAX_RUN = 200
@@ -93,8 +94,8 @@ def told(settings: Settings, answer: Completion) -> Usage:
 
 
 def billed(settings: Settings, request: Request, answer: Completion, *, batch: bool = False) -> Usage:
-    """What one answer cost: tokens as they were told, where they can be so; counted here where they are not told or
-    implausibly few; cut to what a request can cost where they are absurdly many."""
+    """Returns what one answer cost: tokens as the endpoint states them, if plausible; counted here if they are missing
+    or implausibly few; cut to what a request can cost if they are absurdly many."""
     bare = prompt_tokens(request.messages)
     whole = bare + _schema_tokens(request.schema)
     prompt = _believed(answer.prompt_tokens, whole, bare, whole)

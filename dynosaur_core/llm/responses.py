@@ -16,7 +16,7 @@ MAX_TEXT_CHARS = 1_000_000
 MAX_REFUSAL_CHARS = 2_000
 MAX_NAME_CHARS = 200
 MAX_COUNT = 10_000_000
-"""Tokens that one response can have: a larger count counts as not told."""
+"""Tokens that one response can have. A larger count is ignored."""
 STOP, LENGTH, FILTERED, BROKEN = "stop", "length", "content_filter", "error"
 _FINISHES = {
     STOP: "stop end_turn stop_sequence eos eos_token end complete completed finished tool_calls function_call tool_use",
@@ -194,7 +194,7 @@ def _name(value: Any) -> str:
 
 
 def _usage(usage: Any, prompt: str, completion: str) -> dict[str, Any]:
-    """Token counts as they are told; None for what is not told, or not as a count."""
+    """Token counts as the response states them; None for a count that is missing or no number."""
     told = usage if isinstance(usage, dict) else {}
     details = told.get(f"{prompt}_details")
     cached = _count(details.get("cached_tokens")) if isinstance(details, dict) else None

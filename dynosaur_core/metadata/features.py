@@ -1,4 +1,4 @@
-"""Feature types as field specs: what a column holds is told by its type, never by its name."""
+"""Feature types as field specs: a column's kind follows from its type, never from its name."""
 
 from __future__ import annotations
 

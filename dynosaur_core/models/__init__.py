@@ -1,4 +1,4 @@
-"""The nouns. Every stage takes and gives these, and nothing else; their JSON is the file format.
+"""The nouns. Every stage takes and returns these, and nothing else; their JSON is the file format.
 
 Models are frozen: a stage makes new ones. Tuples stand where JSON has lists. Fields of text from outside bear the types
 of `text.py`, so that a noun holds nothing that a database, file or screen refuses.

@@ -1,4 +1,4 @@
-"""The bases of all nouns, and what several stages say: what was turned away."""
+"""The bases of all nouns, and the rejections that several stages return."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class ListOutput(StrEnum):
 
 
 class Rejection(Stored):
-    """What was turned away, where, and why. Rows of one task and reason share one rejection."""
+    """What was refused or rejected, where, and why. Rows of one task and reason share one rejection."""
 
     repo_id: Id
     level: Level

@@ -11,7 +11,7 @@ from dynosaur_core.text import Id, Key, Name, Text, Values
 
 
 class DatasetRef(Stored):
-    """A dataset at one revision, with what the catalogue's listing already tells."""
+    """A dataset at one revision, with what the catalogue's listing states of it."""
 
     repo_id: Id
     """`owner/name`; unique in a catalogue."""
@@ -29,7 +29,7 @@ class DatasetRef(Stored):
     private: bool = False
     disabled: bool = False
     size_bytes: int | None = None
-    """Size of the repository's files in bytes, where the listing tells."""
+    """Size of the repository's files in bytes, if the listing states it."""
     unreadable_card: bool = False
     """The catalogue could not read what the card says of licence and languages; opening the dataset raises why."""
 
@@ -104,8 +104,8 @@ class Subset(Stored):
     """The (at most two) sampled rows that a prompt may show, as JSON values."""
     rows: RowsHandle | None = None
     content: Name | None = None
-    """Digest of the fields and of the files of the sampled splits, whatever was sampled of them; None where the source
-    does not tell, and in results of earlier versions."""
+    """Digest of the fields and of the files of the sampled splits, whatever was sampled of them; None if the source
+    does not know it, and in results of earlier versions."""
 
     @property
     def field_names(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What the filter gives."""
+"""What the filter returns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the metadata stage gives."""
+"""What the metadata stage returns."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class DatasetMetadata(Stored):
     source_datasets: tuple[Text, ...] = ()
     multilinguality: tuple[Text, ...] = ()
     citation: Text | None = None
-    """BibTeX as the card gives it."""
+    """BibTeX, as it stands in the card."""
     subsets: tuple[Subset, ...] = ()
     rejections: tuple[Rejection, ...] = ()
     """Subsets that were refused, and splits, fields and rows that were left out."""

@@ -1,4 +1,4 @@
-"""What the publish stage gives."""
+"""What the publish stage returns."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class InstructionRecord(Frozen):
     mode: Name
     model: Text
     references: tuple[Text, ...] | None = None
-    """All right answers, `output` among them, where the row has several; None where it is not known to."""
+    """All right answers of a row that has several, `output` among them; else None."""
 
 
 class ShardHandle(Stored):
@@ -60,4 +60,4 @@ class Contribution(Stored):
     tasks: tuple[TaskCount, ...]
     shard: ShardHandle
     rejections: tuple[Rejection, ...] = ()
-    """Rows turned away while rendering."""
+    """Rows that were rejected while rendering."""

@@ -17,7 +17,7 @@ _NO_SOURCES = {"original", "extended", "other", ""}
 class Places:
     """Who holds a place keeps it; the others get what is left, in the order in which they ask.
 
-    `holders` gives the datasets that take part already; it is asked once, and only where there is a cap.
+    `holders` returns the datasets that take part already; it is called once, and only if there is a cap.
     """
 
     def __init__(self, policy: Policy, holders: Callable[[], Iterable[DatasetRef]]) -> None:
@@ -32,7 +32,7 @@ class Places:
         ]
 
     def take(self, ref: DatasetRef) -> Rejection | None:
-        """Gives the dataset its places, or says which one there is not."""
+        """Takes the dataset's places; returns the reason if one of them is not free."""
         for reason, cap, places in self._caps:
             for place in places(ref):
                 if self._taken[reason, place] >= cap:

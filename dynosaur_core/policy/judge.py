@@ -25,7 +25,7 @@ _OWN_TAG = "dynosaur"
 
 
 def judge_ref(ref: DatasetRef, policy: Policy) -> Rejection | None:
-    """Judges what the listing tells; None sends the dataset into its branch."""
+    """Judges what the listing states of a dataset. Returns why it is refused, or None: it gets a branch."""
     override = overrides(policy).get(ref.repo_id, {})
     why = _listing(ref, policy, override)
     return _rejection(ref.repo_id, "survey", why)

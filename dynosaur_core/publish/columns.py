@@ -88,7 +88,7 @@ class Columns:
         self._made: dict[Hashable, Any] = {}
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What `make` gives, made for the first task that asks for `key` and kept for the others."""
+        """Returns what `make` returned for the first task that asked for `key`."""
         if key not in self._made:
             self._made[key] = make()
         made: T = self._made[key]

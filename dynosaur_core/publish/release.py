@@ -49,7 +49,7 @@ def make_release(
     """Brings `sink` to hold exactly `contributions`; the same ones again change nothing, but for what is damaged there.
 
     `contributions` is gone through once for each attempt: after a conflict the wanted state is asked for again, and
-    planned against what the other writer left. `names` gives their digests by repo id, where these are known without
+    planned against what the other writer left. `names` returns their digests by repo id, if these are known without
     reading them: a release that holds just these needs no more. `removals` says why sources left; those that are not
     held are not logged. `maker` is asked before anything is written; without one whoever calls answers for it. `verify`
     compares the content of all files, not their sizes alone.

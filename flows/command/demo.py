@@ -43,7 +43,7 @@ _SETTINGS = {
 
 
 def run_demo(folder: Path, as_json: bool) -> int:
-    """Grows the bundled catalogue into `folder`; gives the exit status."""
+    """Grows the bundled catalogue into `folder`; returns the exit status."""
     from flows.grow import grow
 
     screen = Screen()

@@ -187,8 +187,8 @@ def demo(
 
 
 def _quiet_prefect() -> None:
-    """The screen shows what happens, errors too; Prefect's own log is for who sets PREFECT_LOGGING_LEVEL. What the
-    library logs goes into the run logs of the UI, and to stderr with `-v`."""
+    """Silences Prefect's log, since the screen already reports progress and errors; PREFECT_LOGGING_LEVEL brings it
+    back. The library's log lines go into the run logs of the UI, and to stderr with `-v`."""
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", ROOT.name)
     os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")  # such as what `doctor` waits for

@@ -33,7 +33,7 @@ def after_growth(report: GrowthReport, settings: Settings) -> Iterator[str]:
 
 
 def after_release(errors: Mapping[str, str], settings: Settings) -> Iterator[str]:
-    """The commands that make the releases that were not made; `errors` are told by URL."""
+    """The commands that make the releases that were not made; `errors` are keyed by URL."""
     for url, error in errors.items():
         code = error.removeprefix(f"{url}: ").partition(":")[0]
         flag = ERRORS[Code(code)].confirmed_by if code in set(Code) else None

@@ -34,7 +34,7 @@ def show_logs() -> None:
 
 
 def add_verbose(app: typer.Typer) -> None:
-    """Gives all commands of `app` the option."""
+    """Adds the option to all commands of `app`."""
     for command in app.registered_commands:
         if command.callback is not None:
             command.callback = _taking_verbose(command.callback)

@@ -45,8 +45,8 @@ class HubCatalog:
         self.viewer = Viewer(url)
 
     def list(self, cursor: Cursor | None = None) -> Iterator[DatasetRef]:
-        """Datasets from the newest to the watermark of the cursor, each once; lazily. The cursor tells how far it came,
-        also after an error, and takes a later listing on from there."""
+        """Yields each dataset once, from the newest to the watermark of the cursor. The cursor records how far it came,
+        also after an error, and a later listing goes on from there."""
         cursor = cursor or Cursor()
         if self.census_url is not None:
             return census(self.census_url, self.query, cursor)

@@ -206,6 +206,6 @@ class SkeletonSource(FolderSource):
 
 
 def _is_plain(path: str) -> bool:
-    """Whether a file may stand under this name in a folder of ours: names come from strangers."""
+    """Whether a file may be stored under this name in our scratch folder: names come from strangers."""
     parts = path.split("/")
     return all(part not in ("", ".", "..") and len(part.encode()) <= 200 and part.isprintable() for part in parts)

@@ -215,7 +215,7 @@ def _name(url: str) -> str:
 
 
 def is_repo_id(text: str) -> bool:
-    """Whether it may name a dataset; what may not could lead elsewhere as part of an address."""
+    """Whether a text may name a dataset. Any other text could lead elsewhere as part of an address."""
     return _REPO_ID.fullmatch(text) is not None and not any(set(part) == {"."} for part in text.split("/"))
 
 

@@ -97,7 +97,7 @@ class Quotas:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, as a 429 tells: by the quota's reset where it is spent, else by Retry-After."""
+    """Returns the seconds that a 429 asks to wait: to the quota's reset if the quota is spent, else by Retry-After."""
     match = _RATE_LIMIT.search(headers.get("ratelimit", ""))
     if match and not match[2].strip("0"):
         return float(number_within(match[3], int(LONGEST_WAIT_S)))

@@ -25,7 +25,7 @@ from dynosaur_core.reading.features import is_media
 
 _LOG = logger("hub")
 PAGE_ROWS = 100
-"""The most rows that one request gives."""
+"""The most rows that one request returns."""
 _MAX_BYTES = 20_000_000
 _PATIENCE_S = 30.0
 """Seconds for one answer: it also computes answers when asked."""

@@ -35,11 +35,12 @@ class Stored:
     size: int
     """Bytes."""
     digest: str | None = None
-    """Of its content, as `digest_bytes` has it; None where the place does not tell without a download."""
+    """Digest of its content, as `digest_bytes` computes it; None where only a download would show it."""
 
 
 class BrokenManifest(DynosaurError):  # noqa: N818 - what was found, as Code names it
-    """A manifest that is none: it was cut, or written over by hand. The token is the one to replace it by."""
+    """What lies in the place of the manifest cannot be read: it was cut or edited by hand. With its `token` `commit`
+    replaces it."""
 
     def __init__(self, url: str, data: bytes, token: str | None) -> None:
         super().__init__(Code.RELEASE_FAILED, f"{MANIFEST} of {url} is cut or was written over")
@@ -51,9 +52,8 @@ class BrokenManifest(DynosaurError):  # noqa: N818 - what was found, as Code nam
 
 
 def read_manifest(data: bytes, url: str, token: str | None) -> Release:
-    """The manifest's text as a release; BrokenManifest where it is none, ReleaseFailed for a later version's.
-
-    Keys of later versions are ignored; a form that this version cannot read has a higher number, also where it is cut.
+    """Returns the release that a manifest describes. Raises BrokenManifest for a text that is no manifest, and
+    ReleaseFailed for one of a higher format, even if that is cut. Unknown keys are ignored.
     """
     form = _FORM.search(data)
     if form and int(form[1]) > int(FORMAT.rpartition("/")[2]):
@@ -71,9 +71,10 @@ def _is_data(name: str) -> bool:
 
 
 def foreign_files(names: Iterable[str]) -> list[str]:
-    """Those of `names` that no release has made, and that one would write over or remove; a card is for its reader.
+    """Returns those of `names` that no release made, although a release would overwrite or remove them. A card does not
+    count: it is for its reader.
 
-    An attempt that was cut off before its manifest leaves data files of ours, and perhaps the tables beside them.
+    A release that was cut off before its manifest leaves data files with our names, and perhaps the tables.
     """
     names = list(names)
     begun = any(map(data_version, names))
@@ -89,9 +90,9 @@ def data_version(name: str) -> int:
 
 
 def stale_files(names: Iterable[str], release: Release) -> list[str]:
-    """Those of `names` that readers of `data/*.parquet` take, and that the release does not hold, whoever made them.
+    """Returns those of `names` that match `data/*.parquet` although the release does not list them.
 
-    Files of later versions stay: another writer may be about to commit them.
+    Files of later versions are not among them: another writer may be about to commit those.
     """
     held = {file.path for file in release.files}
     return [name for name in names if _is_data(name) and data_version(name) <= release.version and name not in held]
@@ -100,38 +101,39 @@ def stale_files(names: Iterable[str], release: Release) -> list[str]:
 class Sink(Protocol):
     """One place of releases. A release is what its manifest says; the rest may be half written.
 
-    Errors are `DynosaurError`: ReleaseConflict where another writer was first, a transient code where another try may
-    do, ReleaseFailed for the rest.
+    All methods raise `DynosaurError`: ReleaseConflict if another writer was first, a transient code if another attempt
+    may succeed, and ReleaseFailed otherwise.
     """
 
     url: str
 
     def writing(self) -> AbstractContextManager[None]:
-        """Held from reading the manifest to its commit, where the place has locks; ReleaseConflict when it is taken."""
+        """A lock that is held from reading the manifest until its commit, where the place has locks. Raises
+        ReleaseConflict if another writer holds it."""
 
     def manifest(self) -> tuple[Release | None, str | None]:
-        """The current release and a token that `commit` compares; (None, None) before the first one.
+        """Returns the current release, and the token that `commit` compares; (None, None) before the first release.
 
-        Raises BrokenManifest, which has the token too.
+        Raises BrokenManifest, which carries the token too.
         """
 
     def listing(self) -> Mapping[str, Stored]:
-        """What really lies beside the manifest just read, by name."""
+        """Returns the files that really lie beside the manifest just read, by name."""
 
     def read(self, name: str) -> bytes | None:
-        """A file beside the manifest just read; None where there is none."""
+        """Returns the content of a file beside the manifest just read; None if there is no such file."""
 
     def put(self, name: str, file: Path) -> bool:
-        """Stores a data file that no manifest names yet; False when the name is taken by other content."""
+        """Stores a data file that no manifest names yet. Returns False if the name is taken by other content."""
 
     def commit(self, release: Release, token: str | None, files: Mapping[str, bytes]) -> None:
-        """Makes `release` the current one: `files` beside it first, its manifest last and only if `token` holds."""
+        """Makes `release` the current one: writes `files`, then its manifest, only if `token` still holds."""
 
     def tidy(self, release: Release) -> None:
-        """What may be left to do after a commit: removes the data files that `release`, the current one, does not hold.
+        """Cleans up after a commit: deletes data files that `release`, the current one, does not list.
 
-        At once, so that withdrawn rows are gone and reading `data/*.parquet` gives the release. Who still reads by the
-        manifest before finds a file missing and reads the manifest again.
+        This is done immediately, so that withdrawn rows are gone and `data/*.parquet` is exactly the release. A reader
+        that still holds the previous manifest will miss a file and must reload the manifest.
         """
 
 
@@ -162,7 +164,7 @@ class SinkForm:
     address: re.Pattern[str]
     """What has to match what follows `scheme://`, or the whole where there is no scheme."""
     open: Callable[[str, ReleaseSettings], Sink]
-    """Reaches for no network: that is for the sink's methods."""
+    """Returns the sink without touching the network; only its methods do."""
 
 
 _LOCAL = re.compile(r"\A(?!\s*$)(?![^/]*:)[^\0]+", re.DOTALL)
