@@ -35,7 +35,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_release(
     shares = [draw.uniform(0.05, 0.3), draw.uniform(0.3, 0.6), draw.uniform(0.3, 0.6), 0.3]
     kills = [growths.kill_after(int(share * requests)) for share in shares]
     assert sum(kills) >= 3
-    growths.finish()
+    assert night(store=str(growths.store)).state.is_completed()
     assert growths.release().content == expected
     assert growths.whole_commits() == 1
     assert growths.asked_again() == set()
@@ -57,12 +57,12 @@ def test_two_growths_at_once_never_mix(growths: Growths) -> None:
     assert set(growths.endpoint.seen.answered.values()) == {1}
 
 
-def test_a_killed_holder_is_followed_at_once(growths: Growths) -> None:
+def test_a_killed_holder_is_followed_at_once(growths: Growths, night: Callable[..., Grown]) -> None:
     growths.endpoint.behaviour.latency_s = 30.0
     first = growths.start()
     wait_until(lambda: growths.endpoint.seen.in_flight)
     first.kill()  # not waited for: a zombie holds no lease
     growths.endpoint.behaviour.latency_s = 0.0
-    growths.finish()
+    assert night(store=str(growths.store)).state.is_completed()
     first.communicate()
     assert growths.whole_commits() == 1

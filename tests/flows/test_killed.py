@@ -65,10 +65,9 @@ def test_kill_9_in_the_middle(run_growth: Callable[..., Grown], endpoint: LlmSer
     lost = sum(endpoint.seen.answered.values()) - len(_answers(tmp_path / "b"))
 
     endpoint.behaviour.latency_s = 0.0
-    resumed = _start(catalog, tmp_path / "b")
-    output, errors = resumed.communicate(timeout=200)
-    assert resumed.returncode == 0, errors
-    assert output.startswith('{"growth_id"')
+    work = tmp_path / "b"
+    resumed = run_growth(catalog=str(catalog), store=str(work / "store"), release=[str(work / "release")])
+    assert resumed.state.is_completed(), resumed.state.message
     assert set(endpoint.seen.answered) == asked
     assert sum(endpoint.seen.answered.values()) - len(asked) == lost
     assert {entry.outcome for entry in _entries(tmp_path / "b")} == {"grown"}

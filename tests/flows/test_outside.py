@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,6 +21,7 @@ from prefect.settings import PREFECT_API_URL
 from sqlalchemy import create_engine, text
 
 from dynosaur_core.digest import digest
+from tests.flows.conftest import Grown
 from tests.ledger.conftest import postgres_url as postgres_url
 from tests.support.datasets import write_dataset
 
@@ -119,12 +120,17 @@ def test_a_key_that_the_endpoint_echoes_stays_in(tmp_path: Path, catalog: Path, 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_odd_names_and_texts_end_one_dataset_each(
-    request: pytest.FixtureRequest, prefect_server: None, tmp_path: Path, catalog: Path, database: str
+    request: pytest.FixtureRequest,
+    run_growth: Callable[..., Grown],
+    catalog: Path,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     """Good datasets among such that used to end the growth, in the names of files, cards and messages."""
-    own = {"DYNOSAUR_DESIGNING__DESIGNERS": "rules"}
+    monkeypatch.setenv("DYNOSAUR_DESIGNING__DESIGNERS", "rules")
     if database == "postgresql":
-        own["DYNOSAUR_LEDGER"] = _database(request.getfixturevalue("postgres_url"), "odd")
+        monkeypatch.setenv("DYNOSAUR_LEDGER", _database(request.getfixturevalue("postgres_url"), "odd"))
     name = write_dataset(catalog, "odd/file-name", {"train": [{"a": 1}]})
     (name / "train.jsonl").unlink()
     (name / "README.md").write_text("---\nlicense: mit\nlanguage: en\n---\n")
@@ -144,13 +150,12 @@ def test_odd_names_and_texts_end_one_dataset_each(
     long.mkdir(parents=True)
     (long / "x.jsonl").write_text('{"a": "b"}\n')
 
-    where = ("--catalog", str(catalog), "--release", str(tmp_path / "release"))
-    done = _grow(tmp_path, *where, **own)
-    assert "Traceback" not in done.stderr, done.stderr[-3_000:]
-    report = json.loads(done.stdout)
+    report = run_growth().report.summary().as_json()
+    said = capfd.readouterr().err
+    assert "Traceback" not in said, said[-3_000:]
     assert report["grown"] == 2 and report["refused"]["bad_entry"] == 2, report
     assert sum(report["failed"].values()) + sum(report["refused"].values()) == 4 + 2 + 1
     assert "Unexpected" not in report["failed"], report
     assert report["release"], report
-    again = json.loads(_grow(tmp_path, *where, **own).stdout)
+    again = run_growth().report.summary().as_json()
     assert (again["grown"], again["planned"]["unchanged"]) == (0, 7), again

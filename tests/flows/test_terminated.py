@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from flows.command.ending import GRACE_S
+from tests.flows.conftest import Grown
 from tests.support.killing import start_growth
 from tests.support.llm import Faults, LlmServer
 
@@ -37,7 +38,14 @@ def wait_until(done: object, process: subprocess.Popen[str]) -> None:
     ],
 )
 def test_terminated_growth_ends_soon_and_goes_on(
-    waits: str, sent: int, status: int, prefect_server: None, catalog: Path, endpoint: LlmServer, tmp_path: Path
+    waits: str,
+    sent: int,
+    status: int,
+    run_growth: Callable[..., Grown],
+    catalog: Path,
+    endpoint: LlmServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings = {}
     if waits == "pause":
@@ -62,11 +70,10 @@ def test_terminated_growth_ends_soon_and_goes_on(
     endpoint.behaviour.faults = Faults()
     for name in endpoint.batches.batches:
         endpoint.batches.finish(name)
-    if settings:
-        settings["DYNOSAUR_LLM__BATCH_POLL_S"] = "0.1"
-    resumed = start(catalog, tmp_path, **settings)
-    output, errors = resumed.communicate(timeout=200)
-    assert resumed.returncode == 0, errors
+    for name, value in settings.items():
+        monkeypatch.setenv(name, "0.1" if name.endswith("POLL_S") else value)
+    resumed = run_growth()
+    assert resumed.state.is_completed(), resumed.state.message
     tried_out = waits == "batch"  # one request goes out alone before a batch, and its dataset was grown
-    assert json.loads(output)["grown"] == 2 - tried_out
+    assert resumed.report.grown == 2 - tried_out
     assert max([*endpoint.seen.answered.values(), *endpoint.seen.batched.values()]) == 1
