@@ -68,8 +68,11 @@ def _start_timer(status: int) -> None:
     timer.start()
 
 
-@cache
+_said = threading.Lock()
+
+
 def _say() -> None:
-    """Once, whether a growth was at work or not."""
-    sys.stderr.write("dynosaur: interrupted; the same command goes on from here\n")
-    sys.stderr.flush()
+    """Once, whichever thread comes first."""
+    if _said.acquire(blocking=False):
+        sys.stderr.write("dynosaur: interrupted; the same command goes on from here\n")
+        sys.stderr.flush()

@@ -70,8 +70,8 @@ def test_a_copy_is_refused_and_takes_the_place_of_one_that_leaves(
     records = [(row["instruction"], row["input"], row["output"]) for row in records_of(tmp_path / "release")]
     assert len(set(records)) == len(records) > 0 and sources(tmp_path) == {ONE}
     found = explain(Clients(Settings(store=str(tmp_path / "store"))), TWO)
-    assert (found["code"], found["message"]) == ("copy", f"its rows are those of {ONE}, which came first")
-    assert [item["reason"] for item in found["source"]["refused"]] == ["copy"]
+    assert (found.code, found.message) == ("copy", f"its rows are those of {ONE}, which came first")
+    assert found.source and [item.reason for item in found.source.refused] == ["copy"]
     assert run_growth().runs == []
     shutil.rmtree(catalog / ONE)
     heir = run_growth()
@@ -96,7 +96,7 @@ def test_a_copy_of_one_subset_loses_that_subset_alone(
     configs = {(row["repo_id"], row["config"]) for row in records_of(tmp_path / "release")}
     assert configs == {("a/many", name) for name in many} | {("b/partly", "own")}
     found = explain(Clients(Settings(store=str(tmp_path / "store"))), "b/partly:theirs")
-    assert [item["reason"] for item in found["source"]["refused"]] == ["copy"]
+    assert found.source and [item.reason for item in found.source.refused] == ["copy"]
     write_configs(catalog, "a/many", many | {"part3": questions(150, 9_000)})
     assert run_growth().report.grown == 1
     heir = run_growth()
