@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from importlib.metadata import version
@@ -42,7 +43,7 @@ from flows.command.arguments import (
     WithdrawMany,
 )
 from flows.command.running import run_backfill, run_growth, run_release, show_forecast
-from flows.command.verbose import add_verbose
+from flows.command.verbose import add_verbose, show_logs
 from flows.options import Options, checked
 
 app = typer.Typer(
@@ -188,11 +189,12 @@ def demo(
 
 def _quiet_prefect() -> None:
     """Silences Prefect's log, since the screen already reports progress and errors; PREFECT_LOGGING_LEVEL brings it
-    back. The library's log lines go into the run logs of the UI, and to stderr with `-v`."""
+    back. The library's log lines go into the run logs of the UI; to stderr go its warnings, and with `-v` all lines."""
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", ROOT.name)
     os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")  # such as what `doctor` waits for
     ROOT.propagate = False  # the root's handler is Prefect's, and writes to the screen
+    show_logs(logging.WARNING)
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")  # 20 are few for a busy machine

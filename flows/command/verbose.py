@@ -25,12 +25,14 @@ class _OnStderr(logging.Handler):
         sys.stderr.write(f"{self.format(record)}\n")
 
 
-def show_logs() -> None:
-    """From now on the library's log lines are shown."""
-    if not any(isinstance(handler, _OnStderr) for handler in ROOT.handlers):
+def show_logs(level: int) -> None:
+    """From now on the library's log lines of this level and above are shown."""
+    handler = next((found for found in ROOT.handlers if isinstance(found, _OnStderr)), None)
+    if handler is None:
         handler = _OnStderr()
         handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
         ROOT.addHandler(handler)
+    handler.setLevel(level)
 
 
 def add_verbose(app: typer.Typer) -> None:
@@ -44,7 +46,7 @@ def _taking_verbose(command: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(command)
     def run(*given: Any, verbose: bool = False, **named: Any) -> Any:
         if verbose:
-            show_logs()
+            show_logs(logging.INFO)
         return command(*given, **named)
 
     known = inspect.signature(command, eval_str=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pty
 import re
@@ -20,6 +21,9 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import LogFilter, LogFilterLevel, LogFilterTimestamp
 from prefect.settings import PREFECT_API_URL
 
+from dynosaur_core.logs import ROOT as ROOT_LOGGER
+from dynosaur_core.logs import logger
+from flows.command.verbose import show_logs
 from tests.flows.hub_case import add_reviews
 from tests.support.hub import Fault, LoopbackHub
 from tests.support.llm import Faults, LlmServer
@@ -121,3 +125,15 @@ def test_deployments_show_the_lines_in_their_run_logs() -> None:
     deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
     shown = [deployment["work_pool"]["job_variables"]["env"] for deployment in deployments]
     assert len(shown) == 3 and all(env["PREFECT_LOGGING_EXTRA_LOGGERS"] == "dynosaur" for env in shown)
+
+
+def test_show_logs_shows_a_level_and_what_is_above(capsys: pytest.CaptureFixture[str]) -> None:
+    before = ROOT_LOGGER.handlers[:]
+    try:
+        for level, shown in ((logging.WARNING, ["graver"]), (logging.INFO, ["lighter", "graver"])):
+            show_logs(level)
+            logger("trial").info("lighter")
+            logger("trial").warning("graver")
+            assert [line.rpartition(" ")[2] for line in capsys.readouterr().err.splitlines()] == shown
+    finally:
+        ROOT_LOGGER.handlers[:] = before

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from sqlalchemy import text
 
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.ledger import Ledger
+from dynosaur_core.ledger.budget import spending
 from dynosaur_core.ledger.engine import _MIGRATIONS
 from dynosaur_core.ledger.identities import catalog_places, store_id
 from dynosaur_core.ledger.tables import metadata
@@ -47,9 +47,7 @@ def test_every_revision_is_tested() -> None:
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
-def test_an_earlier_ledger_is_opened_and_keeps_what_it_knows(
-    ledger: Ledger, revision: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_earlier_ledger_is_opened_and_keeps_what_it_knows(ledger: Ledger, revision: str, logged: list[str]) -> None:
     _back_to(ledger, revision)
     with ledger.engine.begin() as connection:
         connection.execute(text(ENTRY))
@@ -58,10 +56,9 @@ def test_an_earlier_ledger_is_opened_and_keeps_what_it_knows(
             connection.execute(
                 text("INSERT INTO leases (name, holder, expires) VALUES ('growth', 'host 1 x', '2026-01-10')")
             )
-    with caplog.at_level(logging.INFO, "dynosaur.ledger"):
-        opened = Ledger(ledger.url)
-    lines = [record.getMessage() for record in caplog.records]
-    assert lines == ([] if revision == REVISIONS[-1] else [f"the ledger is brought from revision {revision} to 0006"])
+    logged.clear()
+    opened = Ledger(ledger.url)
+    assert logged == ([] if revision == REVISIONS[-1] else [f"the ledger is brought from revision {revision} to 0006"])
     assert list(opened.contributions()) == [("a/b", "c")]
     assert opened.released("folder catalog") == 1
     if revision < "0005":
@@ -71,6 +68,7 @@ def test_an_earlier_ledger_is_opened_and_keeps_what_it_knows(
         opened.record([entry("c/d")])
     assert len(list(opened.entries())) == 2
     with opened.engine.connect() as connection:
+        assert spending.metadata is metadata
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
@@ -82,7 +80,6 @@ def test_a_ledger_of_a_later_version_is_refused(ledger: Ledger) -> None:
     assert caught.value.code is Code.STORE_FAILED
 
 
-def test_a_new_ledger_says_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, "dynosaur.ledger"):
-        Ledger(f"sqlite:///{tmp_path}/new.db")
-    assert caplog.records == []
+def test_a_new_ledger_says_nothing(tmp_path: Path, logged: list[str]) -> None:
+    Ledger(f"sqlite:///{tmp_path}/new.db")
+    assert logged == []
