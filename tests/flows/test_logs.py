@@ -62,25 +62,6 @@ def run_logs(began: datetime) -> list[tuple[str, str, bool]]:
     return [line for line in lines if line[0].startswith("dynosaur.")]
 
 
-def test_lines_of_the_library_are_in_the_run_logs_and_by_verbose_on_stderr(
-    command: tuple[list[str], dict[str, Any]], hub: LoopbackHub
-) -> None:
-    words, where = command
-    began = datetime.now(UTC)
-    done = subprocess.run([*words, "-v"], capture_output=True, text=True, **where)
-    assert done.returncode == 0, done.stderr
-    for pattern in WAITS:
-        assert re.search(rf"^\d\d:\d\d:\d\d {pattern}", done.stderr, re.MULTILINE), done.stderr
-    assert hub.token not in done.stderr
-    deadline = time.monotonic() + 60
-    while len(lines := run_logs(began)) < len(WAITS):
-        assert time.monotonic() < deadline, lines
-        time.sleep(0.5)
-    for pattern in WAITS:
-        [(_, message, of_a_task)] = [log for log in lines if re.match(pattern, f"{log[0]}: {log[1]}")]
-        assert of_a_task and hub.token not in message
-
-
 def test_without_verbose_the_command_shows_none_of_them(command: tuple[list[str], dict[str, Any]]) -> None:
     words, where = command
     done = subprocess.run(words, capture_output=True, text=True, **where)
@@ -96,8 +77,11 @@ def terminal() -> Iterator[tuple[int, int]]:
         os.close(ours)
 
 
-def test_verbose_lines_stand_above_the_progress_bar(command: tuple[list[str], dict[str, Any]]) -> None:
+def test_verbose_lines_stand_above_the_progress_bar_and_in_the_run_logs(
+    command: tuple[list[str], dict[str, Any]], hub: LoopbackHub
+) -> None:
     words, where = command
+    began = datetime.now(UTC)
     where = {name: value for name, value in where.items() if name not in ("timeout", "check")}
     where["env"] |= {"TERM": "xterm", "COLUMNS": "200"}
     with terminal() as (ours, theirs):
@@ -112,6 +96,14 @@ def test_verbose_lines_stand_above_the_progress_bar(command: tuple[list[str], di
     lines = [line.rpartition("\r")[2] for line in text.split("\n")]
     for pattern in WAITS:
         assert any(re.match(rf"\d\d:\d\d:\d\d {pattern}", line) for line in lines), lines
+    assert hub.token not in text
+    deadline = time.monotonic() + 60
+    while len(logs := run_logs(began)) < len(WAITS):
+        assert time.monotonic() < deadline, logs
+        time.sleep(0.5)
+    for pattern in WAITS:
+        [(_, message, of_a_task)] = [log for log in logs if re.match(pattern, f"{log[0]}: {log[1]}")]
+        assert of_a_task and hub.token not in message
 
 
 def _read(descriptor: int) -> bytes:

@@ -31,7 +31,6 @@ def wait_until(done: object, process: subprocess.Popen[str]) -> None:
 @pytest.mark.parametrize(
     ("waits", "sent", "status"),
     [
-        ("pause", signal.SIGTERM, 143),
         ("pause", signal.SIGINT, 130),
         ("hang", signal.SIGTERM, 143),
         ("batch", signal.SIGTERM, 143),
