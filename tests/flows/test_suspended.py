@@ -10,13 +10,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-
 from dynosaur_core.ledger import Ledger, Outcome
 from dynosaur_core.ledger.lease import leases
 from tests.flows.conftest import Grown
 from tests.flows.test_grow import records_of
-from tests.ledger.conftest import postgres_url as postgres_url
 from tests.support.datasets import REVIEW_FEATURES, reviews, write_dataset
 from tests.support.killing import start_growth, wait_until
 from tests.support.llm import LlmServer
@@ -28,18 +25,11 @@ def _suspend(process: subprocess.Popen[str]) -> None:
     wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T")
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_a_suspended_growth_does_not_release_what_was_refused_meanwhile(
-    run_growth: Callable[..., Grown],
-    endpoint: LlmServer,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    request: pytest.FixtureRequest,
-    database: str,
+    run_growth: Callable[..., Grown], endpoint: LlmServer, tmp_path: Path
 ) -> None:
+    """On SQLite; what the ledger does on both databases is in tests/ledger/test_lease.py."""
     catalog, release = tmp_path / "shops", tmp_path / "release"
-    if database == "postgresql":
-        monkeypatch.setenv("DYNOSAUR_LEDGER", request.getfixturevalue("postgres_url"))
 
     def write(repo_id: str, start: int, license: str) -> None:
         rows = {"train": reviews(40, start)}
@@ -53,7 +43,7 @@ def test_a_suspended_growth_does_not_release_what_was_refused_meanwhile(
     process = start_growth(catalog, tmp_path / "store", release)
     wait_until(lambda: endpoint.seen.in_flight > 0)
     _suspend(process)
-    ledger = Ledger(str(request.getfixturevalue("postgres_url")) if database == "postgresql" else _sqlite(tmp_path))
+    ledger = Ledger(f"sqlite:///{tmp_path}/store/ledger.db")
     with ledger.engine.begin() as connection:
         connection.execute(leases.update().values(expires=datetime.now(UTC)))
     write("shop/a", 50, "cc-by-nd-4.0")
@@ -72,7 +62,3 @@ def test_a_suspended_growth_does_not_release_what_was_refused_meanwhile(
     assert {path.name: path.read_bytes() for path in release.iterdir() if path.is_file()} == left
     assert {row["repo_id"] for row in records_of(release)} == {"shop/b"}
     assert [json.loads(line)["repo_id"] for line in left["removals.jsonl"].splitlines()] == ["shop/a"]
-
-
-def _sqlite(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/store/ledger.db"
