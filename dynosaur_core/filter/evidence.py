@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dynosaur_core.models import ROW_COLUMN, SPLIT_COLUMN
+from dynosaur_core.reading.lists import is_list, with_items
 
 T = TypeVar("T")
 Codes = npt.NDArray[np.int64]
@@ -68,8 +69,13 @@ class Evidence:
         return len(self.values(name))
 
     def filled(self, name: str) -> Mask:
-        """Rows in which the column is neither null, empty nor blank."""
-        return self._once(("filled", name), lambda: _filled(self.column(name)))
+        """Rows in which the column is neither null, empty nor blank. A list is blank when all of its items are."""
+
+        def look() -> Mask:
+            array = _held(self.column(name))
+            return _filled(self.text(name) if _holds_scalars(array.type) else array)
+
+        return self._once(("filled", name), look)
 
     def text(self, name: str) -> pa.Array:
         """The column as strings, null as ""; a list of scalars is joined by spaces, `{text: ...}` stands for its text,
@@ -81,7 +87,7 @@ class Evidence:
 
         def count() -> Codes | None:
             array = _held(self.column(name))
-            if not _is_list(array.type):
+            if not is_list(array.type):
                 return None
             return np.asarray(pc.fill_null(pc.list_value_length(array), -1).to_numpy(zero_copy_only=False), np.int64)
 
@@ -176,7 +182,7 @@ class Evidence:
 
     def _readable(self, name: str) -> bool:
         kind = self.column(name).type
-        return _is_text(kind) or (_is_list(kind) and _is_text(kind.value_type))
+        return _is_text(kind) or (is_list(kind) and _is_text(kind.value_type))
 
     def _encode(self, name: str) -> tuple[Codes, pa.Array]:
         return self._once(("encode", name), lambda: _codes(self.column(name) if self.scalar(name) else self.text(name)))
@@ -203,8 +209,8 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _is_list(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+def _holds_scalars(kind: pa.DataType) -> bool:
+    return is_list(kind) and not pa.types.is_nested(kind.value_type)
 
 
 def _codes(array: pa.Array) -> tuple[Codes, pa.Array]:
@@ -223,10 +229,9 @@ def _held(array: pa.Array) -> pa.Array:
 
 
 def _filled(array: pa.Array) -> Mask:
-    array = _held(array)
     if _is_text(array.type):
         mask = pc.invert(pc.or_(pc.utf8_is_space(array), pc.equal(pc.binary_length(array), 0)))
-    elif _is_list(array.type):
+    elif is_list(array.type):
         mask = pc.greater(pc.list_value_length(array), 0)
     elif pa.types.is_floating(array.type):
         mask = pc.invert(pc.is_nan(array))
@@ -243,10 +248,10 @@ def _cut(text: pa.Array) -> pa.Array:
 
 def _text(array: pa.Array) -> pa.Array:
     array = _held(array)
-    if pa.types.is_fixed_size_list(array.type):
-        array = array.cast(pa.list_(array.type.value_type))
-    if _is_list(array.type) and not pa.types.is_nested(array.type.value_type):
-        text = pc.binary_join(array.cast(pa.list_(pa.string())), " ")
+    if _holds_scalars(array.type):
+        # an item without a value would take that of the whole list away
+        items = pc.fill_null(array.flatten().cast(pa.string()), "")
+        text = pc.binary_join(with_items(array, items), " ")
     elif pa.types.is_nested(array.type) or pa.types.is_binary(array.type) or pa.types.is_null(array.type):
         return pa.array([""] * len(array), pa.string())
     else:

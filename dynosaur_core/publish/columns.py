@@ -25,6 +25,7 @@ from dynosaur_core.publish.values import (
     sequence,
     single,
 )
+from dynosaur_core.reading.lists import is_list, with_items
 
 Mask = npt.NDArray[np.bool_]
 T = TypeVar("T")
@@ -130,7 +131,7 @@ class Columns:
         It holds options when its name says so, or when it has a few items, always as many, and the outputs count them.
         """
         values = self.values(name)
-        if not _is_list(values.type):
+        if not is_list(values.type):
             return None
         lengths = pc.unique(pc.list_value_length(values)).drop_null().to_pylist()
         answered = _answer_style(output.text, max(lengths, default=0))
@@ -151,13 +152,6 @@ def render_column(values: pa.Array, render: Callable[..., str | None], style: st
         return Column(pc.if_else(values, "True", "False"), none_bad)
     if pa.types.is_integer(kind) or pa.types.is_decimal(kind) or _is_text(kind):
         return Column(values.cast(pa.string()), none_bad)
-    if pa.types.is_floating(kind) and not pa.types.is_float64(kind):
-        # numpy writes the shortest text that reads back as the same number of that width; Python writes those digits as
-        # it does for doubles, without an exponent below 1e16
-        missing = mask(pc.is_null(values, nan_is_null=True))
-        numbers = pc.fill_null(values, 0).to_numpy(zero_copy_only=False)
-        texts = [repr(float(text)) for text in numbers.astype(str)]
-        return Column(pa.array(np.array(texts, dtype=object), pa.string(), mask=missing), none_bad)
     return _render_each(values, render, style)
 
 
@@ -178,7 +172,22 @@ def _render_each(values: pa.Array, render: Callable[..., str | None], style: str
 def _python(values: pa.Array) -> list[Any]:
     if pa.types.is_timestamp(values.type) and values.type.unit == "ns":
         values = values.cast(pa.timestamp("us", values.type.tz), safe=False)
-    return values.to_pylist()  # type: ignore[no-any-return]
+    return _doubles(values).to_pylist()  # type: ignore[no-any-return]
+
+
+def _doubles(values: pa.Array) -> pa.Array:
+    """The values with narrower floats as doubles of the same digits: 0.1 of 32 bits is 0.1, not 0.10000000149011612."""
+    kind = values.type
+    if pa.types.is_floating(kind) and not pa.types.is_float64(kind):
+        # numpy writes the shortest text that reads back as the same number of that width
+        texts = pc.fill_null(values, 0).to_numpy(zero_copy_only=False).astype(str)
+        return pa.array(texts.astype(np.float64), mask=mask(values.is_null()))
+    if is_list(kind):
+        return with_items(values, _doubles(values.flatten()))
+    if pa.types.is_struct(kind) and kind.num_fields:
+        parts = [_doubles(part) for part in values.flatten()]
+        return pa.StructArray.from_arrays(parts, [field.name for field in kind], mask=values.is_null())
+    return values
 
 
 def replaced(texts: pa.Array, where: Mask, by: list[str | None]) -> pa.Array:
@@ -224,10 +233,6 @@ def _answer_style(outputs: pa.Array, count: int) -> str | None:
             return "0"
         return "1" if min(numbers) > 0 and max(numbers) == count else None
     return None
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
 def _is_text(kind: pa.DataType) -> bool:

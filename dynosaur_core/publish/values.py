@@ -143,8 +143,8 @@ def lines(value: Any) -> str | None:
 
 def sequence(value: Any) -> str | None:
     """A list from which every item can be read back, in its place: words beside one another, all else as JSON."""
-    texts = items(value)
-    if not texts:
+    texts = items(value) or []
+    if all(text is None for text in texts):
         return None
     words = " ".join(text or " " for text in texts)
     if not words.startswith("[") and words.split() == texts:

@@ -76,3 +76,10 @@ def test_the_json_of_what_has_no_list_is_as_it_was() -> None:
     plain: dict[str, Any] = task(tagged(), "Join the words to a sentence.", "tokens", "text").model_dump(mode="json")
     assert "list_output" not in plain
     assert "list_output" not in design("Join.", "tokens", "text").model_dump(mode="json")
+
+
+def test_items_without_a_value_hide_no_others() -> None:
+    answers = [[NOUNS[i % 16] + str(i), None] for i in range(N)]
+    data = Data({"question": [question(i) for i in range(N)], "answer": answers, "none": [[None]] * (N - 1) + [["x"]]})
+    assert task(data, "Answer the question.", "question", "answer").list_output is REFERENCES
+    assert data.reasons("Answer the question.", "question", "none") == {Reason.TOO_FEW_ROWS}

@@ -65,6 +65,7 @@ def test_records_have_the_published_columns_in_order_and_say_where_they_are_from
         (pa.array(["a", "b"]).dictionary_encode(), ["a", "b"]),
         (pa.array(["a", "b"], pa.large_string()), ["a", "b"]),
         (pa.array([["a"], ["b", "b"]]), ["a", "b"]),
+        (pa.array([[0.1], [1e20, 1e20]], pa.list_(pa.float32())), ["0.1", "1e+20"]),
     ],
 )
 def test_scalars_have_one_text(render: Render, values: pa.Array, texts: list[str]) -> None:
