@@ -83,3 +83,11 @@ def test_items_without_a_value_hide_no_others() -> None:
     data = Data({"question": [question(i) for i in range(N)], "answer": answers, "none": [[None]] * (N - 1) + [["x"]]})
     assert task(data, "Answer the question.", "question", "answer").list_output is REFERENCES
     assert data.reasons("Answer the question.", "question", "none") == {Reason.TOO_FEW_ROWS}
+
+
+def test_lists_that_come_again_are_no_closed_set_of_labels() -> None:
+    topics = [[["war", "peace"], ["sport"], ["art", "food", "sport"]][i % 3] for i in range(N)]
+    found = task(
+        Data({"text": [sentence(i) for i in range(N)], "topics": topics}), "Name the topics.", "text", "topics"
+    )
+    assert (found.list_output, found.labels) == (ALL, ())

@@ -176,3 +176,20 @@ def test_parse_answer_reads_an_answer_that_is_encoded_twice() -> None:
     assert once.designs == twice.designs != ()
     assert parse_answer(text, ["a", "b"], refusal="None").designs == once.designs
     assert parse_answer(text, ["a", "b"], refusal="I won't.").problem is Reason.MODEL_REFUSAL
+
+
+@pytest.mark.parametrize(
+    ("said", "how"),
+    [
+        ("all", "all"),
+        ("References", "references"),
+        ("SEQUENCE", "sequence"),
+        ("none", None),
+        (None, None),
+        (["all"], None),
+    ],
+)
+def test_how_a_list_is_an_output_is_read(said: object, how: str | None) -> None:
+    value = {"instruction": "Tag the tokens.", "input_fields": ["tokens"], "output_field": "tags", "list_output": said}
+    [found] = parse_answer(json.dumps({"tasks": [value]}), ("tokens", "tags")).designs
+    assert (found.list_output, found.malformed) == (how, None)
