@@ -66,7 +66,7 @@ class Sorting:
             return self._sort(ref, entry)
         except DynosaurError:
             raise
-        except Exception as error:  # noqa: BLE001 - an entry may be of another version's; logged and recorded
+        except Exception as error:  # noqa: BLE001 - nobody has foreseen it; logged and recorded
             _LOG.exception("the survey of %s", ref.repo_id)
             what = {"stage": "survey", "code": Code.UNEXPECTED, "detail": f"{type(error).__name__}: {error}"}
             failed = self._entry(ref, Outcome.FAILED, **what)
@@ -113,7 +113,8 @@ class Sorting:
             return "refused", refused
         if entry is None or entry.outcome is Outcome.WITHDRAWN:
             return "new", None
-        relicensed = entry.contribution is not None and entry.dataset_ref().licenses != ref.licenses
+        before = entry.dataset_ref() if entry.contribution else None
+        relicensed = before is not None and before.licenses != ref.licenses
         return ("relicensed" if relicensed else "changed"), None
 
     def _refuse(self, ref: DatasetRef, entry: LedgerEntry | None, refused: Rejection) -> None:
@@ -135,8 +136,10 @@ class Sorting:
             met = entry.repo_id in self.listed
             if not self.has_room or (entry.repo_id not in self._unchanged_copies if met else everything):
                 continue
+            if (heir := entry.dataset_ref()) is None:
+                continue
             self.counts.update({"unchanged": -1} if met else {"surveyed": 1})
-            self.kinds["retried"].append(entry.dataset_ref())
+            self.kinds["retried"].append(heir)
 
     def _planned(self, ref: DatasetRef, entry: LedgerEntry | None) -> LedgerEntry:
         """The entry of a dataset that is due now, also where its listing is not seen again."""
@@ -147,7 +150,8 @@ class Sorting:
 
     def _holders(self) -> Iterator[DatasetRef]:
         known = self.ledger.entries(catalog=self.catalog, outcomes=_TAKING_PART)
-        return (entry.dataset_ref() for entry in known if _holds_place(entry))
+        refs = (entry.dataset_ref() for entry in known if _holds_place(entry))
+        return (ref for ref in refs if ref)
 
     def _entry(self, ref: DatasetRef, outcome: Outcome, **values: Any) -> LedgerEntry:
         return new_entry(ref, self.catalog, self._rules(ref.repo_id), self.growth_id, self.now, outcome, **values)

@@ -151,13 +151,14 @@ class Survey:
                     return
 
     def _again(self, known: LedgerEntry) -> DatasetRef | None:
-        """The dataset as it was; as it is now where that revision is gone."""
+        """The dataset as it was; as it is now if that revision is gone, or cannot be read any more."""
         elsewhere = known.catalog != self.catalog.name or known.outcome is Outcome.WITHDRAWN
         due = known.next_try is not None and known.next_try <= self.now
         same = known.pipeline == rules_for(known.repo_id, self.pipeline, self.settings.policy)
         if elsewhere or known.repo_id in self.sorting.listed or (same and not due):
             return None
-        return self._ask(known) if known.code == Code.REVISION_GONE else known.dataset_ref()
+        as_it_was = None if known.code == Code.REVISION_GONE else known.dataset_ref()
+        return as_it_was or self._ask(known)
 
     def _missing(self, most: int | None) -> None:
         """Asks for released datasets that the listing did not show, those first that have not been seen for longest:

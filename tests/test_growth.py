@@ -225,6 +225,18 @@ def test_sorting_notes_a_new_dataset_as_planned(ledger: Ledger, tmp_path: Path) 
     assert (_entry(ledger).code, _entry(ledger).next_try, _entry(ledger).attempts) == (Code.PLANNED, now, 0)
 
 
+def test_sorting_fails_a_dataset_that_breaks_it_and_goes_on(ledger: Ledger) -> None:
+    now = datetime.now(UTC)
+    sorting = Sorting(ledger, "folder x", Settings(), "pipeline", "20260101T000000-abcd", now, None)
+    fine = {"licenses": ("mit",), "languages": ("en",)}
+    broken = DatasetRef.model_construct(
+        repo_id="x/broken", revision="r", tags=(), gated=False, languages=7, licenses=("mit",)
+    )
+    assert all(sorting.sort(ref, None) for ref in (broken, REF.model_copy(update=fine)))
+    assert [entry.outcome for entry in sorting.entries] == [Outcome.FAILED, Outcome.DEFERRED]
+    assert (sorting.entries[0].code, dict(sorting.counts)) == (Code.UNEXPECTED, {"surveyed": 2, "waiting": 1})
+
+
 def test_apart_puts_those_that_were_interrupted_last_and_alone(ledger: Ledger, tmp_path: Path) -> None:
     refs = [DatasetRef(repo_id=f"x/{name}", revision="a" * 40) for name in ("twice", "fresh", "once", "back")]
     twice, fresh, once, back = refs

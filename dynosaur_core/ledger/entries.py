@@ -6,11 +6,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from pydantic import ValidationError
+
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import ERRORS, Code
+from dynosaur_core.logs import logger
 from dynosaur_core.models import Contribution, DatasetRef, StageOrSurvey, Stored
-from dynosaur_core.stored import as_stored
 from dynosaur_core.text import Key, Line, Name
+
+_LOG = logger("ledger")
 
 
 class Outcome(StrEnum):
@@ -48,10 +52,14 @@ class LedgerEntry(Stored):
     seen: datetime
     updated: datetime
 
-    def dataset_ref(self) -> DatasetRef:
-        """The dataset as its listing was; raises StoreFailed where that cannot be read."""
-        what = f"the listing of {self.repo_id} in the ledger"
-        return as_stored(self.ref, DatasetRef, what, f"run `dynosaur backfill {self.repo_id}`")
+    def dataset_ref(self) -> DatasetRef | None:
+        """The dataset as its listing was; None, and a line in the log, if that is damaged: the catalogue knows it."""
+        try:
+            return DatasetRef.model_validate(self.ref)
+        except ValidationError as error:
+            where = ".".join(map(str, error.errors(include_url=False, include_input=False)[0]["loc"]))
+            _LOG.warning("the listing of %s in the ledger is damaged (%s)", self.repo_id, where)
+            return None
 
 
 def listing_digest(ref: DatasetRef) -> str:

@@ -46,7 +46,7 @@ def _grown_metadata(clients: Clients) -> Iterator[DatasetMetadata]:
     for entry in clients.ledger.entries(released=True):
         metadata = read_trace(clients.store, entry.repo_id).metadata
         if not isinstance(metadata, DatasetMetadata):
-            ref = entry.dataset_ref()
+            ref = entry.dataset_ref() or clients.catalog.ref(entry.repo_id)
             metadata = read_metadata(ref, clients.catalog, clients.store, settings.sampling, settings.policy)
         if refusal_of(metadata) is None:
             yield metadata

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -113,6 +115,21 @@ def test_other_rules_reach_what_no_listing_shows(
     assert {failure.repo_id: failure.code for failure in grown.report.failures} == {"press/stories": "NotFound"}
     assert sorted(planned(grown) + planned(night())) == ["press/stories", "shop/new", *old]
     assert sum(endpoint.seen.attempts.values()) == llm
+    assert planned(night()) == []
+
+
+@pytest.mark.parametrize("damaged", ["{", '{"revision": 7}'])
+def test_a_damaged_listing_in_the_ledger_ends_no_survey(
+    night: Night, hub: LoopbackHub, old: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: str
+) -> None:
+    night()
+    with closing(sqlite3.connect(tmp_path / "store/ledger.db")) as ledger:
+        ledger.execute("UPDATE datasets SET ref = ? WHERE repo_id IN ('shop/r0', 'shop/r1')", (damaged,))
+        ledger.commit()
+    hub.edit_rows("shop/r0")  # the listing shows this one, and the other is looked at by other rules
+    monkeypatch.setenv("DYNOSAUR_POLICY__MAX_PER_OWNER", "6")
+    grown = night()
+    assert planned(grown) == old and grown.report.grown == 6 and grown.report.failures == []
     assert planned(night()) == []
 
 
