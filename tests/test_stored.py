@@ -17,6 +17,7 @@ from dynosaur_core.clients import Clients
 from dynosaur_core.contributions import Contributions, contribution_name, keep_contribution
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.ledger import LedgerEntry
 from dynosaur_core.llm.answers import Answers, Queued, StoredAnswer
 from dynosaur_core.llm.batch_jobs import Job
 from dynosaur_core.llm.request import Capability
@@ -307,24 +308,27 @@ def test_a_damaged_file_ends_the_commands_that_need_it_with_what_to_do(
     assert not list(tmp_path.glob("*.jsonl")) and status(clients) and failed(clients)
 
 
-@pytest.mark.parametrize(
-    ("column", "value", "told"),
-    [
-        ("ref", "{", "backfill shop/reviews"),
-        ("ref", '{"repo_id": 5}', "backfill shop/reviews"),
-        ("outcome", "judged", "outcome"),
-    ],
-)
-def test_a_line_of_the_ledger_that_cannot_be_read_names_its_dataset(
-    newest: Path, column: str, value: str, told: str
+@pytest.mark.parametrize("damage", ["{", '{"repo_id": 5}'])
+def test_a_listing_that_cannot_be_read_is_told_and_asked_of_the_catalogue(
+    newest: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    clients = clients_of(newest)
-    with clients.ledger.engine.begin() as connection:
-        connection.exec_driver_sql(f"UPDATE datasets SET {column} = ? WHERE repo_id = ?", (value, GROWN))
-    with pytest.raises(DynosaurError, match=told) as caught:
-        [entry] = [entry for entry in clients.ledger.entries(released=True) if entry.repo_id == GROWN]
-        entry.dataset_ref()
+    [entry] = damaged(newest, "ref", damage)
+    assert entry.dataset_ref() is None
+    assert f"the listing of {GROWN} in the ledger is damaged" in caplog.text
+
+
+def test_an_outcome_that_is_none_names_its_dataset(newest: Path) -> None:
+    with pytest.raises(DynosaurError, match="outcome") as caught:
+        damaged(newest, "outcome", "judged")
     assert caught.value.code is Code.STORE_FAILED and GROWN in caught.value.message
+
+
+def damaged(home: Path, column: str, value: str) -> list[LedgerEntry]:
+    """The ledger's lines of the dataset that grew, after one of its columns was overwritten."""
+    ledger = clients_of(home).ledger
+    with ledger.engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE datasets SET {column} = ? WHERE repo_id = ?", (value, GROWN))
+    return [entry for entry in ledger.entries(released=True) if entry.repo_id == GROWN]
 
 
 def test_a_ledger_whose_pages_are_damaged_says_so(newest: Path) -> None:
