@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.filter.evidence import Evidence
+from dynosaur_core.evidence import Evidence
 from dynosaur_core.filter.stage import judge_design
 from dynosaur_core.instruction.examples import EXAMPLE_INSTRUCTIONS
 from dynosaur_core.instruction.parse import design_of

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from dynosaur_core.filter.evidence import Evidence
+from dynosaur_core.evidence import Evidence
 from dynosaur_core.filter.wording import Instruction, field_words
 from dynosaur_core.models import FieldKind, FieldSpec, Subset, TaskDesign
 from dynosaur_core.reasons import Finding

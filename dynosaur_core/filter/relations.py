@@ -7,8 +7,8 @@ import re
 import numpy as np
 import pyarrow.compute as pc
 
+from dynosaur_core.evidence import Codes
 from dynosaur_core.filter.case import NUMBERS, Case, Check
-from dynosaur_core.filter.evidence import Codes
 from dynosaur_core.filter.values import NAMES
 from dynosaur_core.filter.wording import field_words, word_set
 from dynosaur_core.models import FieldKind, FieldSpec

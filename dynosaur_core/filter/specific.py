@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from dynosaur_core.evidence import Evidence, Places
 from dynosaur_core.filter.case import Case, Check
-from dynosaur_core.filter.evidence import Evidence, Places
 from dynosaur_core.filter.vocabulary import FUNCTION_WORDS, is_task_word
 from dynosaur_core.filter.wording import TEXT_NOUNS, Instruction, field_words, stem, word_set
 from dynosaur_core.models import FieldKind

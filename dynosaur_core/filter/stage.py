@@ -10,10 +10,10 @@ from functools import cached_property
 import pyarrow as pa
 
 from dynosaur_core.digest import digest
+from dynosaur_core.evidence import Evidence
 from dynosaur_core.filter import labels, reference
 from dynosaur_core.filter.case import Case, Check
 from dynosaur_core.filter.direction import DIRECTION
-from dynosaur_core.filter.evidence import Evidence
 from dynosaur_core.filter.form import FORM
 from dynosaur_core.filter.harmless import HARMLESS
 from dynosaur_core.filter.lists import list_output

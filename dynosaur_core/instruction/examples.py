@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from dynosaur_core.instruction.render import dataset_text, row_text
 from dynosaur_core.models import FieldKind, FieldSpec, Mode
+from dynosaur_core.prompting import dataset_text, row_text
 from dynosaur_core.settings import Designing
 
 

@@ -8,9 +8,9 @@ import json
 from collections.abc import Sequence
 
 from dynosaur_core.instruction.examples import EXAMPLES, Example
-from dynosaur_core.instruction.render import dataset_text, row_text, shown_fields
 from dynosaur_core.instruction.schema import FROM_DATA, FROM_DESCRIPTION, TASKS
 from dynosaur_core.models import DatasetMetadata, Mode, Subset
+from dynosaur_core.prompting import dataset_text, row_text, shown_fields
 from dynosaur_core.settings import Designing
 
 Message = dict[str, str]

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from dynosaur_core.digest import digest
 from dynosaur_core.instruction.parse import Parsed, parse_answer
 from dynosaur_core.instruction.prompts import messages
-from dynosaur_core.instruction.render import shown_fields
 from dynosaur_core.instruction.rules import RULES_VERSION, design_by_rules
 from dynosaur_core.instruction.schema import FROM_DATA, FROM_DESCRIPTION, TASKS, answer_schema, tight_schema
 from dynosaur_core.llm.client import LlmClient, Reply
 from dynosaur_core.llm.request import Request, make_request
 from dynosaur_core.llm.responses import FILTERED, LENGTH, finish_of
 from dynosaur_core.models import DatasetMetadata, Mode, Proposal, Rejection, Subset, Usage
+from dynosaur_core.prompting import shown_fields
 from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store

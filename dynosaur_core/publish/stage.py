@@ -21,11 +21,11 @@ from dynosaur_core.models import (
     Subset,
     TaskCount,
 )
-from dynosaur_core.publish import reference, render
-from dynosaur_core.publish.columns import Columns, Mask
 from dynosaur_core.publish.records import REFERENCES, SCHEMA, write_shard
-from dynosaur_core.publish.render import CODES, REASONS, Rendered
 from dynosaur_core.reasons import Reason
+from dynosaur_core.rendering import reference, render
+from dynosaur_core.rendering.columns import Columns, Mask
+from dynosaur_core.rendering.render import CODES, REASONS, Rendered
 from dynosaur_core.settings import Publishing
 from dynosaur_core.store import Store
 

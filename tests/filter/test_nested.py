@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from dynosaur_core.filter.stage import filter_tasks
-from dynosaur_core.publish.columns import Columns
 from dynosaur_core.reasons import Reason
+from dynosaur_core.rendering.columns import Columns
 from dynosaur_core.settings import Filtering
 from tests.filter.tables import Data, N, design, proposal, question, sentence
 

@@ -11,10 +11,10 @@ import pytest
 from dynosaur_core.catalog.folder import FolderCatalog
 from dynosaur_core.errors import DynosaurError
 from dynosaur_core.instruction.examples import EXAMPLE_INSTRUCTIONS, EXAMPLES
-from dynosaur_core.instruction.render import MAX_FIELDS, row_text, shown_fields
 from dynosaur_core.instruction.stage import instruction_key, plan
 from dynosaur_core.metadata.stage import read_metadata
 from dynosaur_core.models import FieldKind, FieldSpec, Mode
+from dynosaur_core.prompting import MAX_FIELDS, row_text, shown_fields
 from dynosaur_core.settings import Designing, Settings
 from dynosaur_core.store import Store
 from tests.instruction.data import dataset, settings, subset, text

@@ -22,12 +22,12 @@ from dynosaur_core.errors import DynosaurError
 from dynosaur_core.filter.stage import FILTER_VERSION, filter_tasks, judge_design
 from dynosaur_core.instruction.examples import EXAMPLE_INSTRUCTIONS
 from dynosaur_core.instruction.parse import parse_answer
-from dynosaur_core.instruction.render import shown_fields
 from dynosaur_core.instruction.rules import RULES_VERSION, design_by_rules
 from dynosaur_core.instruction.stage import INSTRUCTION_VERSION, plan
 from dynosaur_core.llm.request import REQUEST_VERSION
 from dynosaur_core.metadata.stage import METADATA_VERSION, read_metadata
 from dynosaur_core.models import DatasetMetadata, FilterResult, InstructionTask, Mode, Proposal, Subset, TaskDesign
+from dynosaur_core.prompting import shown_fields
 from dynosaur_core.publish.stage import PUBLISH_VERSION, publish
 from dynosaur_core.settings import Filtering, Policy, Publishing, Reading, Sampling, Settings
 from dynosaur_core.store import Store

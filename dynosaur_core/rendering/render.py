@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dynosaur_core.models import InstructionTask
-from dynosaur_core.publish.columns import Column, Columns, Mask, longer, mask, replaced
-from dynosaur_core.publish.values import cut, quote
 from dynosaur_core.reasons import Reason
+from dynosaur_core.rendering.columns import Column, Columns, Mask, longer, mask, replaced
+from dynosaur_core.rendering.values import cut, quote
 from dynosaur_core.settings import Publishing
 
 REASONS: tuple[Reason | None, ...] = (

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dynosaur_core.models import ROW_COLUMN, SPLIT_COLUMN, ListOutput
-from dynosaur_core.publish.values import (
+from dynosaur_core.reading.lists import is_list, with_items
+from dynosaur_core.rendering.values import (
     OPTION_FIELD,
     UnrenderableError,
     lines,
@@ -25,7 +26,6 @@ from dynosaur_core.publish.values import (
     sequence,
     single,
 )
-from dynosaur_core.reading.lists import is_list, with_items
 
 Mask = npt.NDArray[np.bool_]
 T = TypeVar("T")

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dynosaur_core.models import InstructionTask
-from dynosaur_core.publish.columns import Column, Columns, render_column
-from dynosaur_core.publish.render import Rendered, RowCodes
-from dynosaur_core.publish.values import UnrenderableError, scalar
 from dynosaur_core.reasons import Reason
+from dynosaur_core.rendering.columns import Column, Columns, render_column
+from dynosaur_core.rendering.render import Rendered, RowCodes
+from dynosaur_core.rendering.values import UnrenderableError, scalar
 from dynosaur_core.settings import Publishing
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynosaur_core.publish.render import level
-from dynosaur_core.publish.values import UnrenderableError, cut, nested, quote, single
+from dynosaur_core.rendering.render import level
+from dynosaur_core.rendering.values import UnrenderableError, cut, nested, quote, single
 
 QUOTED = st.text(alphabet="ab'\"\\ .", max_size=12)
 
