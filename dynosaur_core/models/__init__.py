@@ -27,6 +27,7 @@ from dynosaur_core.models.catalog import (
     SplitRole,
     Subset,
 )
+from dynosaur_core.models.facts import FieldFacts, Shape, Span
 from dynosaur_core.models.filter import FilterResult, InstructionTask
 from dynosaur_core.models.growth import GrowthPlan, Withdrawal
 from dynosaur_core.models.instruction import Proposal, TaskDesign, Usage
@@ -41,6 +42,7 @@ __all__ = [
     "Contribution",
     "DatasetMetadata",
     "DatasetRef",
+    "FieldFacts",
     "FieldKind",
     "FieldSpec",
     "FilterResult",
@@ -58,7 +60,9 @@ __all__ = [
     "ReleaseFile",
     "Removal",
     "RowsHandle",
+    "Shape",
     "ShardHandle",
+    "Span",
     "Split",
     "SplitRole",
     "Stage",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Literal
 
-from dynosaur_core.models.base import Stored
+from dynosaur_core.models.base import Stored, added
+from dynosaur_core.models.facts import FieldFacts
 from dynosaur_core.text import Id, Key, Name, Text, Values
 
 
@@ -106,7 +109,32 @@ class Subset(Stored):
     content: Name | None = None
     """Digest of the fields and of the files of the sampled splits, whatever was sampled of them; None if the source
     does not know it, and in results of earlier versions."""
+    facts: tuple[FieldFacts, ...] = added(())
+    """One for each of `every_field`, in its order; none in results of earlier versions."""
 
     @property
     def field_names(self) -> tuple[str, ...]:
         return tuple(field.name for field in self.fields)
+
+    @cached_property
+    def every_field(self) -> dict[str, FieldSpec]:
+        """The fields, each struct followed by its members under dotted names, as `datasets.Dataset.flatten` has them.
+
+        A column that bears a dotted name itself stands for that name.
+        """
+        every = {field.name: field for field in self.fields}
+        return {name: every.get(name, field) for each in self.fields for name, field in _with_members(each)}
+
+    def fact(self, name: str) -> FieldFacts:
+        """What the rows tell of a field; facts that say nothing where they were not worked out."""
+        return self._facts.get(name, FieldFacts(name=name))
+
+    @cached_property
+    def _facts(self) -> dict[str, FieldFacts]:
+        return {facts.name: facts for facts in self.facts}
+
+
+def _with_members(field: FieldSpec) -> Iterator[tuple[str, FieldSpec]]:
+    yield field.name, field
+    for member in field.children if field.kind is FieldKind.STRUCT else ():
+        yield from _with_members(member.model_copy(update={"name": f"{field.name}.{member.name}"}))
