@@ -66,7 +66,7 @@ class Checker:
         return judge_design(
             repo_id,
             subset,
-            design_of(given, subset.field_names),
+            design_of(given, list(subset.every_field)),
             self._rows(repo_id, subset),
             self.settings.filtering,
             examples=EXAMPLE_INSTRUCTIONS,

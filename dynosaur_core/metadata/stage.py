@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pyarrow as pa
 from datasets import Features
 
-from dynosaur_core.card import Card, citation, listing_fields, parse_card, web_address
+from dynosaur_core.card import Card, citation, heading, listing_fields, parse_card, prose, web_address
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.metadata.facts import field_facts
 from dynosaur_core.metadata.features import field_specs
 from dynosaur_core.metadata.rows import choose_shown, within_bytes
 from dynosaur_core.models import (
@@ -25,6 +26,7 @@ from dynosaur_core.models import (
     RowsHandle,
     Split,
     Subset,
+    with_members,
 )
 from dynosaur_core.policy import judge as policy_judge
 from dynosaur_core.policy import languages, licenses
@@ -35,7 +37,7 @@ from dynosaur_core.reasons import Finding, Reason
 from dynosaur_core.settings import Policy, Sampling
 from dynosaur_core.store import Store
 
-METADATA_VERSION = 2
+METADATA_VERSION = 3
 _DETECT_ROWS = 20
 _OURS = (SPLIT_COLUMN, ROW_COLUMN)
 Refuse = Callable[..., Rejection]
@@ -59,7 +61,7 @@ def read_metadata(
     card = parse_card(source.card())
     listing = listing_fields(card)
     evidence = _license_evidence(ref, card, policy)
-    summary = card.section("dataset summary", "summary", "dataset description")
+    summary = card.prose("dataset summary", "summary", "dataset description")
     tags = tuple(dict.fromkeys((*ref.languages, *listing["languages"])))
     described = DatasetMetadata(
         ref=ref,
@@ -68,7 +70,7 @@ def read_metadata(
         licenses=evidence,
         license=licenses.strictest(item.license for item in evidence),
         languages=tags,
-        summary=summary or _text(ref.description or listing["description"]),
+        summary=summary or prose(ref.description or listing["description"]),
         supported_tasks=card.section("supported tasks and leaderboards", "supported tasks"),
         task_categories=ref.task_categories or listing["task_categories"],
         task_ids=ref.task_ids or listing["task_ids"],
@@ -81,6 +83,7 @@ def read_metadata(
         return described.model_copy(update={"rejections": (refused,)})
     detect = not tags and policy.untagged_language == "detect"
     subsets, rejections = read_subsets(ref, source, store, sampling, detect)
+    subsets = tuple(subset.model_copy(update={"about": card.prose(heading(subset.config))}) for subset in subsets)
     return described.model_copy(update={"subsets": subsets, "rejections": rejections})
 
 
@@ -151,8 +154,16 @@ def _read_subset(
     name, size = store.write_table("rows", table)
     handle = RowsHandle(digest=name, rows=len(table), size_bytes=size)
     content = _content(candidate, splits, specs)
-    shown = choose_shown(table)
-    subset = Subset(config=candidate.config, splits=splits, fields=specs, shown=shown, rows=handle, content=content)
+    facts = field_facts(tuple(with_members(specs).values()), table)
+    subset = Subset(
+        config=candidate.config,
+        splits=splits,
+        fields=specs,
+        shown=choose_shown(table, facts),
+        rows=handle,
+        content=content,
+        facts=facts,
+    )
     return subset, tuple(notes)
 
 
@@ -238,7 +249,3 @@ def _texts(table: pa.Table, specs: tuple[FieldSpec, ...]) -> list[str]:
 
 def _one_line(value: object) -> str:
     return " ".join(str(value).split())[:200] if value is not None else ""
-
-
-def _text(value: str | None) -> str | None:
-    return value.strip() or None if value else None
