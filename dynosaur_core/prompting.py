@@ -37,10 +37,10 @@ _SHAPES = {
     Shape.NUMBER: "a number",
 }
 _ITEMS = {
-    FieldKind.TEXT: "strings",
-    FieldKind.LABEL: "labels",
-    FieldKind.INTEGER: "integers",
-    FieldKind.FLOAT: "numbers",
+    FieldKind.TEXT: "string",
+    FieldKind.LABEL: "label",
+    FieldKind.INTEGER: "integer",
+    FieldKind.FLOAT: "number",
 }
 
 
@@ -71,13 +71,16 @@ def _type(field: FieldSpec, facts: FieldFacts) -> str:
     if field.kind is FieldKind.LABEL:
         return f"label ({_listed(field.label_names)})"
     if field.kind is FieldKind.STRUCT:
-        return "all of the next " + str(len(field.children)) if field.children else "{}"
+        return f"the next {len(field.children)} together"
     if field.kind is FieldKind.LIST and field.children:
-        if facts.values:
-            return f"list of {_listed(facts.values)}"
-        item = _ITEMS.get(field.children[0].kind, quoted(shorten(field.children[0].type, 160)))
-        return f"{_range(facts.items)} {item}" if facts.items else f"list of {item}"
+        return f"list of {_listed(facts.values)}" if facts.values else _items(field.children[0], facts.items)
     return quoted(shorten(field.type, 160))
+
+
+def _items(item: FieldSpec, count: Span | None) -> str:
+    word = _ITEMS.get(item.kind)
+    what = f"{word}{'' if count and count.most == 1 else 's'}" if word else quoted(shorten(item.type, 160))
+    return f"{_range(count)} {what}" if count else f"list of {what}"
 
 
 def _notes(field: FieldSpec, facts: FieldFacts) -> Iterator[str]:

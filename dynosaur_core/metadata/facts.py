@@ -106,7 +106,7 @@ def _shape(field: FieldSpec, evidence: Evidence) -> Shape | None:
     for shape, pattern in _SHAPES.items():
         if evidence.share_matching(name, pattern) >= SHAPE_SHARE:
             return shape
-    return Shape.ID if unique and evidence.share_matching(name, r"(?=.*\d)[^\s]{4,}") >= ALIKE else None
+    return Shape.ID if unique and evidence.share_matching(name, r"(?=.*\d)\S+") >= ALIKE else None
 
 
 def _rises(array: pa.Array) -> bool:
