@@ -26,7 +26,7 @@ from dynosaur_core.models import FilterResult, InstructionTask, ListOutput, Prop
 from dynosaur_core.reasons import Finding, Reason
 from dynosaur_core.settings import Filtering
 
-FILTER_VERSION = 4
+FILTER_VERSION = 5
 
 CHECKS: tuple[tuple[Check, ...], ...] = (
     FORM,
