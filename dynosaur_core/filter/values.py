@@ -197,7 +197,9 @@ def wrong_labels(case: Case) -> Finding | None:
     if stated and output.kind in {FieldKind.LABEL, FieldKind.TEXT, FieldKind.BOOLEAN}:
         allowed = {option.strip().lower() for option in re.findall(r"['\"“]([^'\"”]+)['\"”]", stated[1])}
         values, counts = case.rows.values(output.name), case.rows.counts(output.name)
-        held = np.array([str(value).strip().lower() in allowed for value in values.slice(0, 200).to_pylist()])
+        words = dict(case.design.label_words)
+        texts = (words.get(str(value), str(value)) for value in values.slice(0, 200).to_pylist())
+        held = np.array([text.strip().lower() in allowed for text in texts])
         outside = 1.0 - float(counts[: len(held)][held].sum() / max(1, counts.sum()))
         return (
             (Reason.WRONG_LABELS, f"{outside:.0%} of the answers are none of those stated") if outside > 0.02 else None
