@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dynosaur_core.models import InstructionTask
 from dynosaur_core.publish.plan import PlannedSource
 
 _TEXT, _COUNT, _TEXTS = pa.string(), pa.int64(), pa.list_(pa.string())
@@ -25,10 +26,13 @@ _TASKS = pa.schema(
         "mode": _TEXT,
         "model": _TEXT,
         "list_output": _TEXT,
+        "label_words": pa.list_(pa.struct({"label": _TEXT, "words": _TEXT})),
         "sampled": _COUNT,
         "recorded": _COUNT,
     }
 )
+_ADDED = ("list_output", "label_words")
+"""Columns that stand in the table where a task has them: tables of before stay as they are."""
 _SOURCES = pa.schema(
     {
         "repo_id": _TEXT,
@@ -48,15 +52,14 @@ _SOURCES = pa.schema(
 
 
 def tasks_table(sources: Sequence[PlannedSource]) -> bytes:
-    """One row a task, with the rows that went in and the records that came out. How a list is an output is a column
-    where there is such a task: tables of before stay as they are."""
+    """One row a task, with the rows that went in and the records that came out."""
     rows = [
-        {**count.task.model_dump(mode="json"), "task_id": count.task.task_id, **count.model_dump(exclude={"task"})}
+        {**_task(count.task), **count.model_dump(exclude={"task"})}
         for source in sources
         for count in source.contribution.tasks
     ]
-    lists = any("list_output" in row for row in rows)
-    return _parquet(rows, _TASKS if lists else _TASKS.remove(_TASKS.get_field_index("list_output")))
+    absent = {name for name in _ADDED if not any(name in row for row in rows)}
+    return _parquet(rows, pa.schema([field for field in _TASKS if field.name not in absent]))
 
 
 def sources_table(sources: Sequence[PlannedSource]) -> bytes:
@@ -72,6 +75,12 @@ def same_table(found: bytes, wanted: bytes) -> bool:
         return bool(pq.read_table(pa.BufferReader(found)).equals(pq.read_table(pa.BufferReader(wanted))))
     except (pa.ArrowException, OSError):
         return False
+
+
+def _task(task: InstructionTask) -> dict[str, Any]:
+    words = [{"label": label, "words": words} for label, words in task.label_words]
+    found = {**task.model_dump(mode="json"), "task_id": task.task_id}
+    return found | ({"label_words": words} if words else {})
 
 
 def _source(source: PlannedSource) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def with_column(name: str, values: list[Any]) -> Data:
         ("vote_count", lambda i: i * 13 % 40),
         ("worker_id", lambda i: i % 9),
         ("start", lambda i: i * 7 % 90),
-        ("license", lambda i: ["mit", "gpl", "bsd"][i % 3]),
+        ("license", lambda i: ["mit", "gpl-3.0", "bsd"][i % 3]),
     ],
 )
 def test_bookkeeping_by_name_and_by_value(name: str, value: Any) -> None:
