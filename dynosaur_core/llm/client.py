@@ -198,7 +198,7 @@ class LlmClient:
                     self._usage[request.owner] += usage
 
     def _put(self, request: Request, answer: StoredAnswer) -> None:
-        if request.modes:  # not the question of `check`
+        if request.owner:  # not the question of `check`
             self.answers.put(request, answer)
 
     def _reserve(self, tokens: int, max_output_tokens: int) -> Reservation | None:

@@ -56,12 +56,22 @@ def read_metadata(
     DynosaurError when the dataset cannot be read.
     """
     source = catalog.open(ref)
-    card = parse_card(source.card())
+    described = describe(ref, parse_card(source.card()), catalog, policy)
+    refused = policy_judge.judge_metadata(described, policy)
+    if refused:
+        return described.model_copy(update={"rejections": (refused,)})
+    detect = not described.languages and policy.untagged_language == "detect"
+    subsets, rejections = read_subsets(ref, source, store, sampling, detect)
+    return described.model_copy(update={"subsets": subsets, "rejections": rejections})
+
+
+def describe(ref: DatasetRef, card: Card, catalog: Catalog, policy: Policy) -> DatasetMetadata:
+    """What listing and card say of a dataset; its subsets are still to be read."""
     listing = listing_fields(card)
     evidence = _license_evidence(ref, card, policy)
     summary = card.section("dataset summary", "summary", "dataset description")
     tags = tuple(dict.fromkeys((*ref.languages, *listing["languages"])))
-    described = DatasetMetadata(
+    return DatasetMetadata(
         ref=ref,
         title=_one_line(card.data.get("pretty_name")) or ref.repo_id,
         website=_website(card, catalog, ref),
@@ -76,12 +86,6 @@ def read_metadata(
         multilinguality=card.strings("multilinguality"),
         citation=citation(card),
     )
-    refused = policy_judge.judge_metadata(described, policy)
-    if refused:
-        return described.model_copy(update={"rejections": (refused,)})
-    detect = not tags and policy.untagged_language == "detect"
-    subsets, rejections = read_subsets(ref, source, store, sampling, detect)
-    return described.model_copy(update={"subsets": subsets, "rejections": rejections})
 
 
 def read_subsets(

@@ -31,6 +31,7 @@ from dynosaur_core.models.facts import FieldFacts, Shape, Span
 from dynosaur_core.models.filter import FilterResult, InstructionTask
 from dynosaur_core.models.growth import GrowthPlan, Withdrawal
 from dynosaur_core.models.instruction import Proposal, TaskDesign, Usage
+from dynosaur_core.models.judge import JudgeResult, Verdict
 from dynosaur_core.models.metadata import DatasetMetadata, LicenseEvidence
 from dynosaur_core.models.publish import Contribution, InstructionRecord, ShardHandle, TaskCount
 from dynosaur_core.models.release import Release, ReleaseFile, Removal
@@ -50,6 +51,7 @@ __all__ = [
     "GrowthPlan",
     "InstructionRecord",
     "InstructionTask",
+    "JudgeResult",
     "Level",
     "LicenseEvidence",
     "ListOutput",
@@ -72,6 +74,7 @@ __all__ = [
     "TaskCount",
     "TaskDesign",
     "Usage",
+    "Verdict",
     "Withdrawal",
     "added",
 ]

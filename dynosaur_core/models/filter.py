@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dynosaur_core.digest import digest
 from dynosaur_core.models.base import ListOutput, Mode, Rejection, Stored, added
-from dynosaur_core.text import Id, Name, Text
+from dynosaur_core.text import Id, Line, Name, Text
 
 
 class InstructionTask(Stored):
@@ -21,6 +21,10 @@ class InstructionTask(Stored):
     model: Text
     list_output: ListOutput | None = added(None)
     """None where every row has one text."""
+    judged_by: Text | None = added(None)
+    """The model that found nothing wrong with it; None where no model was asked."""
+    judge_said: Line | None = added(None)
+    """What that model gave as its grounds."""
 
     @property
     def task_id(self) -> str:
