@@ -23,6 +23,23 @@ _BLOCKS = MarkdownIt().disable("inline")
 """Finds headings. What stands in the lines is not parsed: that takes hostile text far longer."""
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PLACEHOLDER = re.compile(r"\[?\(?(more information needed|needs more information|todo|coming soon)\)?\]?[. ]*", re.I)
+_FENCED = re.compile(r"^ {0,3}(```|~~~).*?(?:^ {0,3}\1[^\n]*$|\Z)", re.DOTALL | re.MULTILINE)
+_LINK = r"(?:!?\[[^\]\n]{0,200}\]\([^)\n]{0,1000}\)|<?https?://[^\s>]{1,1000}>?)"
+_BARE = re.compile(
+    rf"[\s>*+-]*(?:\*\*|__)?(?:[^\n:]{{0,80}}:)?(?:\*\*|__)?[\s:]*(?:{_LINK}[\s,;.|]*)+"
+    r"|[\s>*+-]*(?:\*\*|__)?(?:size of|total amount of|number of|an example of)\b[^\n]*"
+    r"|[\s>*+-]*(?:\*\*|__)?(?:homepage|repository|paper|leaderboard|point of contact)[\s*_]*:[^\n]{0,200}",
+    re.IGNORECASE,
+)
+"""A line that is a link, or one of those that every template has."""
+_MARKUP = re.compile(rf"{_LINK}|[`*_#]")
+_WORDS = re.compile(r"[^\W\d_]{2,}|[\u3040-\u30ff\u4e00-\u9fff]{4}")
+_TEMPLATE = re.compile(
+    r"aims to be a base template|provide a (?:quick|longer) summary|briefly summarize the dataset|"
+    r"^\W*(?:dataset description|add (?:a )?(?:summary|description) here)\W*$",
+    re.IGNORECASE,
+)
+MIN_PROSE_WORDS = 5
 MAX_CARD_CHARS = 1_000_000
 """Of a longer card only the beginning is read."""
 MAX_BODY_CHARS = 300_000
@@ -46,6 +63,11 @@ class Card:
                 return text
         return None
 
+    def prose(self, *names: str) -> str | None:
+        """What the first of these sections says in sentences: lines of links, of sizes and of code say nothing, neither
+        does an empty template."""
+        return next((said for name in names if (said := prose(self.sections.get(name)))), None)
+
     def strings(self, *keys: str) -> tuple[str, ...]:
         """All strings under these keys of the header: one value, a list, or a mapping of lists (by config)."""
         found: list[str] = []
@@ -60,6 +82,11 @@ class Card:
                 elif value is not None and str(value).strip():
                     found.append(str(value).strip())
         return tuple(dict.fromkeys(found))
+
+
+def heading(text: str) -> str:
+    """A heading as `Card.sections` names it."""
+    return re.sub(r"[*_`#:]", "", text).strip().lower()
 
 
 def decode_card(data: bytes) -> str:
@@ -111,6 +138,14 @@ def listing_fields(card: Card) -> dict[str, Any]:
     }
 
 
+def prose(text: str | None) -> str | None:
+    """The lines of `text` that say something; None where those are hardly a sentence."""
+    lines = [line for line in _FENCED.sub("", text or "").splitlines() if line.strip() and not _BARE.fullmatch(line)]
+    said = "\n".join(lines).strip()
+    words = _WORDS.findall(_MARKUP.sub("", said))
+    return said if len(words) >= MIN_PROSE_WORDS and not _TEMPLATE.search(said) else None
+
+
 def citation(card: Card) -> str | None:
     """The BibTeX of the citation section, without its fence."""
     text = card.section("citation information", "citation", "citations", "bibtex")
@@ -137,7 +172,7 @@ def _sections(text: str) -> dict[str, str]:
     heads = []
     for token, inline in itertools.pairwise(tokens):
         if token.type == "heading_open" and token.map:
-            heads.append((token.map[0], token.map[1], re.sub(r"[*_`#:]", "", inline.content).strip().lower()))
+            heads.append((token.map[0], token.map[1], heading(inline.content)))
     sections: dict[str, str] = {}
     for (_, start, name), following in zip(heads, [*heads[1:], (len(lines), 0, "")], strict=False):
         body = _clean("\n".join(lines[start : following[0]]))

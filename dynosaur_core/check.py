@@ -17,7 +17,7 @@ from dynosaur_core.instruction.examples import EXAMPLE_INSTRUCTIONS
 from dynosaur_core.instruction.parse import design_of
 from dynosaur_core.judge.stage import judge, plan
 from dynosaur_core.llm.client import LlmClient
-from dynosaur_core.metadata.stage import describe, read_subsets
+from dynosaur_core.metadata.stage import describe, read_subsets, with_sections
 from dynosaur_core.models import DatasetMetadata, InstructionTask, Mode, Subset, TaskDesign
 from dynosaur_core.protocols import Catalog
 from dynosaur_core.reasons import Finding, Reason
@@ -89,7 +89,7 @@ class Checker:
         if subset is None:
             why = f"{repo_id} has no usable config {config!r}; it has {list(subsets)[:20]}"
             return Given(None, design_of(asked), [(Reason.UNKNOWN_SUBSET, why)])
-        made, rows, settings = design_of(asked, subset.field_names), self._rows(repo_id, subset), self.settings
+        made, rows, settings = design_of(asked, list(subset.every_field)), self._rows(repo_id, subset), self.settings
         found = judge_design(repo_id, subset, made, rows, settings.filtering, examples=EXAMPLE_INSTRUCTIONS)
         return Given(subset, made, found)
 
@@ -105,9 +105,10 @@ class Checker:
             try:
                 ref = self.catalog.ref(repo_id)
                 source = self.catalog.open(ref)
+                card = parse_card(source.card())
                 subsets, _ = read_subsets(ref, source, self.store, sampling, detect=False)
-                described = describe(ref, parse_card(source.card()), self.catalog, self.settings.policy)
-                self._datasets[repo_id] = described.model_copy(update={"subsets": subsets})
+                described = describe(ref, card, self.catalog, self.settings.policy)
+                self._datasets[repo_id] = described.model_copy(update={"subsets": with_sections(subsets, card)})
             except DynosaurError as error:
                 self._datasets[repo_id] = error
         return self._datasets[repo_id]

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from dynosaur_core.models import ROW_COLUMN, SPLIT_COLUMN
 from dynosaur_core.reading.lists import is_list, with_items
+from dynosaur_core.reading.nested import member
 
 T = TypeVar("T")
 Codes = npt.NDArray[np.int64]
@@ -39,15 +40,22 @@ class Evidence:
     def __init__(self, table: pa.Table) -> None:
         self.table = table
         self.rows: int = table.num_rows
-        self._names = frozenset(table.column_names)
         self._memo: dict[tuple[Any, ...], Any] = {}
 
     def has(self, name: str) -> bool:
-        return name in self._names
+        """Whether there is such a column, or member of a struct."""
+        return self._member(name) is not None
 
     def column(self, name: str) -> pa.Array:
-        """The column as one array."""
-        return self._once(("column", name), lambda: _one(self.table[name]))
+        """The column, or the member of a struct under its dotted name, as one array. Raises KeyError where there is
+        neither."""
+        found = self._member(name)
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def _member(self, name: str) -> pa.Array | None:
+        return self._once(("column", name), lambda: member(self.table, name))
 
     def scalar(self, name: str) -> bool:
         return self.has(name) and not pa.types.is_nested(self.column(name).type)

@@ -34,7 +34,7 @@ class Case:
 
     @cached_property
     def fields(self) -> dict[str, FieldSpec]:
-        return {field.name: field for field in self.subset.fields}
+        return self.subset.every_field
 
     @cached_property
     def inputs(self) -> tuple[FieldSpec, ...]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from dynosaur_core.models import FieldKind, FieldSpec, Mode
-from dynosaur_core.prompting import dataset_text, row_text
+from dynosaur_core.models import FieldFacts, FieldKind, FieldSpec, ListOutput, Mode, Span
+from dynosaur_core.prompting import about_text, dataset_text, field_text, row_text
 from dynosaur_core.settings import Designing
 
 
@@ -20,10 +21,14 @@ class Example:
     fields: tuple[FieldSpec, ...]
     rows: tuple[dict[str, Any], ...]
     tasks: tuple[tuple[tuple[str, ...], str, str], ...]
+    facts: Mapping[str, FieldFacts] = field(default_factory=dict)
+    list_outputs: Mapping[str, ListOutput] = field(default_factory=dict)
+    """How an output that is a list is written, by its field."""
 
     def question(self, with_summary: bool) -> str:
+        fields = [field_text(each, self.facts.get(each.name, FieldFacts(name=each.name))) for each in self.fields]
         rows = [row_text(row, self.fields, Designing()) for row in self.rows]
-        return dataset_text(self.name, self.summary if with_summary else None, self.fields, rows)
+        return dataset_text(self.name, about_text(self.summary) if with_summary else [], fields, rows)
 
     def answer(self) -> str:
         return json.dumps({"tasks": self.task_dicts()}, ensure_ascii=False)
@@ -31,12 +36,21 @@ class Example:
     def task_dicts(self) -> list[dict[str, Any]]:
         return [
             {"input_fields": list(inputs), "output_field": output, "instruction": instruction}
+            | ({"list_output": self.list_outputs[output].value} if output in self.list_outputs else {})
             for inputs, output, instruction in self.tasks
         ]
 
 
 def _text(*names: str) -> tuple[FieldSpec, ...]:
     return tuple(FieldSpec(name=name, kind=FieldKind.TEXT, type="string") for name in names)
+
+
+def _texts(name: str) -> FieldSpec:
+    return FieldSpec(name=name, kind=FieldKind.LIST, type="list<string>", children=_text("item"))
+
+
+def _items(name: str, least: int, most: int) -> FieldFacts:
+    return FieldFacts(name=name, items=Span(least=least, median=most, most=most))
 
 
 _MUSEUM = Example(
@@ -95,9 +109,10 @@ _PUZZLES = Example(
     summary="Short puzzles about measuring, with options, the worked solution and the right option's letter.",
     fields=(
         *_text("puzzle"),
-        FieldSpec(name="options", kind=FieldKind.LIST, type="list<string>"),
+        _texts("options"),
         *_text("solution", "letter"),
     ),
+    facts={"options": _items("options", 2, 4), "letter": FieldFacts(name="letter", values=("A", "B", "C", "D"))},
     rows=(
         {
             "puzzle": "A plank of 3 m is cut into pieces of 40 cm. How much is left?",
@@ -122,7 +137,9 @@ _PUZZLES = Example(
 _FORECASTS = Example(
     name="weatherdesk/spoken-forecasts",
     summary="Forecasts as read out on local radio, beside the readings that the speaker had at hand.",
-    fields=(FieldSpec(name="readings", kind=FieldKind.LIST, type="list<string>"), *_text("forecast")),
+    fields=(_texts("readings"), *_text("forecast")),
+    facts={"readings": _items("readings", 2, 5)},
+    list_outputs={"readings": ListOutput.ALL},
     rows=(
         {
             "readings": ["wind: west, strong", "rain: from noon"],

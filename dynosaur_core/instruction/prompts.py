@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dynosaur_core.instruction.examples import EXAMPLES, Example
 from dynosaur_core.instruction.schema import FROM_DATA, FROM_DESCRIPTION, TASKS
 from dynosaur_core.models import DatasetMetadata, Mode, Subset
-from dynosaur_core.prompting import dataset_text, row_text, shown_fields
+from dynosaur_core.prompting import about_text, dataset_text, field_text, row_text, shown_fields
 from dynosaur_core.settings import Designing
 
 Message = dict[str, str]
@@ -19,9 +19,14 @@ _TASK_FORM = '{"input_fields": ["..."], "output_field": "...", "instruction": ".
 _SYSTEM = """Design instruction-following tasks from a dataset, given its fields and two of its rows. A task is \
 applied to every row: a learner sees the instruction and the row's input fields, and writes its output field. Give up \
 to {max_tasks} tasks that differ in what they ask; fewer good ones are better.
-- Inputs hold all that the output needs. Outputs are worth learning to write: no ids, links, dates, sizes, scores.
+- Inputs hold all that the output needs. Outputs are worth learning to write: no ids, links, dates, sizes, counts. The \
+place of an answer is one where the inputs list what can be chosen.
 - The instruction fits every row, says what to write, and quotes nothing from the rows shown. Labels are added to it.
 - Field names exactly as listed; one output field, which is no input.
+- An output of several items: add "list_output": "references" if any one item is a full answer, "all" if it takes all \
+of them, "sequence" if there is one for each item of an input.
+- An output of codes (ele, 0): add "label_words": [{{"label": "ele", "words": "elementary"}}, ...] for every code; \
+unless you know what they mean, choose another output.
 Answer with JSON only: """
 _ONE_FORM = f'{{"{TASKS}": [{_TASK_FORM}]}}'
 _BOTH_FORM = (
@@ -44,9 +49,11 @@ def messages(
 ) -> tuple[Message, ...]:
     """The messages of one request for `modes` (one mode, or both at once) of a subset called `name`."""
     with_summary = Mode.DESCRIPTION_AWARE in modes
-    fields = shown_fields(subset)
-    rows = [row_text(row, fields, designing) for row in subset.shown]
-    dataset = dataset_text(name, metadata.summary if with_summary else None, fields, rows)
+    shown = shown_fields(subset)
+    section = subset.about if len(metadata.subsets) > 1 else None
+    about = about_text(metadata.summary, subset.config, section) if with_summary else []
+    fields = [field_text(field, subset.fact(field.name)) for field in shown]
+    dataset = dataset_text(name, about, fields, [row_text(row, shown, designing) for row in subset.shown])
     if designing.zero_shot:
         text = _ZERO_SHOT.format(dataset=dataset, max_tasks=designing.max_tasks)
         return ({"role": "user", "content": text},)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from dynosaur_core.models import FieldFacts, FieldKind, FieldSpec, ListOutput
+from dynosaur_core.prompting import MAX_LABELS
+
+Facts = Callable[[str], FieldFacts]
+
+_CODE_CHARS = 3
 TASKS = "tasks"
 FROM_DESCRIPTION = "from_description"
 FROM_DATA = "from_data"
@@ -13,18 +19,27 @@ MAX_INSTRUCTION_CHARS = 160
 """Of a small model's instruction: without a bound it may never come to an end."""
 
 
-def answer_schema(fields: Sequence[str], keys: Sequence[str] = (TASKS,)) -> dict[str, Any]:
-    """The strict form of OpenAI: every object closed, every property required, the names in one shared enum."""
-    task = _closed(
-        {
-            "input_fields": {"type": "array", "items": {"$ref": "#/$defs/field"}},
-            "output_field": {"$ref": "#/$defs/field"},
-            "instruction": {"type": "string"},
-        }
-    )
+def answer_schema(fields: Sequence[FieldSpec], facts: Facts, keys: Sequence[str] = (TASKS,)) -> dict[str, Any]:
+    """The strict form of OpenAI: every object closed, every property required, the names in one shared enum. How a list
+    is an output, and words for labels, are asked for where a field can need them."""
+    properties: dict[str, Any] = {
+        "input_fields": {"type": "array", "items": {"$ref": "#/$defs/field"}},
+        "output_field": {"$ref": "#/$defs/field"},
+        "instruction": {"type": "string"},
+    }
+    if any(field.kind is FieldKind.LIST for field in fields):
+        properties["list_output"] = {"type": ["string", "null"], "enum": [*(how.value for how in ListOutput), None]}
+    if any(_holds_codes(facts(field.name).values) for field in fields):
+        words = _closed({"label": {"type": "string"}, "words": {"type": "string"}})
+        properties["label_words"] = {"type": "array", "items": words}
     tasks = {"type": "array", "items": {"$ref": "#/$defs/task"}}
-    defs = {"field": {"type": "string", "enum": list(fields)}, "task": task}
+    defs = {"field": {"type": "string", "enum": [field.name for field in fields]}, "task": _closed(properties)}
     return {**_closed(dict.fromkeys(keys, tasks)), "$defs": defs}
+
+
+def _holds_codes(values: Sequence[str]) -> bool:
+    """A closed set that may want words: one of its labels is no longer than a code."""
+    return 1 < len(values) <= MAX_LABELS and any(len(value) <= _CODE_CHARS for value in values)
 
 
 def tight_schema(fields: Sequence[str], max_tasks: int) -> dict[str, Any]:

@@ -92,20 +92,24 @@ def _request(
     repo_id, designing, subset = metadata.ref.repo_id, settings.designing, group[0]
     alone = len(group) == 1 and len(metadata.subsets) > 1
     name = f"{repo_id} (config {subset.config})" if alone else repo_id
-    names = [field.name for field in shown_fields(subset)]
+    fields = shown_fields(subset)
     keys = [_GROUPS[mode] for mode in modes] if len(modes) > 1 else [TASKS]
-    schema = tight_schema(names, designing.max_tasks) if designing.zero_shot else answer_schema(names, keys)
+    if designing.zero_shot:
+        schema = tight_schema([field.name for field in fields], designing.max_tasks)
+    else:
+        schema = answer_schema(fields, subset.fact, keys)
     return make_request(repo_id, modes, messages(metadata, subset, modes, designing, name), schema, settings)
 
 
 def _groups(metadata: DatasetMetadata, share: bool) -> Iterator[tuple[Subset, ...]]:
-    """Subsets that are designed for together: those with the same features, when that is allowed."""
+    """Subsets that are designed for together: those with the same features, of which the card says nothing apart, when
+    that is allowed."""
     if not share:
         yield from ((subset,) for subset in metadata.subsets)
         return
     groups: dict[str, list[Subset]] = {}
     for subset in metadata.subsets:
-        groups.setdefault(digest(subset.fields), []).append(subset)
+        groups.setdefault(digest(subset.fields, subset.about), []).append(subset)
     yield from (tuple(group) for group in groups.values())
 
 

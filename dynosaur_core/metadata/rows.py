@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
 
-from dynosaur_core.models import ROW_COLUMN, SPLIT_COLUMN
+from dynosaur_core.models import ROW_COLUMN, SPLIT_COLUMN, FieldFacts
 
 MAX_SHOWN_CHARS = 4_000
 """Characters of one value kept for showing; a prompt shortens further."""
+_LOOKED_AT = 100
+"""Rows among which those to show are chosen."""
 
 
 def within_bytes(table: pa.Table, max_row: int, max_total: int) -> tuple[pa.Table, int, int]:
@@ -30,12 +33,30 @@ def within_bytes(table: pa.Table, max_row: int, max_total: int) -> tuple[pa.Tabl
     return table.take(pa.array(keep, pa.int64())), oversized, beyond
 
 
-def choose_shown(table: pa.Table, count: int = 2) -> tuple[dict[str, Any], ...]:
-    """The rows to show, as JSON values: those with the fewest empty values, in row order, the first of equals."""
+def choose_shown(table: pa.Table, facts: Sequence[FieldFacts], count: int = 2) -> tuple[dict[str, Any], ...]:
+    """The rows to show, as JSON values, in their order.
+
+    The first is one with the fewest empty values; each further one is, among those with hardly more, the one that
+    differs most from the others in the fields of closed sets: rows of one class would teach the other one badly.
+    """
     names = [name for name in table.column_names if name not in (SPLIT_COLUMN, ROW_COLUMN)]
-    rows = table.select(names).slice(0, 50).to_pylist()
-    order = sorted(range(len(rows)), key=lambda index: sum(not _says_something(v) for v in rows[index].values()))
-    return tuple({key: _plain(value) for key, value in rows[index].items()} for index in sorted(order[:count]))
+    places = list(spread(table.num_rows, _LOOKED_AT))
+    rows = table.select(names).take(pa.array(places, pa.int64())).to_pylist()
+    closed = [each.name for each in facts if len(each.values) > 1 and each.name in names]
+    empty = [sum(not _says_something(value) for value in row.values()) for row in rows]
+    chosen: list[int] = []
+    while len(chosen) < min(count, len(rows)):
+        left = [index for index in range(len(rows)) if index not in chosen]
+        full = min(empty[index] for index in left)
+        left = [index for index in left if empty[index] <= full]
+        alike = [sum(rows[index][name] == rows[other][name] for name in closed for other in chosen) for index in left]
+        chosen.append(left[alike.index(min(alike))])
+    return tuple({key: _plain(value) for key, value in rows[index].items()} for index in sorted(chosen))
+
+
+def spread(rows: int, most: int) -> Iterator[int]:
+    """At most `most` row numbers, evenly over all: rows are often sorted."""
+    return (index * rows // most for index in range(most)) if rows > most else iter(range(rows))
 
 
 def _says_something(value: Any) -> bool:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 from datasets import Features
 
-from dynosaur_core.card import Card, citation, listing_fields, parse_card, web_address
+from dynosaur_core.card import Card, citation, heading, listing_fields, parse_card, prose, web_address
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.metadata.facts import field_facts
 from dynosaur_core.metadata.features import field_specs
 from dynosaur_core.metadata.rows import choose_shown, within_bytes
 from dynosaur_core.models import (
@@ -25,6 +26,7 @@ from dynosaur_core.models import (
     RowsHandle,
     Split,
     Subset,
+    with_members,
 )
 from dynosaur_core.policy import judge as policy_judge
 from dynosaur_core.policy import languages, licenses
@@ -35,7 +37,7 @@ from dynosaur_core.reasons import Finding, Reason
 from dynosaur_core.settings import Policy, Sampling
 from dynosaur_core.store import Store
 
-METADATA_VERSION = 2
+METADATA_VERSION = 3
 _DETECT_ROWS = 20
 _OURS = (SPLIT_COLUMN, ROW_COLUMN)
 Refuse = Callable[..., Rejection]
@@ -56,20 +58,21 @@ def read_metadata(
     DynosaurError when the dataset cannot be read.
     """
     source = catalog.open(ref)
-    described = describe(ref, parse_card(source.card()), catalog, policy)
+    card = parse_card(source.card())
+    described = describe(ref, card, catalog, policy)
     refused = policy_judge.judge_metadata(described, policy)
     if refused:
         return described.model_copy(update={"rejections": (refused,)})
     detect = not described.languages and policy.untagged_language == "detect"
     subsets, rejections = read_subsets(ref, source, store, sampling, detect)
-    return described.model_copy(update={"subsets": subsets, "rejections": rejections})
+    return described.model_copy(update={"subsets": with_sections(subsets, card), "rejections": rejections})
 
 
 def describe(ref: DatasetRef, card: Card, catalog: Catalog, policy: Policy) -> DatasetMetadata:
     """What listing and card say of a dataset; its subsets are still to be read."""
     listing = listing_fields(card)
     evidence = _license_evidence(ref, card, policy)
-    summary = card.section("dataset summary", "summary", "dataset description")
+    summary = card.prose("dataset summary", "summary", "dataset description")
     tags = tuple(dict.fromkeys((*ref.languages, *listing["languages"])))
     return DatasetMetadata(
         ref=ref,
@@ -78,7 +81,7 @@ def describe(ref: DatasetRef, card: Card, catalog: Catalog, policy: Policy) -> D
         licenses=evidence,
         license=licenses.strictest(item.license for item in evidence),
         languages=tags,
-        summary=summary or _text(ref.description or listing["description"]),
+        summary=summary or prose(ref.description or listing["description"]),
         supported_tasks=card.section("supported tasks and leaderboards", "supported tasks"),
         task_categories=ref.task_categories or listing["task_categories"],
         task_ids=ref.task_ids or listing["task_ids"],
@@ -86,6 +89,11 @@ def describe(ref: DatasetRef, card: Card, catalog: Catalog, policy: Policy) -> D
         multilinguality=card.strings("multilinguality"),
         citation=citation(card),
     )
+
+
+def with_sections(subsets: Sequence[Subset], card: Card) -> tuple[Subset, ...]:
+    """Each with what the card says of its config in a section of its own."""
+    return tuple(subset.model_copy(update={"about": card.prose(heading(subset.config))}) for subset in subsets)
 
 
 def read_subsets(
@@ -155,8 +163,16 @@ def _read_subset(
     name, size = store.write_table("rows", table)
     handle = RowsHandle(digest=name, rows=len(table), size_bytes=size)
     content = _content(candidate, splits, specs)
-    shown = choose_shown(table)
-    subset = Subset(config=candidate.config, splits=splits, fields=specs, shown=shown, rows=handle, content=content)
+    facts = field_facts(tuple(with_members(specs).values()), table)
+    subset = Subset(
+        config=candidate.config,
+        splits=splits,
+        fields=specs,
+        shown=choose_shown(table, facts),
+        rows=handle,
+        content=content,
+        facts=facts,
+    )
     return subset, tuple(notes)
 
 
@@ -242,7 +258,3 @@ def _texts(table: pa.Table, specs: tuple[FieldSpec, ...]) -> list[str]:
 
 def _one_line(value: object) -> str:
     return " ".join(str(value).split())[:200] if value is not None else ""
-
-
-def _text(value: str | None) -> str | None:
-    return value.strip() or None if value else None

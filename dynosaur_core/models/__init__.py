@@ -26,6 +26,7 @@ from dynosaur_core.models.catalog import (
     Split,
     SplitRole,
     Subset,
+    with_members,
 )
 from dynosaur_core.models.facts import FieldFacts, Shape, Span
 from dynosaur_core.models.filter import FilterResult, InstructionTask
@@ -77,4 +78,5 @@ __all__ = [
     "Verdict",
     "Withdrawal",
     "added",
+    "with_members",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
@@ -109,6 +109,8 @@ class Subset(Stored):
     content: Name | None = None
     """Digest of the fields and of the files of the sampled splits, whatever was sampled of them; None if the source
     does not know it, and in results of earlier versions."""
+    about: Text | None = added(None)
+    """What the card says of this config in a section of its own."""
     facts: tuple[FieldFacts, ...] = added(())
     """One for each of `every_field`, in its order; none in results of earlier versions."""
 
@@ -118,12 +120,8 @@ class Subset(Stored):
 
     @cached_property
     def every_field(self) -> dict[str, FieldSpec]:
-        """The fields, each struct followed by its members under dotted names, as `datasets.Dataset.flatten` has them.
-
-        A column that bears a dotted name itself stands for that name.
-        """
-        every = {field.name: field for field in self.fields}
-        return {name: every.get(name, field) for each in self.fields for name, field in _with_members(each)}
+        """The fields, each struct followed by its members."""
+        return with_members(self.fields)
 
     def fact(self, name: str) -> FieldFacts:
         """What the rows tell of a field; facts that say nothing where they were not worked out."""
@@ -134,7 +132,14 @@ class Subset(Stored):
         return {facts.name: facts for facts in self.facts}
 
 
-def _with_members(field: FieldSpec) -> Iterator[tuple[str, FieldSpec]]:
+def with_members(fields: Sequence[FieldSpec]) -> dict[str, FieldSpec]:
+    """The fields by name, each struct followed by its members under dotted names, as `datasets.Dataset.flatten` has
+    them. A column that bears a dotted name itself stands for that name."""
+    columns = {field.name: field for field in fields}
+    return {name: columns.get(name, field) for each in fields for name, field in _member_names(each)}
+
+
+def _member_names(field: FieldSpec) -> Iterator[tuple[str, FieldSpec]]:
     yield field.name, field
     for member in field.children if field.kind is FieldKind.STRUCT else ():
-        yield from _with_members(member.model_copy(update={"name": f"{field.name}.{member.name}"}))
+        yield from _member_names(member.model_copy(update={"name": f"{field.name}.{member.name}"}))

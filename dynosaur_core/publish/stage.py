@@ -121,7 +121,8 @@ def _read_rows(
         raise DynosaurError(Code.STORE_FAILED, message)
     fields = {name for task in tasks for name in (*task.input_fields, task.output_field)} | {SPLIT_COLUMN, ROW_COLUMN}
     with store.open_table("rows", subset.rows.digest, metadata.ref.repo_id) as file:
-        # fields that are not there are left out; the tables are small, and threads cost more than they give
+        # fields that are not there are left out, and of structs only the members that a dotted name means are read;
+        # the tables are small, and threads cost more than they give
         return file.read(columns=list(fields), use_threads=False)
 
 

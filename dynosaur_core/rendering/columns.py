@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from dynosaur_core.models import ROW_COLUMN, SPLIT_COLUMN, ListOutput
 from dynosaur_core.reading.lists import is_list, with_items
+from dynosaur_core.reading.nested import member
 from dynosaur_core.rendering.values import (
     OPTION_FIELD,
     UnrenderableError,
@@ -82,10 +83,7 @@ class Columns:
 
     def __init__(self, table: pa.Table) -> None:
         self.rows = table.num_rows
-        self._values = {
-            name: column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-            for name, column in zip(table.column_names, table.itercolumns(), strict=True)
-        }
+        self._table = table
         self._made: dict[Hashable, Any] = {}
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
@@ -96,7 +94,12 @@ class Columns:
         return made
 
     def values(self, name: str) -> pa.Array:
-        return self._values[name] if name in self._values else pa.nulls(self.rows)
+        """The field's values; `answers.text` is the member `text` of the struct `answers`."""
+        return self.once(("values", name), lambda: self._read(name))
+
+    def _read(self, name: str) -> pa.Array:
+        found = member(self._table, name)
+        return pa.nulls(self.rows) if found is None else found
 
     def output(self, name: str, how: ListOutput | None = None) -> Column:
         """The field as an output; `how` says what becomes of a list with several items."""

@@ -22,20 +22,20 @@ from tests.instruction.data import dataset, settings, subset, text
 NESTED = FieldSpec(name="answers", kind=FieldKind.STRUCT, type="struct<text: list<string>, start: list<int32>>")
 LABEL = FieldSpec(name="side", kind=FieldKind.LABEL, type="class_label", label_names=("left", "right"))
 DIGESTS = [
-    ("attic/transport-survey", "56fb23d26cfec9dc8008ba0242119cc8"),
-    ("greenhouse/plant-reviews", "100aa2b05360f3ecb39a501c72139faf"),
-    ("harbour/museum-questions", "91598dcb1e4b8ed467c33d7a23e515f2"),
-    ("harbour/museum-questions", "e1a530205c48984578d31a8ce2161fb9"),
-    ("inkwell/polite-rewrites", "8a59be3d0c71873ec2ef7efaf9113241"),
-    ("lantern/everyday-paraphrases", "f931c69a9993c719afc3449456af02fa"),
-    ("lantern/kitchen-nli", "eb15a258fba8e75898daa8ac54ac134b"),
-    ("newsroom/topic-labels", "ed0aefeabfd1bbe17a2b41a4d0cffe8b"),
-    ("newsroom/topic-labels", "7424ec6ae9d04dc6b61b3ed2117afb48"),
-    ("newsroom/village-news", "d1cc2cf5e625c08602afc99499d96f85"),
-    ("quizhall/school-quiz", "8ae2d1510176ed25b7c298567851c40c"),
-    ("snakepit/small-functions", "952fbff901bbf171a0e63e6011050aa9"),
-    ("switchboard/desk-dialogues", "851f492b3d9ecdd7d5302502011ff08f"),
-    ("tablewright/bistro-descriptions", "8d6c72ec2de747d8a1215a056d2cefb9"),
+    ("attic/transport-survey", "1cbbc43b22c76f446cfdd92e28ebe195"),
+    ("greenhouse/plant-reviews", "d48c53375d06a29ffe09f624a879add8"),
+    ("harbour/museum-questions", "97870b44982959ad696d2f0222ac756f"),
+    ("harbour/museum-questions", "6024883957264da17dc73dd622abb8bd"),
+    ("inkwell/polite-rewrites", "37687f3bc9f74ecdb295b54a6d148244"),
+    ("lantern/everyday-paraphrases", "08aeeaeaba29ad562e787ee52d5683d7"),
+    ("lantern/kitchen-nli", "85c4909efd48ebb097cf31de2b8e2350"),
+    ("newsroom/topic-labels", "5c1646e69ee55b61f9acc1542f102833"),
+    ("newsroom/topic-labels", "dab6b7246ad3f55ce64967505fe9976d"),
+    ("newsroom/village-news", "67a3623ba9b538cdcb17d445c36ef16e"),
+    ("quizhall/school-quiz", "f9f1af9865720bd11ab14a7cddf96baa"),
+    ("snakepit/small-functions", "57d0a01df7f5a3df20b7dfc99f2b6bbb"),
+    ("switchboard/desk-dialogues", "eb88e8f35d9fee2f2d33d595202ea207"),
+    ("tablewright/bistro-descriptions", "567a5f72dad3220e36c171c00bea1acd"),
 ]
 
 

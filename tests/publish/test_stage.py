@@ -264,3 +264,17 @@ def test_no_tasks_make_an_empty_contribution(store: Store) -> None:
     assert (made.shard.records, made.tasks, made.rejections) == (0, (), ())
     columns = store.read_table("records", made.shard.digest).column_names
     assert [*columns, "references"] == list(InstructionRecord.model_fields)
+
+
+def test_members_of_structs_are_fields_by_dotted_names(store: Store) -> None:
+    rows = pa.table(
+        {"title": ["t", "u"], "answers": [{"text": ["x"], "at": 1}, None], "about.place": ["Oslo", "Turin"]}
+    )
+    tasks = [design("title about.place", "answers.text"), design("answers.text", "title", "Name it.")]
+    made = publish(describe(sample(store, rows)), tasks, store, Publishing())
+    table = store.read_table("records", made.shard.digest)
+    assert table["output"].to_pylist() == ["x", "t"]
+    assert [(each.reason, each.count) for each in made.rejections] == [
+        (Reason.OUTPUT_NULL, 1),
+        (Reason.INPUT_NULL, 1),
+    ]

@@ -150,6 +150,7 @@ PARTS = {
         "METADATA_VERSION in dynosaur_core/metadata/stage.py",
         "else datasets that were read before keep what was read then",
         Data.metadata_result,
+        ("dynosaur_core.metadata.facts",),
     ),
     "requests": Part(
         REQUEST_VERSION,
@@ -176,14 +177,14 @@ PARTS = {
         "FILTER_VERSION in dynosaur_core/filter/stage.py",
         "else designs that were judged before keep their verdicts",
         Data.verdicts,
-        ("dynosaur_core.filter",),
+        ("dynosaur_core.filter", "dynosaur_core.evidence"),
     ),
     "publish": Part(
         PUBLISH_VERSION,
         "PUBLISH_VERSION in dynosaur_core/publish/stage.py",
         "else datasets that were published before keep their records",
         Data.records,
-        tuple(f"dynosaur_core.publish.{name}" for name in ("stage", "render", "columns", "values", "reference")),
+        ("dynosaur_core.publish.stage", "dynosaur_core.rendering"),
     ),
 }
 
