@@ -106,6 +106,11 @@ class Evidence:
         items = pc.list_flatten(_held(self.column(name)))
         return len(items), len(pc.unique(items))
 
+    def item_values(self, name: str) -> list[str]:
+        """The different items in all lists of a column of lists of texts, without null."""
+        found: list[str] = pc.unique(pc.list_flatten(_held(self.column(name)))).drop_null().to_pylist()
+        return found
+
     def lengths(self, name: str) -> Codes:
         """Bytes of each cell's text."""
 

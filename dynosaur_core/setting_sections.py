@@ -40,6 +40,7 @@ Money = Annotated[float, Field(ge=0)]
 
 
 Recipe = Literal["default", "reference"]
+Layout = Literal["lines", "sentences", "json"]
 
 
 class Section(BaseModel):
@@ -213,8 +214,6 @@ class Filtering(Section):
     """A task needs at least this many rows that have its inputs and its output."""
     max_labels: Count = 10
     """An output with at most this many distinct values counts as a closed set (10 in the reference)."""
-    max_label_chars: Count = 15
-    """Labels are listed in the instruction when the longest has at most this many characters (15 in the reference)."""
 
 
 class Publishing(Section):
@@ -226,13 +225,17 @@ class Publishing(Section):
     """Characters of a record's input; a longer one is shortened, or its row rejected."""
     max_output_chars: Some = 2_000
     """Characters of a record's output; a row with a longer one is rejected."""
-    max_labels: Count = 10
-    """As filtering.max_labels, which is the setting of both."""
-    max_label_chars: Count = 15
-    """As filtering.max_label_chars, which is the setting of both."""
+    layout: Layout = "lines"
+    """How several inputs of a record stand together: `lines` (`Question: ...`, each on a line of its own, long texts
+    last), `sentences` (`question is '...'. `, as in 2023) or `json` (an object)."""
+    max_listed_chars: Count = 1_000
+    """All labels of a closed set are listed in the instruction if the list has at most this many characters. Otherwise
+    options are drawn for each row."""
+    row_options: int = Field(default=10, ge=2)
+    """How many options are drawn for a row, the right one among them."""
 
 
-SHARED = ("recipe", "max_labels", "max_label_chars")
+SHARED = ("recipe",)
 """Fields that `Publishing` takes over from `Filtering`. Each is a part of both stages' keys: a section of its own
 would give every stored result another name, and make every dataset grow anew."""
 

@@ -102,13 +102,13 @@ def test_digests_of_the_sections_are_those_of_stored_results() -> None:
     """Parts of the stages' keys: with another digest every dataset would grow anew."""
     found = Settings()
     sections = (found.sampling, found.policy, found.designing, found.filtering, found.publishing)
-    assert [digest(section)[:8] for section in sections] == ["0e143ae7", "fd673373", "fc730b75", "f71ccd25", "78748bfc"]
+    assert [digest(section)[:8] for section in sections] == ["0e143ae7", "fd673373", "fc730b75", "12f56700", "67443b13"]
 
 
 def test_publishing_follows_filtering(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "dynosaur.toml").write_text("[filtering]\nmax_labels = 4\n")
-    monkeypatch.setenv("DYNOSAUR_FILTERING__MAX_LABEL_CHARS", "20")
+    monkeypatch.setenv("DYNOSAUR_PUBLISHING__MAX_LISTED_CHARS", "20")
     found = Options(recipe="reference").settings()
-    for section in (found.filtering, found.publishing):
-        assert (section.recipe, section.max_labels, section.max_label_chars) == ("reference", 4, 20)
-    assert "publishing.max_labels" not in _found()
+    assert (found.filtering.recipe, found.publishing.recipe) == ("reference", "reference")
+    assert (found.filtering.max_labels, found.publishing.max_listed_chars) == (4, 20)
+    assert "publishing.recipe" not in _found()

@@ -37,7 +37,7 @@ def list_output(case: Case) -> ListOutput | None:
         return ListOutput.SEQUENCE
     if case.fields[case.output.name].kind is FieldKind.STRUCT:
         return ListOutput.REFERENCES  # answers, and where they stand
-    if case.instruction.words & _SEVERAL or _NUMBER.search(case.instruction.text) or _is_closed(case):
+    if case.instruction.words & _SEVERAL or _NUMBER.search(case.instruction.text) or is_closed_list(case):
         return ListOutput.ALL
     return ListOutput.REFERENCES
 
@@ -61,7 +61,7 @@ def _runs_along(case: Case) -> bool:
     return False
 
 
-def _is_closed(case: Case) -> bool:
+def is_closed_list(case: Case) -> bool:
     """Few different items come again and again."""
     count, distinct = case.rows.item_counts(case.output.name)
     return count >= ITEMS_PER_VALUE * distinct

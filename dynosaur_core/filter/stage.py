@@ -35,7 +35,7 @@ from dynosaur_core.models import (
 from dynosaur_core.reasons import Finding, Reason
 from dynosaur_core.settings import Filtering
 
-FILTER_VERSION = 4
+FILTER_VERSION = 5
 
 CHECKS: tuple[tuple[Check, ...], ...] = (
     FORM,

@@ -22,9 +22,8 @@ from dynosaur_core.digest import digest
 from dynosaur_core.instruction.evidence import Column, columns, plain, share
 from dynosaur_core.models import DatasetMetadata, FieldKind, Mode, Proposal, Rejection, Subset, TaskDesign
 from dynosaur_core.reasons import Reason
-from dynosaur_core.settings import Publishing
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 
 RoleKind = Literal["prose", "text", "texts", "label", "score", "answer", "dialogue", "any"]
 
@@ -164,7 +163,6 @@ CHECKS: dict[str, Callable[[list[Column], Column], bool]] = {
 
 # --- designing -----------------------------------------------------------------------------------------------------
 
-_LISTED = Publishing()
 """The label lists that the publish stage appends unless told otherwise."""
 _NOUNS = {"reviewtext": "review", "query": "question", "question1": "question", "question2": "question"}
 _KNOWN_NOUNS = frozenset({"tweet", "review", "sentence", "comment", "headline", "message", "question", "post", "note"})
@@ -187,7 +185,7 @@ def design_by_rules(metadata: DatasetMetadata, subset: Subset, rows: pa.Table, m
             choice = int(digest(repo_id, config, rule.name), 16) % len(rule.phrasings)
             wording = rule.phrasings[choice].format(**_words_for(inputs, output))
             design = TaskDesign(
-                instruction=wording + _answer_form(output.labels),
+                instruction=wording,
                 input_fields=tuple(column.name for column in inputs),
                 output_fields=(output.name,),
             )
@@ -240,15 +238,6 @@ def _has_content(column: Column) -> bool:
     """Whether a task on other fields could be wrong for leaving this one out: text, labels, lists and structs."""
     kinds = (FieldKind.TEXT, FieldKind.LABEL, FieldKind.LIST, FieldKind.STRUCT)
     return column.spec.kind in kinds and not column.says_nothing
-
-
-def _answer_form(labels: tuple[str, ...]) -> str:
-    """What to say of labels that are too many or too long for the list that the publish stage appends."""
-    if len(labels) > _LISTED.max_labels:
-        return f" Answer with a label such as {labels[0]}."
-    if max(map(len, labels), default=0) > _LISTED.max_label_chars:
-        return f" Answer with one of: {', '.join(labels)}."
-    return ""
 
 
 def _words_for(inputs: list[Column], output: Column) -> dict[str, str]:

@@ -16,13 +16,14 @@ from typing import Any
 from dynosaur_core.judge.records import ShownRows, ShownTask
 from dynosaur_core.judge.schema import FAULTS
 from dynosaur_core.models import DatasetMetadata, FieldKind, FieldSpec, ListOutput
-from dynosaur_core.prompting import bounded, field_text, row_text, shorten, shown_fields
+from dynosaur_core.prompting import MAX_CONFIG_CHARS, bounded, field_text, row_text, shorten, shown_fields
 from dynosaur_core.settings import Designing
 
 Message = dict[str, str]
 
 MAX_SUMMARY_CHARS = 500
 MAX_OUTPUT_CHARS = 240
+MAX_LABELS_CHARS = 1_500
 MAX_UNUSED_CHARS = 60
 """Of a field that no task uses."""
 _LIMITS = Designing(max_value_chars=320, max_row_chars=900)
@@ -83,15 +84,16 @@ def _seen(char: str) -> str:
 
 def _lines(metadata: DatasetMetadata, shown: Sequence[ShownRows]) -> Iterator[str]:
     yield f"Dataset: {_bare(metadata.ref.repo_id)}"
-    if metadata.summary:
-        yield f"About: {json_text(shorten(' '.join(metadata.summary.split()), MAX_SUMMARY_CHARS))}"
+    yield from _about("About", metadata.summary, MAX_SUMMARY_CHARS)
     numbers = count(1)
     fields: tuple[FieldSpec, ...] = ()
     for part in shown:
         of = f" of {json_text(part.subset.config)}" if len(metadata.subsets) > 1 else ""
+        if of:
+            yield from _about(f"About{of.removeprefix(' of')}", part.subset.about, MAX_CONFIG_CHARS)
         if fields != (fields := shown_fields(part.subset)):
             yield f"Fields{of}:"
-            yield from (f"- {visible(field_text(field))}" for field in fields)
+            yield from (f"- {visible(field_text(field, part.subset.fact(field.name)))}" for field in fields)
         yield f"Rows{of}:"
         shown_here = part.used.union(field.name for field in fields)
         for number, row in enumerate(part.rows, start=1):
@@ -99,6 +101,11 @@ def _lines(metadata: DatasetMetadata, shown: Sequence[ShownRows]) -> Iterator[st
             yield f"{number} {visible(row_text(values, _named(values), _LIMITS))}"
         for task in part.tasks:
             yield from _task(next(numbers), task)
+
+
+def _about(head: str, said: str | None, chars: int) -> Iterator[str]:
+    if said:
+        yield f"{head}: {json_text(shorten(' '.join(said.split()), chars))}"
 
 
 def _bare(name: str) -> str:
@@ -119,8 +126,9 @@ def _task(number: int, shown: ShownTask) -> Iterator[str]:
     yield f"Task {number}: {json_text(shown.instruction)}"
     how = f" ({_LISTS[task.list_output]})" if task.list_output else ""
     yield f"inputs: {json_text(task.input_fields)} -> output: {json_text(task.output_field)}{how}"
-    if task.labels and shown.instruction == task.instruction.strip():
-        yield f"answers: {json_text(task.labels)}"
+    if shown.options:
+        yield f"answers: {json_text(shorten(', '.join(task.labels), MAX_LABELS_CHARS))}"
+        yield f"each row lists options, the right one among them, such as {json_text(_cut(shown.options[0]))}"
     for name, texts in shown.inputs.items():
         yield f"{json_text(name)} is written {json_text([_cut(text) for text in texts])}"
     if shown.outputs:

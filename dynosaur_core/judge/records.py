@@ -11,7 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from dynosaur_core.models import InstructionTask, Subset
+from dynosaur_core.rendering.closed import listed, options
 from dynosaur_core.rendering.columns import Columns
+from dynosaur_core.rendering.layout import LAYOUTS
 from dynosaur_core.rendering.recipes import RECIPES
 from dynosaur_core.rendering.render import Rendered
 from dynosaur_core.settings import Publishing
@@ -33,6 +35,8 @@ class ShownTask:
     """Inputs that this task writes otherwise than the rows have them, such as options with its marks."""
     outputs: Texts
     """Empty where the rows have them under the output's name."""
+    options: Texts = ()
+    """Empty where the instruction lists all labels, or there are none."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ def show(subset: Subset, tasks: Sequence[InstructionTask], table: pa.Table, sett
     columns = Columns(table)
     rendered = [RECIPES[settings.recipe](task, columns, settings) for task in tasks]
     places = pa.array(choose(rendered), pa.int64())
-    whole = [_whole(task, made, columns, places) for task, made in zip(tasks, rendered, strict=True)]
+    whole = [_whole(task, made, columns, places, settings) for task, made in zip(tasks, rendered, strict=True)]
     fields: dict[str, Texts] = {}
     for each in whole:
         fields = each.inputs | fields
@@ -90,10 +94,17 @@ def choose(rendered: Sequence[Rendered], count: int = ROWS) -> list[int]:
     return sorted(chosen)
 
 
-def _whole(task: InstructionTask, made: Rendered, columns: Columns, places: pa.Array) -> ShownTask:
+def _whole(
+    task: InstructionTask, made: Rendered, columns: Columns, places: pa.Array, settings: Publishing
+) -> ShownTask:
+    layout = LAYOUTS[settings.layout]
     output = columns.output(task.output_field, task.list_output)
-    inputs = {name: _texts(columns.input(name, output).text, places) for name in task.input_fields}
-    return ShownTask(task, made.instruction, inputs, _texts(made.outputs, places))
+    inputs = {
+        name: _texts(columns.input(name, output, layout.nested, layout.scalars).text, places)
+        for name in task.input_fields
+    }
+    drawn = () if listed(task, settings) else _texts(options(task, columns, layout, settings.row_options).text, places)
+    return ShownTask(task, made.instruction, inputs, _texts(made.outputs, places), drawn)
 
 
 def _texts(column: pa.Array, places: pa.Array) -> Texts:

@@ -104,7 +104,7 @@ def _parts(
 
 def _features(subset: Subset, settings: Settings) -> str:
     """Equal for subsets that share their designs."""
-    return digest(subset.fields) if settings.designing.share_configs else digest(subset.config)
+    return digest(subset.fields, subset.about) if settings.designing.share_configs else digest(subset.config)
 
 
 def _rows(metadata: DatasetMetadata, subset: Subset, store: Store) -> pa.Table:

@@ -16,11 +16,14 @@ class InstructionTask(Stored):
     input_fields: tuple[Name, ...]
     output_field: Name
     labels: tuple[Name, ...] = ()
-    """Allowed answers when the output is a closed set, in the data's own order; else empty."""
+    """Allowed answers when the output is a closed set, or a list of items of one, in the data's own order; else
+    empty."""
     mode: Mode
     model: Text
     list_output: ListOutput | None = added(None)
     """None where every row has one text."""
+    label_words: tuple[tuple[Name, Name], ...] = added(())
+    """Each label with the words in which records write it; empty where they write the labels themselves."""
     judged_by: Text | None = added(None)
     """The model that found nothing wrong with it; None where no model was asked."""
     judge_said: Line | None = added(None)

@@ -29,7 +29,7 @@ from dynosaur_core.rendering.render import CODES, REASONS, Rendered
 from dynosaur_core.settings import Publishing
 from dynosaur_core.store import Store
 
-PUBLISH_VERSION = 3
+PUBLISH_VERSION = 4
 Positions = npt.NDArray[np.intp]
 _RECIPES: dict[str, Callable[[InstructionTask, Columns, Publishing], Rendered]] = {
     "default": render.render,

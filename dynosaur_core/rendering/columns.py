@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,27 +16,21 @@ import pyarrow.compute as pc
 from dynosaur_core.models import ROW_COLUMN, SPLIT_COLUMN, ListOutput
 from dynosaur_core.reading.lists import is_list, with_items
 from dynosaur_core.reading.nested import member
-from dynosaur_core.rendering.values import (
-    OPTION_FIELD,
-    UnrenderableError,
-    lines,
-    nested,
-    quote,
-    references,
-    sequence,
-    single,
-)
+from dynosaur_core.rendering.outputs import lines, references, sequence, single
+from dynosaur_core.rendering.styles import TOKENS, style_of
+from dynosaur_core.rendering.values import UnrenderableError
 
 Mask = npt.NDArray[np.bool_]
 T = TypeVar("T")
-_OUTPUTS: dict[ListOutput | None, Callable[[Any], str | None]] = {
+Words = tuple[tuple[str, str], ...]
+"""Labels, and the words in which each is written."""
+Nested = Callable[..., str | None]
+"""Text of a value that Arrow does not write, given the value and perhaps a style."""
+_OUTPUTS: dict[ListOutput | None, Nested] = {
     None: single,
     ListOutput.ALL: lines,
     ListOutput.SEQUENCE: sequence,
 }
-_MAX_OPTIONS = 10
-_LETTERS = {"A": re.compile(r"[A-Z]"), "a": re.compile(r"[a-z]")}
-_NUMBER = re.compile(r"\d{1,2}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +40,9 @@ class Column:
     text: pa.Array
     bad: Mask
     plain: bool = True
-    """A scalar: quoted beside other inputs. Nested values quote their own parts."""
+    """A scalar, as it is; the text of a nested value has a form of its own already."""
     whole: bool = False
-    """Options: a cut would take away answers."""
+    """Options or JSON: a cut would take away answers, or the form."""
     references: pa.Array | None = None
     """Where the text is one of several right answers: all of them."""
 
@@ -70,12 +63,15 @@ class Column:
         return not self.text.null_count and not self.empty.any()
 
     @cached_property
-    def beside(self) -> pa.Array:
-        """The text as it stands beside other inputs."""
-        if not self.plain:
-            return self.text
-        # a subset has some hundred rows: a loop beats Arrow's search for the few that need another fence
-        return pa.array([None if text is None else quote(text) for text in self.text.to_pylist()], pa.string())
+    def multiline(self) -> bool:
+        """Some text may have several lines."""
+        return bool(pc.any(pc.match_substring_regex(self.text, r"[\n\r]")).as_py())
+
+    @cached_property
+    def median_bytes(self) -> float:
+        """Of the texts that are there."""
+        lengths = byte_lengths(self.text)
+        return float(np.median(lengths)) if len(lengths) else 0.0
 
 
 class Columns:
@@ -101,14 +97,18 @@ class Columns:
         found = member(self._table, name)
         return pa.nulls(self.rows) if found is None else found
 
-    def output(self, name: str, how: ListOutput | None = None) -> Column:
-        """The field as an output; `how` says what becomes of a list with several items."""
+    def output(self, name: str, how: ListOutput | None = None, words: Words = ()) -> Column:
+        """The field as an output; `how` says what becomes of a list with several items. Labels are written in words."""
         if how is ListOutput.REFERENCES:
-            return self.once(("output", name, how), lambda: self._one_reference(name))
-        render = _OUTPUTS[how]
-        return self.once(("output", name, how), lambda: render_column(self.values(name), render))
+            return self.once(("output", name, how, words), lambda: self._one_reference(name, dict(words)))
+        if words and how is None:
+            return self.once(("output", name, how, words), lambda: _worded(self.output(name), words))
+        render, known = _OUTPUTS[how], dict(words)
+        return self.once(
+            ("output", name, how, words), lambda: render_column(self.values(name), lambda value: render(value, known))
+        )
 
-    def _one_reference(self, name: str) -> Column:
+    def _one_reference(self, name: str, words: dict[str, str]) -> Column:
         """In each row one of its answers, drawn by the row's place in the dataset: the same one in every growth."""
         drawn: list[str | None] = []
         known: list[list[str]] = []
@@ -116,49 +116,40 @@ class Columns:
         places = zip(self.values(SPLIT_COLUMN).to_pylist(), self.values(ROW_COLUMN).to_pylist(), strict=True)
         for number, (value, (split, row)) in enumerate(zip(self.values(name).to_pylist(), places, strict=True)):
             try:
-                answers = references(value)
+                answers = references(value, words)
             except UnrenderableError:
                 answers, bad[number] = [], True
             known.append(answers)
             drawn.append(answers[crc32(f"{split} {row}".encode()) % len(answers)] if answers else None)
         return Column(pa.array(drawn, pa.string()), bad, references=pa.array(known, pa.list_(pa.string())))
 
-    def input(self, name: str, output: Column) -> Column:
-        """The field as an input; a list of options gets the marks that `output` answers with."""
-        style = self._style(name, output)
-        return self.once(("input", name, style), lambda: render_column(self.values(name), nested, style))
-
-    def _style(self, name: str, output: Column) -> str | None:
-        """The marks of a list of options (`A`, `a`, `0`, `1`), or None for every other field.
-
-        It holds options when its name says so, or when it has a few items, always as many, and the outputs count them.
-        """
-        values = self.values(name)
-        if not is_list(values.type):
-            return None
-        lengths = pc.unique(pc.list_value_length(values)).drop_null().to_pylist()
-        answered = _answer_style(output.text, max(lengths, default=0))
-        if OPTION_FIELD.search(name):
-            return answered or "A"
-        return answered if len(lengths) == 1 and 2 <= lengths[0] <= _MAX_OPTIONS else None
+    def input(self, name: str, output: Column, nested: Nested, scalars: bool = True) -> Column:
+        """The field as an input; a list of options gets the marks that `output` answers with. Without `scalars`,
+        `nested` writes all that is no text."""
+        style = self.once(("style", name, output), lambda: style_of(name, self.values(name), output.text))
+        return self.once(
+            ("input", name, style, nested), lambda: render_column(self.values(name), nested, style, scalars)
+        )
 
 
-def render_column(values: pa.Array, render: Callable[..., str | None], style: str | None = None) -> Column:
-    """Text of every value; `render` does those that are neither text, number nor truth value."""
+def render_column(values: pa.Array, render: Nested, style: str | None = None, scalars: bool = True) -> Column:
+    """Text of every value; `render` does those that are neither text nor, with `scalars`, number or truth value."""
     kind = values.type
     if pa.types.is_dictionary(kind):
         values, kind = values.dictionary_decode(), kind.value_type
     none_bad = np.zeros(len(values), dtype=bool)
     if pa.types.is_string(kind):
         return Column(values, none_bad)
-    if pa.types.is_boolean(kind):
-        return Column(pc.if_else(values, "True", "False"), none_bad)
-    if pa.types.is_integer(kind) or pa.types.is_decimal(kind) or _is_text(kind):
+    if _is_text(kind):
         return Column(values.cast(pa.string()), none_bad)
-    return _render_each(values, render, style)
+    if pa.types.is_boolean(kind) and scalars:
+        return Column(pc.if_else(values, "True", "False"), none_bad)
+    if (pa.types.is_integer(kind) or pa.types.is_decimal(kind)) and scalars:
+        return Column(values.cast(pa.string()), none_bad)
+    return _render_each(values, render, style, scalars)
 
 
-def _render_each(values: pa.Array, render: Callable[..., str | None], style: str | None) -> Column:
+def _render_each(values: pa.Array, render: Nested, style: str | None, scalars: bool) -> Column:
     texts: list[str | None] = []
     bad = np.zeros(len(values), dtype=bool)
     for position, value in enumerate(_python(values)):
@@ -167,9 +158,17 @@ def _render_each(values: pa.Array, render: Callable[..., str | None], style: str
         except UnrenderableError:
             texts.append(None)
             bad[position] = True
-    flat = not pa.types.is_nested(values.type)
+    flat = scalars and not pa.types.is_nested(values.type)
     choices = pa.types.is_struct(values.type) and {"text", "label"} <= {field.name for field in values.type}
-    return Column(pa.array(texts, pa.string()), bad, plain=flat, whole=style is not None or choices)
+    whole = choices or style not in (None, TOKENS) or not scalars
+    return Column(pa.array(texts, pa.string()), bad, plain=flat, whole=whole)
+
+
+def _worded(labels: Column, words: Words) -> Column:
+    """The column with its labels in words; texts that are no label stay."""
+    raw, written = (pa.array(side, pa.string()) for side in zip(*words, strict=True))
+    texts = pc.coalesce(written.take(pc.index_in(labels.text, raw)), labels.text)
+    return Column(texts, labels.bad)
 
 
 def _python(values: pa.Array) -> list[Any]:
@@ -219,23 +218,6 @@ def mask(values: pa.Array) -> Mask:
         values = pc.fill_null(values, False)
     result: Mask = values.to_numpy(zero_copy_only=False)
     return result
-
-
-def _answer_style(outputs: pa.Array, count: int) -> str | None:
-    """The marks that the outputs are drawn from, if they are marks of `count` options."""
-    distinct = pc.unique(outputs).drop_null()
-    if not 0 < len(distinct) <= count <= 26:
-        return None
-    answers = distinct.to_pylist()
-    for style, letter in _LETTERS.items():
-        if all(letter.fullmatch(text) and ord(text) - ord(style) < count for text in answers):
-            return style
-    if all(_NUMBER.fullmatch(text) for text in answers):
-        numbers = [int(text) for text in answers]
-        if max(numbers) < count:
-            return "0"
-        return "1" if min(numbers) > 0 and max(numbers) == count else None
-    return None
 
 
 def _is_text(kind: pa.DataType) -> bool:

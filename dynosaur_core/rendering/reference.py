@@ -19,6 +19,9 @@ from dynosaur_core.rendering.render import Rendered, RowCodes
 from dynosaur_core.rendering.values import UnrenderableError, scalar
 from dynosaur_core.settings import Publishing
 
+MAX_LABELS = 10
+MAX_LABEL_CHARS = 15
+"""Answers are listed when there are at most so many, and the longest has at most so many characters."""
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -39,7 +42,7 @@ def render(task: InstructionTask, columns: Columns, settings: Publishing) -> Ren
         text = pc.binary_join_element_wise(*parts, "")
     text = pc.utf8_slice_codeunits(text, 0, settings.max_input_chars)
     outputs = pc.utf8_slice_codeunits(output.text, 0, settings.max_output_chars)
-    return Rendered(_instruct(task, settings), text, outputs, codes.codes)
+    return Rendered(_instruct(task), text, outputs, codes.codes)
 
 
 def _input(columns: Columns, name: str) -> Column:
@@ -74,8 +77,8 @@ def _strings(value: list[Any]) -> list[str]:
     return value
 
 
-def _instruct(task: InstructionTask, settings: Publishing) -> str:
-    short = task.labels and max(map(len, task.labels)) <= settings.max_label_chars
-    if not short or len(task.labels) > settings.max_labels:
+def _instruct(task: InstructionTask) -> str:
+    short = task.labels and max(map(len, task.labels)) <= MAX_LABEL_CHARS
+    if not short or len(task.labels) > MAX_LABELS:
         return task.instruction
     return f"{task.instruction} Answers must be one of {', '.join(task.labels)}."

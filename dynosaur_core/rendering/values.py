@@ -1,20 +1,14 @@
-"""One value as text: quotes, cuts, options and nested values. Columns of plain texts and numbers do not come here."""
+"""One value as text: quotes, cuts, turns of a dialogue. Columns of plain texts and numbers do not come here."""
 
 from __future__ import annotations
 
 import json
 import math
-import re
-from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 ELLIPSIS = "…"
-OPTION_FIELD = re.compile(r"choice|option|candidate|alternative|ending|distractor", re.IGNORECASE)
-"""Names of fields whose lists are the options of a question."""
-
 _FENCES = ("'", '"', "'''", '"""')
 _SPEAKERS = ("speaker", "role", "from", "author", "user", "name")
 _UTTERANCES = ("text", "content", "value", "utterance", "message", "sentence")
@@ -71,90 +65,27 @@ def literal(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(literal(item) for item in value) + "]"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {literal(item)}" for key, item in value.items() if item is not None) + "}"
+        return "{" + members(value) + "}"
     return scalar(value) or "none"
 
 
-def marks(style: str, count: int) -> Sequence[str]:
-    """`count` marks of options: letters (`A`, `a`) as far as they go, or numbers from `style`."""
-    letters = {"A": ascii_uppercase, "a": ascii_lowercase}.get(style)
-    if letters and count <= len(letters):
-        return letters[:count]
-    first = 1 if letters else int(style)
-    return [str(number) for number in range(first, first + count)]
-
-
-def options(texts: Sequence[Any], labels: Sequence[Any]) -> str:
-    """`A. 'red', B. 'blue'`."""
-    return ", ".join(f"{label}. {literal(text)}" for label, text in zip(labels, texts, strict=True))
-
-
-def nested(value: Any, style: str | None = None) -> str | None:
-    """Text of a list or struct, for reading; None for a null. `style` marks a list's items as options.
-
-    Choices `{text: [...], label: [...]}` become options, answers `{text: [...], answer_start: [...]}` their distinct
-    texts, turns of a speaker and a text one line each; all else is a list of literals or `member: literal` pairs.
-    """
-    if isinstance(value, (list, tuple)):
-        if style is not None and value:
-            return options(value, marks(style, len(value)))
-        turns = [_turn(item) for item in value] if value and isinstance(value[0], dict) else []
-        if turns and None not in turns:
-            return "\n".join(turn for turn in turns if turn)
-        return ", ".join(literal(item) for item in value)
-    if not isinstance(value, dict):
-        return scalar(value)
-    texts, labels = value.get("text"), value.get("label", value.get("labels"))
-    if isinstance(texts, list) and isinstance(labels, list) and len(texts) == len(labels):
-        return options(texts, labels)
-    if isinstance(texts, list) and "answer_start" in value:
-        return ", ".join(literal(text) for text in dict.fromkeys(text for text in texts if text is not None))
+def members(value: dict[str, Any]) -> str:
+    """A struct as `member: literal` pairs, those without a value left out."""
     return ", ".join(f"{key}: {literal(item)}" for key, item in value.items() if item is not None)
 
 
-def single(value: Any) -> str | None:
-    """Text of a nested output: the one text of a list or of answers; UnrenderableError where there are several."""
-    if isinstance(value, dict):
-        value = value.get("text", value)
-    if isinstance(value, (list, tuple)):
-        distinct = list(dict.fromkeys(scalar(item) for item in value if item is not None))
-        if len(distinct) > 1:
-            raise UnrenderableError("several outputs")
-        value = distinct[0] if distinct else None
-    return scalar(value)
+def turns(value: Any) -> list[str] | None:
+    """`speaker: text` of each turn of a dialogue; None where the value is none.
 
-
-def items(value: Any) -> list[str | None] | None:
-    """Texts of a list's items, or of those of answers `{text: [...]}`; None for a null."""
-    if isinstance(value, dict):
-        value = value.get("text", value)
-    if not isinstance(value, (list, tuple)):
-        return None if value is None else [scalar(value)]
-    return [scalar(item) for item in value]
-
-
-def lines(value: Any) -> str | None:
-    """A list as one item a line. Raises UnrenderableError where an item has several lines."""
-    texts = [text for text in items(value) or () if text is not None]
-    if any("\n" in text for text in texts):
-        raise UnrenderableError("an item has several lines")
-    return "\n".join(texts) or None
-
-
-def sequence(value: Any) -> str | None:
-    """A list from which every item can be read back, in its place: words beside one another, all else as JSON."""
-    texts = items(value) or []
-    if all(text is None for text in texts):
+    A dialogue is a list of structs of a speaker and a text, or a struct of a list of each.
+    """
+    if isinstance(value, dict) and len(value) == 2:
+        columns = [column if isinstance(column, list) else [] for column in value.values()]
+        value = [dict(zip(value, pair, strict=True)) for pair in zip(*columns, strict=False)]
+    if not isinstance(value, (list, tuple)) or not value or not isinstance(value[0], dict):
         return None
-    words = " ".join(text or " " for text in texts)
-    if not words.startswith("[") and words.split() == texts:
-        return words
-    return json.dumps(texts, ensure_ascii=False)
-
-
-def references(value: Any) -> list[str]:
-    """The different answers of a list, blank ones left out."""
-    return list(dict.fromkeys(text for text in items(value) or () if text and not text.isspace()))
+    said = [turn for item in value if (turn := _turn(item))]
+    return said if len(said) == len(value) else None
 
 
 def _turn(item: Any) -> str | None:

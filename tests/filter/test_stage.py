@@ -126,7 +126,8 @@ def labels_of(values: list[object], **settings: int) -> tuple[str, ...]:
 def test_labels_of_a_closed_set() -> None:
     assert labels_of([[10, 9, 2][i * 5 % 7 % 3] for i in range(N)]) == ("2", "9", "10")
     assert labels_of([["b", "c", "a"][i * 5 % 7 % 3] for i in range(N)]) == ("a", "b", "c")
-    assert labels_of([["fair", "of uncertain quality"][i * 5 % 7 % 2] for i in range(N)]) == ()
+    assert labels_of([["fair", "of uncertain quality"][i * 5 % 7 % 2] for i in range(N)]) != ()
+    assert labels_of([["fair", "a long text " * 9][i * 5 % 7 % 2] for i in range(N)]) == ()
     assert labels_of([str(i * 5 % 12) for i in range(N)]) == ()
     assert labels_of([str(i * 5 % 12) for i in range(N)], max_labels=12) != ()
 

@@ -238,14 +238,11 @@ def test_nulls_and_blanks_are_looked_past() -> None:
     assert propose(empty).designs == ()
 
 
-def test_labels_that_cannot_be_listed_are_spoken_of() -> None:
+def test_labels_are_left_to_the_records_however_many_and_long() -> None:
     many = [f"ask_about_{chr(97 + row)}{chr(97 + row)}" for row in range(12)]
-    (design,) = propose({"query": strings(TEXTS), "intent": labels(*many)}, ("intent-classification",)).designs
-    assert design.instruction.endswith("Answer with a label such as ask_about_aa.")
-    (design,) = propose(*SHAPES["offence"]).designs
-    assert design.instruction.endswith("Answer with one of: hate speech, offensive language, neither.")
-    (design,) = propose(*SHAPES["irony"]).designs
-    assert "non_irony" not in design.instruction
+    columns = {"query": strings(TEXTS), "intent": labels(*many)}
+    for (design,) in (propose(columns, ("intent-classification",)).designs, propose(*SHAPES["offence"]).designs):
+        assert "Answer with" not in design.instruction
 
 
 def test_a_score_names_its_range() -> None:

@@ -19,7 +19,7 @@ from dynosaur_core.models import ListOutput
 from dynosaur_core.publish.sinks import open_sink
 from dynosaur_core.publish.stage import publish
 from dynosaur_core.reasons import Reason
-from dynosaur_core.rendering.values import lines, references, sequence
+from dynosaur_core.rendering.outputs import lines, references, sequence
 from dynosaur_core.settings import Publishing, ReleaseSettings
 from dynosaur_core.store import Store
 

@@ -77,7 +77,7 @@ def test_scalars_have_one_text(render: Render, values: pa.Array, texts: list[str
 
 def test_several_inputs_are_named_and_quoted(render: Render) -> None:
     rows = pa.table({"premise": ["It's on.", "a\\", ""], "score": [1.5, 2.0, 3.0], "label": ["x", "y", "z"]})
-    pairs, _ = render(rows, design("premise score", "label"))
+    pairs, _ = render(rows, design("premise score", "label"), layout="sentences")
     assert [text for text, _ in pairs] == [
         "premise is \"It's on.\". score is '1.5'. ",
         "premise is \"a\\\\\". score is '2.0'. ",
@@ -100,7 +100,7 @@ def test_options_carry_the_marks_that_the_answers_use(
     render: Render, field: str, answers: list[Any], expected: str
 ) -> None:
     rows = pa.table({"question": ["q", "r"], field: [["red", "blue"]] * 2, "answer": answers})
-    pairs, _ = render(rows, design(f"question {field}", "answer"))
+    pairs, _ = render(rows, design(f"question {field}", "answer"), layout="sentences")
     assert pairs[0] == (f"question is 'q'. {field} is {expected}. ", str(answers[0]))
 
 
@@ -108,7 +108,7 @@ def test_lists_of_one_length_are_lists(render: Render) -> None:
     options = pa.array([["red", "blue"], None], pa.list_(pa.string(), 2))
     rows = pa.table({"answers": options, "n": pa.array([[1, 2], [3]], pa.large_list(pa.int8())), "answer": ["B", "A"]})
     pairs, rejected = render(rows, design("answers n", "answer"))
-    assert pairs == [("answers is A. 'red', B. 'blue'. n is 1, 2. ", "B")]
+    assert pairs == [("Answers:\nA. red\nB. blue\n\nN: 1, 2", "B")]
     assert rejected == {Reason.INPUT_NULL: 1}
 
 
@@ -121,7 +121,7 @@ def test_every_reason_for_a_row(render: Render) -> None:
         }
     )
     pairs, rejected = render(rows, design("text more", "label", labels=("neg", "pos")), max_output_chars=20)
-    assert pairs == [("text is 'fine'. more is '-'. ", "pos")]
+    assert pairs == [("Text: fine\nMore: -", "pos")]
     assert rejected == {
         Reason.DUPLICATE_RECORD: 1,
         Reason.OUTPUT_NULL: 1,
@@ -180,7 +180,8 @@ def test_a_cut_keeps_every_field_and_shortens_the_longest(render: Render) -> Non
             "answer": ["a", "b"],
         }
     )
-    pairs, rejected = render(rows, design("context question", "answer"), max_input_chars=200)
+    task = design("context question", "answer")
+    pairs, rejected = render(rows, task, max_input_chars=200, layout="sentences")
     assert rejected == {}
     first, second = (text for text, _ in pairs)
     assert len(first) <= 200 and first.endswith("word…'. question is 'What is said here?'. ")
@@ -190,7 +191,7 @@ def test_a_cut_keeps_every_field_and_shortens_the_longest(render: Render) -> Non
 def test_options_are_never_cut(render: Render) -> None:
     rows = pa.table({"context": ["word " * 100], "choices": [["red", "blue"]], "answer": ["red"]})
     ((text, _),), _ = render(rows, design("context choices", "answer"), max_input_chars=100)
-    assert text.endswith("choices is A. 'red', B. 'blue'. ")
+    assert text.startswith("Choices:\nA. red\nB. blue\n\nContext: word word") and text.endswith("word…")
     long = rows.set_column(1, "choices", pa.array([["red " * 40, "blue"]]))
     assert render(long, design("context choices", "answer"), max_input_chars=100)[1] == {Reason.INPUT_TOO_LONG: 1}
 
@@ -207,17 +208,25 @@ NESTED = st.one_of(st.none(), st.lists(st.one_of(st.none(), st.text(alphabet="ab
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(TEXT, NESTED, TEXT), max_size=12), st.sampled_from(["default", "reference"]))
-def test_rows_are_conserved(store: Store, drawn: list[tuple[Any, Any, Any]], recipe: str) -> None:
+@given(
+    st.lists(st.tuples(TEXT, NESTED, TEXT), max_size=12),
+    st.sampled_from(["default", "reference"]),
+    st.sampled_from(["lines", "sentences", "json"]),
+    st.sampled_from([0, 1000]),
+)
+def test_rows_are_conserved(
+    store: Store, drawn: list[tuple[Any, Any, Any]], recipe: str, layout: str, max_listed_chars: int
+) -> None:
     kinds = {"text": pa.string(), "choices": pa.list_(pa.string()), "label": pa.string()}
     columns = list(zip(*drawn, strict=True)) or [(), (), ()]
     rows = pa.table({name: pa.array(values, kind) for (name, kind), values in zip(kinds.items(), columns, strict=True)})
     tasks = [
         design("text", "label"),
         design("text choices", "label", "Pick."),
-        design("choices", "label", labels=("a", "b")),
+        design("choices", "label", labels=("a", "b"), label_words=(("a", "one"), ("b", "two"))),
     ]
-    made = publish(describe(sample(store, rows)), tasks, store, Publishing(recipe=recipe, max_input_chars=50))
+    limits = {"max_input_chars": 50, "max_listed_chars": max_listed_chars}
+    made = publish(describe(sample(store, rows)), tasks, store, Publishing(recipe=recipe, layout=layout, **limits))
     table = store.read_table("records", made.shard.digest)
     rejected: Counter[str | None] = Counter()
     for rejection in made.rejections:

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynosaur_core.rendering.render import level
-from dynosaur_core.rendering.values import UnrenderableError, cut, nested, quote, single
+from dynosaur_core.rendering.nested import nested
+from dynosaur_core.rendering.outputs import single
+from dynosaur_core.rendering.shorten import level
+from dynosaur_core.rendering.values import UnrenderableError, cut, quote
 
 QUOTED = st.text(alphabet="ab'\"\\ .", max_size=12)
 
