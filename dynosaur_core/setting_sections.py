@@ -199,6 +199,8 @@ class Judging(Section):
     """The model that judges; default: the one that designs."""
     price_input: Money | None = None
     """US dollars per million prompt tokens of judging.model, as llm.price_input."""
+    price_cached: Money | None = None
+    """US dollars per million prompt tokens of judging.model that the endpoint reads from its cache."""
     price_output: Money | None = None
     """US dollars per million completion tokens of judging.model, as llm.price_output."""
 

@@ -127,7 +127,9 @@ def _task(number: int, shown: ShownTask) -> Iterator[str]:
     how = f" ({_LISTS[task.list_output]})" if task.list_output else ""
     yield f"inputs: {json_text(task.input_fields)} -> output: {json_text(task.output_field)}{how}"
     if shown.options:
-        yield f"answers: {json_text(shorten(', '.join(task.labels), MAX_LABELS_CHARS))}"
+        words = dict(task.label_words)
+        answers = ", ".join(words.get(label, label) for label in task.labels)
+        yield f"answers: {json_text(shorten(answers, MAX_LABELS_CHARS))}"
         yield f"each row lists options, the right one among them, such as {json_text(_cut(shown.options[0]))}"
     for name, texts in shown.inputs.items():
         yield f"{json_text(name)} is written {json_text([_cut(text) for text in texts])}"

@@ -79,10 +79,12 @@ def show(subset: Subset, tasks: Sequence[InstructionTask], table: pa.Table, sett
 
 def choose(rendered: Sequence[Rendered], count: int = ROWS) -> list[int]:
     """Positions of `count` rows: of which most tasks make a record, and with as many different outputs of each task as
-    may be. Among equals the place decides as chance would, the same in every run: rows are often sorted."""
+    may be. Among equals their content decides, as chance would: rows are often sorted, and where one of them is edited
+    the others shall stay."""
     made = np.sum([each.codes == 0 for each in rendered], axis=0)
     outputs = [each.outputs.to_pylist() for each in rendered]
-    left = sorted(map(int, np.flatnonzero(made)), key=lambda row: crc32(str(row).encode()))
+    texts = [part.to_pylist() for each in rendered for part in (each.inputs, each.outputs)]
+    left = sorted(map(int, np.flatnonzero(made)), key=lambda row: crc32(repr([of[row] for of in texts]).encode()))
     seen: list[set[str | None]] = [set() for _ in rendered]
     chosen: list[int] = []
     while left and len(chosen) < count:

@@ -25,10 +25,14 @@ _TASKS = pa.schema(
         "mode": _TEXT,
         "model": _TEXT,
         "list_output": _TEXT,
+        "judged_by": _TEXT,
+        "judge_said": _TEXT,
         "sampled": _COUNT,
         "recorded": _COUNT,
     }
 )
+_SOMETIMES = frozenset({"list_output", "judged_by", "judge_said"})
+"""Columns that are there where some task has a value: tables of before stay as they are."""
 _SOURCES = pa.schema(
     {
         "repo_id": _TEXT,
@@ -48,15 +52,14 @@ _SOURCES = pa.schema(
 
 
 def tasks_table(sources: Sequence[PlannedSource]) -> bytes:
-    """One row a task, with the rows that went in and the records that came out. How a list is an output is a column
-    where there is such a task: tables of before stay as they are."""
+    """One row a task, with the rows that went in and the records that came out."""
     rows = [
         {**count.task.model_dump(mode="json"), "task_id": count.task.task_id, **count.model_dump(exclude={"task"})}
         for source in sources
         for count in source.contribution.tasks
     ]
-    lists = any("list_output" in row for row in rows)
-    return _parquet(rows, _TASKS if lists else _TASKS.remove(_TASKS.get_field_index("list_output")))
+    said = set().union(*rows)
+    return _parquet(rows, pa.schema([field for field in _TASKS if field.name not in _SOMETIMES - said]))
 
 
 def sources_table(sources: Sequence[PlannedSource]) -> bytes:

@@ -27,7 +27,8 @@ LINES = re.compile(
     [1-9]\ {.*}                                                   |
     Task\ [1-9]:\ ".*"                                            |
     inputs:\ \[.*\]\ ->\ output:\ ".*"(\ \([a-z ]+\))?            |
-    answers:\ \[.*\]                                              |
+    answers:\ ".*"                                                |
+    each\ row\ lists\ options,\ the\ right\ one\ among\ them,\ such\ as\ ".*" |
     ".*"\ is\ written\ \[.*\]                                     |
     outputs:\ \[.*\]
     """,
@@ -86,8 +87,10 @@ def test_a_task_is_shown_with_its_fields_outright_and_its_rows_once() -> None:
 
 def test_all_labels_are_shown_where_the_instruction_does_not_list_them() -> None:
     labels = tuple(f"label {number}" for number in range(60))
-    asked = ShownTask(task("Name the intent.", labels=labels), "Name the intent.", {}, ())
-    assert f"answers: {json.dumps(labels)}" in prompt([], asked).splitlines()
+    asked = ShownTask(task("Name the intent.", labels=labels), "Name the intent.", {}, (), ("label 3; label 9",) * 3)
+    lines = prompt([], asked).splitlines()
+    assert f"answers: {json.dumps(', '.join(labels))}" in lines
+    assert 'each row lists options, the right one among them, such as "label 3; label 9"' in lines
     listed = "Name the intent. Answer with one of: a, b."
     assert "answers:" not in prompt([], ShownTask(task("Name the intent.", labels=("a", "b")), listed, {}, ()))
 
@@ -103,7 +106,8 @@ def test_no_text_leaves_its_line_or_hides(attack: str) -> None:
     fields = (*FIELDS, *text(attack))
     rows = [{"text": attack, "label": "good", attack: attack}]
     odd = shown(attack, inputs={attack: (attack,)}, outputs=(attack,))
-    asked = ShownTask(task(attack, (attack,), attack, labels=(attack, "b")), attack, odd.inputs, odd.outputs)
+    labels = {"labels": (attack, "b"), "label_words": ((attack, attack), ("b", "c"))}
+    asked = ShownTask(task(attack, (attack,), attack, **labels), attack, odd.inputs, odd.outputs, (attack,))
     given = subset(attack, fields)
     content = prompt(rows, odd, asked, of=given, summary=attack)
     lines = content.split("\n")
