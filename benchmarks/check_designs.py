@@ -66,7 +66,7 @@ def _read(path: Path) -> Designs:
 
 
 def judge(checker: Checker, designs: Designs) -> Designs:
-    return list(checker.check(json.dumps(design) for design in designs))
+    return [verdict.model_dump() for verdict in checker.check(json.dumps(design) for design in designs)]
 
 
 def rejected(designs: Designs, verdicts: Designs, verdict: str) -> tuple[int, int]:

@@ -25,7 +25,7 @@ from dynosaur_core.results import Result
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
 
-_KEYS = ("instruction", "input_fields", "output_field", "output_fields", "list_output")
+_KEYS = ("instruction", "input_fields", "output_field", "output_fields", "list_output", "label_words")
 
 
 class Verdict(Result):

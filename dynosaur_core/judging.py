@@ -18,7 +18,6 @@ from dynosaur_core.models import (
     JudgeResult,
     Proposal,
     Rejection,
-    TaskDesign,
     Verdict,
 )
 from dynosaur_core.prompting import shown_fields
@@ -74,7 +73,7 @@ def _filter_again(
     """The mended tasks before the filter, each as an answer of its own, after those that are right: what says the same
     as one of these comes twice."""
     pairs = list(enumerate(zip(tasks, verdicts, strict=True)))
-    right = [(task, design_of(task)) for _, (task, verdict) in pairs if verdict.reason is None]
+    right = [(task, task.design) for _, (task, verdict) in pairs if verdict.reason is None]
     mended = {place: (task, verdict.mended) for place, (task, verdict) in pairs if verdict.mended}
     if not mended:
         return {}
@@ -100,16 +99,6 @@ def _filter_again(
     )
     found = list(_in_order(result, result.tasks))
     return dict(zip(mended, found[len(right) :], strict=True))
-
-
-def design_of(task: InstructionTask) -> TaskDesign:
-    """The design of a task, as it went through the filter."""
-    return TaskDesign(
-        instruction=task.instruction,
-        input_fields=task.input_fields,
-        output_fields=(task.output_field,),
-        list_output=task.list_output,
-    )
 
 
 def _in_order(

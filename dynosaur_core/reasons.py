@@ -69,6 +69,8 @@ class Reason(StrEnum):
     CONSTANT_OUTPUT = "constant_output"
     TRIVIAL_COPY = "trivial_copy"
     WRONG_LABELS = "wrong_labels"
+    LABEL_WORDS = "label_words"
+    CODED_LABELS = "coded_labels"
     IMBALANCED = "imbalanced"
     MISSING_INPUT = "missing_input"
     MISMATCH = "mismatch"
@@ -148,6 +150,8 @@ REASONS: dict[Reason, str] = {
     Reason.CONSTANT_OUTPUT: "the output is (nearly) the same in every row",
     Reason.TRIVIAL_COPY: "the output repeats or re-encodes an input",
     Reason.WRONG_LABELS: "the rows hold answers outside the stated labels",
+    Reason.LABEL_WORDS: "its words for the labels are not one for each label",
+    Reason.CODED_LABELS: "its answers are codes, and nothing says what they stand for",
     Reason.IMBALANCED: "one answer dominates the rows",
     Reason.MISSING_INPUT: "the instruction needs a field that is not among the inputs",
     Reason.MISMATCH: "the instruction does not describe what the rows hold",

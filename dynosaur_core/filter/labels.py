@@ -38,8 +38,16 @@ def _known(case: Case) -> Sequence[object]:
 
 
 def _values(case: Case) -> Sequence[object]:
-    """A small table is no closed set: each value must have been seen twice, and `ROWS_PER_LABEL` times on average."""
+    """A small table is no closed set: each value must have been seen twice, and `ROWS_PER_LABEL` times on average.
+
+    Where the design has words for every value, it is closed, however many there are.
+    """
     counts = case.rows.counts(case.output.name)
+    worded = {label.casefold() for label, _ in case.design.label_words}
+    if worded and len(counts) <= len(worded):
+        values = case.rows.values(case.output.name).to_pylist()
+        if worded.issuperset(str(value).casefold() for value in values):
+            return sorted(values)
     if not len(counts) or len(counts) > case.settings.max_labels or counts.min() < 2 or counts.mean() < ROWS_PER_LABEL:
         return ()
     return sorted(case.rows.values(case.output.name).to_pylist())

@@ -13,7 +13,7 @@ from dynosaur_core.digest import digest
 from dynosaur_core.evidence import Evidence
 from dynosaur_core.filter import labels, reference
 from dynosaur_core.filter.case import Case, Check
-from dynosaur_core.filter.direction import DIRECTION
+from dynosaur_core.filter.codes import CODES, words_for_labels
 from dynosaur_core.filter.form import FORM
 from dynosaur_core.filter.harmless import HARMLESS
 from dynosaur_core.filter.lists import list_output
@@ -40,8 +40,8 @@ FILTER_VERSION = 5
 CHECKS: tuple[tuple[Check, ...], ...] = (
     FORM,
     HARMLESS,
-    (*PURPOSE, copied_example, *DIRECTION),
-    VALUES + RELATIONS + SPECIFIC,
+    (*PURPOSE, copied_example),
+    VALUES + CODES + RELATIONS + SPECIFIC,
 )
 """The checks in order. A group is asked only about designs that all groups before it let pass; the last reads rows."""
 
@@ -59,6 +59,8 @@ class Recipe:
     """Findings from the rows."""
     labels: Callable[[Case], tuple[str, ...]]
     list_output: Callable[[Case], ListOutput | None]
+    words: Callable[[Case], tuple[tuple[str, str], ...]]
+    """Each label with the words that stand for it."""
     keys: Callable[[TaskDesign, int], tuple[Key, ...]]
     """What must not come twice within a subset, given the design and the number of its answer."""
     rejected_count: bool
@@ -112,6 +114,7 @@ def _task(recipe: Recipe, case: Case, mode: Mode, model: str) -> InstructionTask
         output_field=case.design.output_fields[0],
         labels=recipe.labels(case),
         list_output=recipe.list_output(case),
+        label_words=recipe.words(case),
         mode=mode,
         model=model,
     )
@@ -269,8 +272,14 @@ def _rejection(repo_id: str, proposal: Proposal, design: TaskDesign, finding: Fi
 
 
 RECIPES = {
-    "default": Recipe(_cheap, _row_findings, labels.labels, list_output, _keys, rejected_count=False),
+    "default": Recipe(_cheap, _row_findings, labels.labels, list_output, words_for_labels, _keys, rejected_count=False),
     "reference": Recipe(
-        _reference_cheap, reference.row_findings, reference.labels, lambda _: None, _reference_keys, rejected_count=True
+        _reference_cheap,
+        reference.row_findings,
+        reference.labels,
+        lambda _: None,
+        lambda _: (),
+        _reference_keys,
+        rejected_count=True,
     ),
 }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,7 +9,7 @@ import pyarrow.compute as pc
 from dynosaur_core.filter.case import NUMBERS, Case, Check
 from dynosaur_core.filter.lists import no_sequence
 from dynosaur_core.filter.wording import field_words, word_set
-from dynosaur_core.models import FieldKind
+from dynosaur_core.models import FieldKind, Shape
 from dynosaur_core.reasons import Finding, Reason
 
 CONSTANT_SHARE = 0.98
@@ -24,14 +22,8 @@ TITLE_WORDS = 12
 COPIED = 0.9
 """Share of rows with equal input and output that makes a copy."""
 
-# Value shapes that nobody can produce from content, and the share of values that must have them.
-SHAPES = {
-    "url": r"(?:https?|ftp|s3|gs)://\S+|www\.\S+",
-    "path": r"(?:[\w.@+~-]*[\\/])+[\w.@+~ -]*\.\w{1,8}|/(?:[\w.@+-]+/)+[\w.@+-]*",
-    "hash": r"(?:(?=.*[a-f])(?=.*\d)[0-9a-f]{16,}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})",
-    "timestamp": r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}[T ]\d{1,2}:\d{2}.*|\d{10}(?:\d{3})?(?:\.\d+)?",
-}
-SHAPE_SHARE = 0.8
+# Shapes of values that nobody can produce from content.
+_SHAPES = {Shape.URL: "a url", Shape.PATH: "a path", Shape.HASH: "a hash", Shape.TIME: "a time"}
 # Last word of a field's name -> what it is, when its values do not stand in the inputs.
 NAMES = {
     "an identifier": word_set("id uid guid uuid hash sha md5 checksum doi isbn idx index"),
@@ -67,19 +59,12 @@ def constant_output(case: Case) -> Finding | None:
 def bookkeeping_output(case: Case) -> Finding | None:
     """Ids, addresses, sizes, times: by the shape of the values, else by name; never when the inputs hold the value."""
     output = case.output
-    what = _shape(case) or _name(case) or _row_number(case)
+    shape = case.subset.fact(output.name).shape
+    counter = "a row number" if output.kind is FieldKind.INTEGER and shape is Shape.ID else None
+    what = "time" if output.kind is FieldKind.TIME else (shape and _SHAPES.get(shape)) or _name(case) or counter
     if what is None or _answer_index(case) or _stands_in_inputs(case):
         return None
     return Reason.BOOKKEEPING_OUTPUT, f"{output.name} is {what}"
-
-
-def _shape(case: Case) -> str | None:
-    if case.output.kind is FieldKind.TIME:
-        return "time"
-    if case.output.kind is not FieldKind.TEXT:
-        return None
-    name = case.output.name
-    return next((what for what, shape in SHAPES.items() if case.rows.share_matching(name, shape) >= SHAPE_SHARE), None)
 
 
 def _name(case: Case) -> str | None:
@@ -109,15 +94,6 @@ def _is_writer(case: Case, words: tuple[str, ...]) -> bool:
 
 def _listed(table: dict[str, frozenset[str]], word: str) -> str | None:
     return next((what for what, words in table.items() if word in words), None)
-
-
-def _row_number(case: Case) -> str | None:
-    """Integers that differ in every row and only go up with it."""
-    if case.output.kind is not FieldKind.INTEGER or case.rows.rows < 20:
-        return None
-    values = case.rows.column(case.output.name).drop_null().to_numpy(zero_copy_only=False)
-    rising = len(values) >= 20 and float(np.mean(np.diff(values.astype(np.float64)) > 0)) >= 0.98
-    return "a row number" if rising else None
 
 
 def _answer_index(case: Case) -> bool:
@@ -162,47 +138,9 @@ def _repeats(case: Case, source: str, output: str) -> bool:
 
 
 def _recoded(case: Case, source: str, output: str) -> bool:
-    """One to one between two small sets of values of unlike types, each seen often: `label` and `label_text`."""
-    kinds = case.rows.distinct(source), case.rows.distinct(output)
-    alike = case.fields[source].kind is case.fields[output].kind
-    if alike or kinds[0] != kinds[1] or kinds[0] < 2 or kinds[0] * 5 > case.rows.rows:
-        return False
-    pairs = case.rows.joint((source, output))
-    return len(np.unique(pairs[pairs >= 0])) == kinds[0]
-
-
-_SCALE = re.compile(
-    r"(?:from|between|of|ranging from)\s+(-?\d+(?:\.\d+)?)\s*(?:\([^)]*\)\s*)?(?:to|and|-|–)\s*(-?\d+(?:\.\d+)?)"
-)
-_OPTIONS = re.compile(
-    r"(?:one of|options(?: are)?|cho(?:ose|sen) from|possible (?:answers|labels|values)(?: are)?)\s*:?\s+"
-    r"((?:['\"“][^'\"”]+['\"”][,\s]*(?:and|or)?\s*){2,})"
-)
-
-
-def wrong_labels(case: Case) -> Finding | None:
-    """The instruction states a scale or a list of answers, and the rows hold others."""
-    output, text = case.output, case.instruction.text
-    scale = _SCALE.search(text)
-    if (
-        scale
-        and output.kind in NUMBERS
-        and re.search(r"\b(scale|score|rat\w+|range|ranging)\b", case.instruction.lower)
-    ):
-        low, high = sorted((float(scale[1]), float(scale[2])))
-        values = case.rows.column(output.name).drop_null().to_numpy(zero_copy_only=False).astype(np.float64)
-        outside = float(np.mean((values < low - 1e-6) | (values > high + 1e-6))) if len(values) else 0.0
-        return (Reason.WRONG_LABELS, f"{outside:.0%} lie outside {scale[1]} to {scale[2]}") if outside > 0.05 else None
-    stated = _OPTIONS.search(text)
-    if stated and output.kind in {FieldKind.LABEL, FieldKind.TEXT, FieldKind.BOOLEAN}:
-        allowed = {option.strip().lower() for option in re.findall(r"['\"“]([^'\"”]+)['\"”]", stated[1])}
-        values, counts = case.rows.values(output.name), case.rows.counts(output.name)
-        held = np.array([str(value).strip().lower() in allowed for value in values.slice(0, 200).to_pylist()])
-        outside = 1.0 - float(counts[: len(held)][held].sum() / max(1, counts.sum()))
-        return (
-            (Reason.WRONG_LABELS, f"{outside:.0%} of the answers are none of those stated") if outside > 0.02 else None
-        )
-    return None
+    """The same classes in a column of another type: `label` and `label_text`."""
+    one, two = case.subset.fact(source), case.subset.fact(output)
+    return (one.same_as == output or two.same_as == source) and case.fields[source].kind is not case.fields[output].kind
 
 
 VALUES: tuple[Check, ...] = (
@@ -211,5 +149,4 @@ VALUES: tuple[Check, ...] = (
     constant_output,
     bookkeeping_output,
     trivial_copy,
-    wrong_labels,
 )

@@ -24,9 +24,11 @@ _KEYS = {
     "instruction": "instruction", "instructions": "instruction", "task": "instruction", "prompt": "instruction",
     "inputfields": "inputs", "inputfield": "inputs", "inputs": "inputs", "input": "inputs",
     "outputfields": "outputs", "outputfield": "outputs", "outputs": "outputs", "output": "outputs",
-    "listoutput": "list",
+    "listoutput": "list", "labelwords": "words",
 }  # fmt: skip
 """How answers spell the keys, in lower case and without punctuation."""
+_SIDES = {"label": "label", "raw": "label", "code": "label", "words": "words", "word": "words"}
+"""How a pair's two keys are spelt."""
 _LIST_OUTPUTS = {how.value: how for how in ListOutput}
 _REFUSAL = re.compile(r"\W*(?:i['’]?m (?:very |really )?sorry|sorry|i (?:can(?:no|['’])t|am unable|won['’]?t)|as an ai)\b", re.I)  # fmt: skip  # noqa: E501
 _LISTS = (TASKS, FROM_DESCRIPTION, FROM_DATA)
@@ -36,6 +38,7 @@ _HALVES = tuple((frozenset({one}), frozenset({two})) for one in _LISTS[1:] for t
 MAX_INSTRUCTION_CHARS = 4_000
 MAX_NAME_CHARS = 300
 MAX_NAMES = 100
+MAX_WORDS = 300
 """Bounds of what is read of one task: far beyond what the filter accepts, so that it still sees what is too long."""
 
 
@@ -124,17 +127,20 @@ def design_of(item: Any, fields: Sequence[str] = ()) -> TaskDesign:
             found.setdefault(name, value)
     instruction = found.get("instruction")
     inputs, outputs = (_names(found.get(name), fields) for name in ("inputs", "outputs"))
+    words = _pairs(found.get("words"))
     problems = [
         "the instruction is missing" if instruction is None else "",
         "the instruction is not a text" if not isinstance(instruction, str | None) else "",
         "the input fields are not a list of names" if inputs is None else "",
         "the output field is not a name" if outputs is None else "",
+        "the words for labels are not pairs of a label and its words" if words is None else "",
     ]
     return TaskDesign(
         instruction=storable(instruction.strip(), MAX_INSTRUCTION_CHARS) if isinstance(instruction, str) else "",
         input_fields=tuple(dict.fromkeys(map(_name, (inputs or ())[:MAX_NAMES]))),
         output_fields=tuple(map(_name, (outputs or ())[:MAX_NAMES])),
         list_output=_LIST_OUTPUTS.get(str(found.get("list"))[:20].lower()),
+        label_words=words or (),
         malformed="; ".join(filter(None, problems)) or None,
     )
 
@@ -150,6 +156,30 @@ def _names(value: Any, fields: Sequence[str]) -> tuple[str, ...] | None:
     if isinstance(value, list) and all(isinstance(name, str) for name in value):
         return tuple(value)
     return None
+
+
+def _pairs(value: Any) -> tuple[tuple[str, str], ...] | None:
+    """Labels and their words from a list of pairs or an object; () where there are none, None where they cannot be
+    read. Null words are the label itself."""
+    if isinstance(value, dict):
+        value = list(value.items())
+    if not isinstance(value, list | None):
+        return None
+    pairs = [_pair(item) for item in (value or ())[:MAX_WORDS]]
+    read = tuple(pair for pair in pairs if pair is not None)
+    return read if len(read) == len(pairs) else None
+
+
+def _pair(item: Any) -> tuple[str, str] | None:
+    if isinstance(item, dict):
+        sides = {_SIDES.get(_plain(key)): value for key, value in item.items()}
+        item = (sides.get("label"), sides.get("words"))
+    if not isinstance(item, list | tuple) or len(item) != 2 or item[0] is None:
+        return None
+    if any(isinstance(side, list | dict) for side in item):
+        return None
+    label, words = (_name(str(side)) for side in (item[0], item[0] if item[1] is None else item[1]))
+    return label, words.strip()
 
 
 def _name(name: str) -> str:

@@ -21,7 +21,7 @@ from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
 
-INSTRUCTION_VERSION = 2
+INSTRUCTION_VERSION = 3
 """Raised when the same answers are read otherwise."""
 _LLM_MODES = (Mode.DESCRIPTION_AWARE, Mode.DESCRIPTION_UNAWARE)
 _GROUPS = {Mode.DESCRIPTION_AWARE: FROM_DESCRIPTION, Mode.DESCRIPTION_UNAWARE: FROM_DATA}

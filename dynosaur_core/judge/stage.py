@@ -160,18 +160,12 @@ def _verdict(said: Said, task: InstructionTask, model: str) -> Verdict:
 
 def _mended(said: Said, task: InstructionTask) -> TaskDesign | None:
     """The design with the one change that was proposed; None where that changes nothing."""
-    was = TaskDesign(
-        instruction=task.instruction,
-        input_fields=task.input_fields,
-        output_fields=(task.output_field,),
-        list_output=task.list_output,
-    )
     changed: dict[str, object] = {}
     if isinstance(said.mended, str):
         changed = {"instruction": said.mended}
     elif isinstance(said.mended, Fields):
         changed = {"input_fields": said.mended.inputs, "output_fields": (said.mended.output,)}
         if said.mended.output != task.output_field:
-            changed["list_output"] = None
-    design = was.model_copy(update=changed)
-    return None if design == was else design
+            changed |= {"list_output": None, "label_words": ()}
+    design = task.design.model_copy(update=changed)
+    return None if design == task.design else design

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dynosaur_core.digest import digest
 from dynosaur_core.models.base import ListOutput, Mode, Rejection, Stored, added
+from dynosaur_core.models.instruction import TaskDesign
 from dynosaur_core.text import Id, Line, Name, Text
 
 
@@ -33,6 +34,17 @@ class InstructionTask(Stored):
     def task_id(self) -> str:
         """Content digest: the same design of the same subset has the same id in every growth."""
         return digest(self.repo_id, self.config, self.instruction, self.input_fields, self.output_field)[:16]
+
+    @property
+    def design(self) -> TaskDesign:
+        """The design that it was made of, as it may go through the filter again."""
+        return TaskDesign(
+            instruction=self.instruction,
+            input_fields=self.input_fields,
+            output_fields=(self.output_field,),
+            list_output=self.list_output,
+            label_words=self.label_words,
+        )
 
 
 class FilterResult(Stored):

@@ -37,6 +37,8 @@ class TaskDesign(Stored):
     malformed: Line | None = None
     list_output: ListOutput | None = added(None)
     """What the designer said of an output that is a list; None where it said nothing."""
+    label_words: tuple[tuple[Name, Name], ...] = added(())
+    """Labels of the output, each with the words that stand for it in records."""
 
 
 class Proposal(Stored):

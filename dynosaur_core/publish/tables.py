@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dynosaur_core.models import InstructionTask
 from dynosaur_core.publish.plan import PlannedSource
 
 _TEXT, _COUNT, _TEXTS = pa.string(), pa.int64(), pa.list_(pa.string())
@@ -25,14 +26,15 @@ _TASKS = pa.schema(
         "mode": _TEXT,
         "model": _TEXT,
         "list_output": _TEXT,
+        "label_words": pa.list_(pa.struct({"label": _TEXT, "words": _TEXT})),
         "judged_by": _TEXT,
         "judge_said": _TEXT,
         "sampled": _COUNT,
         "recorded": _COUNT,
     }
 )
-_SOMETIMES = frozenset({"list_output", "judged_by", "judge_said"})
-"""Columns that are there where some task has a value: tables of before stay as they are."""
+_ADDED = ("list_output", "label_words", "judged_by", "judge_said")
+"""Columns that stand in the table where a task has them: tables of before stay as they are."""
 _SOURCES = pa.schema(
     {
         "repo_id": _TEXT,
@@ -54,12 +56,12 @@ _SOURCES = pa.schema(
 def tasks_table(sources: Sequence[PlannedSource]) -> bytes:
     """One row a task, with the rows that went in and the records that came out."""
     rows = [
-        {**count.task.model_dump(mode="json"), "task_id": count.task.task_id, **count.model_dump(exclude={"task"})}
+        {**_task(count.task), **count.model_dump(exclude={"task"})}
         for source in sources
         for count in source.contribution.tasks
     ]
-    said = set().union(*rows)
-    return _parquet(rows, pa.schema([field for field in _TASKS if field.name not in _SOMETIMES - said]))
+    absent = {name for name in _ADDED if not any(name in row for row in rows)}
+    return _parquet(rows, pa.schema([field for field in _TASKS if field.name not in absent]))
 
 
 def sources_table(sources: Sequence[PlannedSource]) -> bytes:
@@ -75,6 +77,12 @@ def same_table(found: bytes, wanted: bytes) -> bool:
         return bool(pq.read_table(pa.BufferReader(found)).equals(pq.read_table(pa.BufferReader(wanted))))
     except (pa.ArrowException, OSError):
         return False
+
+
+def _task(task: InstructionTask) -> dict[str, Any]:
+    words = [{"label": label, "words": words} for label, words in task.label_words]
+    found = {**task.model_dump(mode="json"), "task_id": task.task_id}
+    return found | ({"label_words": words} if words else {})
 
 
 def _source(source: PlannedSource) -> dict[str, Any]:

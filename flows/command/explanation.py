@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from dynosaur_core.models import Level, Mode, Usage
+from dynosaur_core.models import Level, ListOutput, Mode, Usage
 from dynosaur_core.results import Result, Seconds
 
 
@@ -58,6 +58,9 @@ class Design(Result):
     instruction: str = ""
     input_fields: tuple[str, ...] = ()
     output_fields: tuple[str, ...] = ()
+    list_output: ListOutput | None = None
+    label_words: tuple[tuple[str, str], ...] = ()
+    """Labels with the words that stand for them, as the designer gave them."""
     labels: tuple[str, ...] = ()
     verdict: str
     """`accepted`, a reason, or `not judged`."""

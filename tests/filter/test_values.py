@@ -39,7 +39,7 @@ def with_column(name: str, values: list[Any]) -> Data:
         ("vote_count", lambda i: i * 13 % 40),
         ("worker_id", lambda i: i % 9),
         ("start", lambda i: i * 7 % 90),
-        ("license", lambda i: ["mit", "gpl", "bsd"][i % 3]),
+        ("license", lambda i: ["mit", "gpl-3.0", "bsd"][i % 3]),
     ],
 )
 def test_bookkeeping_by_name_and_by_value(name: str, value: Any) -> None:
@@ -107,15 +107,6 @@ def test_copies_and_other_encodings() -> None:
     assert data.reasons("Copy the text.", "text", "same") == {Reason.TRIVIAL_COPY}
     assert data.reasons("Name the label.", "text,label", "label_text") == {Reason.TRIVIAL_COPY}
     assert not data.judge("Name the kind of the text.", "text", "label_text")
-
-
-def test_answers_outside_what_the_instruction_states() -> None:
-    data = with_column("rating", [float(i % 6) for i in range(N)])
-    assert data.reasons("Rate the text on a scale from 0 to 1.", "text", "rating") == {Reason.WRONG_LABELS}
-    assert not data.judge("Rate the text on a scale from 0 to 5.", "text", "rating")
-    kinds = with_column("kind", [["news", "blog", "mail"][i * 5 % 7 % 3] for i in range(N)])
-    assert kinds.reasons("Classify the text as one of 'news', 'blog'.", "text", "kind") == {Reason.WRONG_LABELS}
-    assert not kinds.judge("Classify the text as one of 'news', 'blog', 'mail'.", "text", "kind")
 
 
 def test_rows_that_have_all_that_the_task_needs() -> None:

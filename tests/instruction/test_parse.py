@@ -193,3 +193,30 @@ def test_how_a_list_is_an_output_is_read(said: object, how: str | None) -> None:
     value = {"instruction": "Tag the tokens.", "input_fields": ["tokens"], "output_field": "tags", "list_output": said}
     [found] = parse_answer(json.dumps({"tasks": [value]}), ("tokens", "tags")).designs
     assert (found.list_output, found.malformed) == (how, None)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [{"label": "ele", "words": "elementary"}, {"label": "0", "words": "none"}],
+        {"ele": "elementary", "0": "none"},
+        [["ele", "elementary"], [0, " none "]],
+        [{"raw": "ele", "word": "elementary"}, {"code": 0, "words": "none"}],
+    ],
+)
+def test_words_for_labels_are_read(words: Any) -> None:
+    text = json.dumps({"tasks": [FIRST | {"label_words": words}, SECOND | {"label_words": []}]})
+    first, second = parse_answer(text, FIELDS).designs
+    assert (first.malformed, second.malformed) == (None, None)
+    assert (first.label_words, second.label_words) == ((("ele", "elementary"), ("0", "none")), ())
+
+
+def test_words_for_labels_may_be_null() -> None:
+    text = json.dumps([FIRST | {"label_words": None}, SECOND | {"label_words": [{"label": True, "words": None}]}])
+    assert [design.label_words for design in parse_answer(text, FIELDS).designs] == [(), (("True", "True"),)]
+
+
+@pytest.mark.parametrize("words", ["elementary", 3, [{"label": "ele"}, "x"], [["a", "b", "c"]], {"a": {"b": "c"}}])
+def test_words_for_labels_of_another_form_are_malformed(words: Any) -> None:
+    (design,) = parse_answer(json.dumps([FIRST | {"label_words": words}]), FIELDS).designs
+    assert design.malformed == "the words for labels are not pairs of a label and its words"

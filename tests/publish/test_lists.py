@@ -135,3 +135,17 @@ def test_a_release_with_files_of_before_references_loads(tmp_path: Path, store: 
     pq.write_table(pq.read_table(first).drop_columns(["references"]), first)
     loaded = datasets.load_dataset(str(folder), split="train", cache_dir=str(tmp_path / "cache"))
     assert len(loaded) == 402 and loaded.column_names[-1] == "references"
+
+
+def test_tasks_tell_the_words_of_their_labels_where_there_are_any(tmp_path: Path, store: Store) -> None:
+    rows = pa.table({"text": ["a", "b"], "label": ["ele", "adv"]})
+    words = (("ele", "elementary"), ("adv", "advanced"))
+    task = design("text", "label", labels=("ele", "adv"), label_words=words, repo_id="b/worded")
+    worded = publish(describe(sample(store, rows), repo_id="b/worded"), [task], store, Publishing())
+    for name, wanted in (("plain", []), ("worded", [worded])):
+        sink = open_sink(str(tmp_path / name), ReleaseSettings())
+        make_release([contribute(store, "a/plain", ["x"]), *wanted], sink, store, ReleaseSettings(), NOW, [])
+    assert "label_words" not in pq.read_table(tmp_path / "plain" / "tasks.parquet").column_names
+    told = pq.read_table(tmp_path / "worded" / "tasks.parquet")["label_words"].to_pylist()
+    assert told == [None, [{"label": label, "words": text} for label, text in words]]
+    assert store.read_table("records", worded.shard.digest)["output"].to_pylist() == ["elementary", "advanced"]
