@@ -34,6 +34,11 @@ _PLAIN = bytes(
 )
 
 
+def plain_text(text: str) -> str:
+    """Lower case, with a space for every ASCII character that is no letter or digit: as `Evidence.find` reads rows."""
+    return text.encode().translate(_PLAIN).decode()
+
+
 class Evidence:
     """Statistics of a table's columns. Columns that hold no scalar have none of their own (`scalar` is false)."""
 

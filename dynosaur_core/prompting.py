@@ -33,6 +33,7 @@ _SHAPES = {
     Shape.HASH: "a hash",
     Shape.ID: "an id",
     Shape.DATE: "a date",
+    Shape.TIME: "a time",
     Shape.CODE: "code",
     Shape.NUMBER: "a number",
 }

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from dynosaur_core.evidence import Evidence
-from dynosaur_core.filter.wording import Instruction, field_words
+from dynosaur_core.evidence import Evidence, plain_text
+from dynosaur_core.filter.wording import Instruction
 from dynosaur_core.models import FieldKind, FieldSpec, Subset, TaskDesign
 from dynosaur_core.reasons import Finding
 from dynosaur_core.settings import Filtering
 
 NUMBERS = frozenset({FieldKind.INTEGER, FieldKind.FLOAT})
+CLOSED = frozenset({FieldKind.LABEL, FieldKind.BOOLEAN})
 TEXT_LIKE = NUMBERS | {FieldKind.TEXT, FieldKind.LABEL, FieldKind.BOOLEAN, FieldKind.TIME}
 
 
@@ -55,16 +57,17 @@ class Case:
     def text_inputs(self) -> tuple[FieldSpec, ...]:
         return tuple(field for field in self.inputs if field.kind is FieldKind.TEXT)
 
+    @cached_property
+    def shown_text(self) -> str:
+        """All texts of the rows that a prompt shows, as `Evidence.find` reads them."""
+        return plain_text(json.dumps(self.subset.shown, ensure_ascii=False))
+
     @property
     def rows(self) -> Evidence:
         """The evidence, for checks that run only where there is some."""
         if self.evidence is None:
             raise ValueError("a check of rows needs rows")
         return self.evidence
-
-    def is_free(self, field: FieldSpec) -> bool:
-        """No word of the field's name occurs in the instruction: any noun there may mean it."""
-        return not self.instruction.words & set(field_words(field.name))
 
 
 def as_text(field: FieldSpec) -> FieldSpec:

@@ -12,7 +12,7 @@ import numpy as np
 from dynosaur_core.evidence import Evidence, Places
 from dynosaur_core.filter.case import Case, Check
 from dynosaur_core.filter.vocabulary import FUNCTION_WORDS, is_task_word
-from dynosaur_core.filter.wording import TEXT_NOUNS, Instruction, field_words, stem, word_set
+from dynosaur_core.filter.wording import Instruction, field_words, stem
 from dynosaur_core.models import FieldKind
 from dynosaur_core.reasons import Finding, Reason
 
@@ -27,8 +27,6 @@ COPIED_SHARE = 0.8
 MOST_OPTIONS = 10
 RUN = 6
 """Words on end that do not come twice by chance."""
-QUESTION_NOUNS = word_set("question problem query exercise")
-GENERAL_NOUNS = TEXT_NOUNS | word_set("input data item example record given following list")
 
 
 def copied_example(case: Case) -> Finding | None:
@@ -46,28 +44,26 @@ def example_words(instruction: str) -> frozenset[str]:
 
 
 def row_specific(case: Case) -> Finding | None:
-    """Rare words of the rows stand together in the instruction, or it speaks of none of the fields."""
+    """The instruction quotes a few rows, or rare words of theirs stand together in it."""
     if run := _verbatim(case):
         return Reason.ROW_SPECIFIC, f"{run!r} stands so in a few rows"
     strange = strange_words(case)
-    if not strange:
-        return None
     words = list(dict.fromkeys(strange.values()))
-    rare = {word: places for word in words if (places := _rare(case.rows, word)) is not None}
-    present = {word: places for word, places in rare.items() if len(places)}
+    present = {word: places for word in words if len(places := _rare(case.rows, word)) and _was_shown(case, word)}
     together = _together(list(present.items()))
     # Classes with names ask the same of every row, so that strange words mostly explain them.
     enough = 3 if _names_classes(case) else 2
     if len(together) >= enough and len(together) * 2 >= len(words):
         return Reason.ROW_SPECIFIC, f"it speaks of {', '.join(together)}, which stand together in few rows"
-    if _names_classes(case):
-        return None
-    particular = _proper_name(case, strange, present) or _rare_phrase(case, strange, present)
-    if particular:
-        return Reason.ROW_SPECIFIC, f"it speaks of {particular!r}, as few rows do"
-    if len(rare) >= (1 if _marks_options(case) else 2) and not _speaks_of_input(case):
-        return Reason.ROW_SPECIFIC, f"it speaks of {', '.join(rare)}, and of none of the inputs"
+    # One word alone is enough where the designer is known to have seen it in a row.
+    if case.shown_fields is not None and not _names_classes(case) and (word := _particular(case, strange, present)):
+        return Reason.ROW_SPECIFIC, f"it speaks of {word!r}, as few rows do"
     return None
+
+
+def _was_shown(case: Case, phrase: str) -> bool:
+    """Whether the designer can have it from a row; it may, unless it is known which rows it was shown."""
+    return case.shown_fields is None or _root(phrase) in case.shown_text
 
 
 def _verbatim(case: Case) -> str | None:
@@ -89,9 +85,10 @@ def _verbatim(case: Case) -> str | None:
         if sum(word not in FUNCTION_WORDS for word in run) >= 2:
             own = own_words(case)
             strange = sum(not is_task_word(stem(word)) and not _is_own(stem(word), own) for word in run)
-            places = _rare(case.rows, " ".join(run), PHRASE_SHARE if strange >= 2 else RARE_SHARE)
-            if places is not None and len(places):
-                return " ".join(run)
+            words_of_run = " ".join(run)
+            share = PHRASE_SHARE if strange >= 2 else RARE_SHARE
+            if _was_shown(case, words_of_run) and len(_rare(case.rows, words_of_run, share)):
+                return words_of_run
     return None
 
 
@@ -107,13 +104,6 @@ def _marks_options(case: Case) -> bool:
     if case.rows.distinct(case.output.name) > MOST_OPTIONS or all(f.kind is not FieldKind.LIST for f in case.inputs):
         return False
     return all(len(str(value)) == 1 for value in case.rows.values(case.output.name).to_pylist())
-
-
-def _speaks_of_input(case: Case) -> bool:
-    """An input of text is named, or (unless the answers are options) any kind of text is."""
-    words = case.instruction.words
-    named = any(words & set(field_words(field.name)) for field in case.text_inputs)
-    return named or bool(words & QUESTION_NOUNS) or (not _marks_options(case) and bool(words & GENERAL_NOUNS))
 
 
 def strange_words(case: Case) -> dict[int, str]:
@@ -143,41 +133,26 @@ def _is_own(word: str, own: frozenset[str]) -> bool:
     )
 
 
-def _proper_name(case: Case, strange: dict[int, str], present: dict[str, Places]) -> str | None:
-    """A capitalised word inside a sentence that some rows hold, but few."""
-    tokens = case.instruction.tokens
-    for at, word in strange.items():
-        if (
-            at
-            and tokens[at - 1] not in ".?!:\"'"
-            and tokens[at][0].isupper()
-            and not tokens[at].isupper()
-            and word in present
-        ):
-            return tokens[at]
-    return None
-
-
-def _rare_phrase(case: Case, strange: dict[int, str], present: dict[str, Places]) -> str | None:
-    """A strange and rare word with its neighbour, as they stand in few rows."""
-    stems = case.instruction.stems
+def _particular(case: Case, strange: dict[int, str], present: dict[str, Places]) -> str | None:
+    """A capitalised word inside a sentence, or a word with its neighbour, as they stand in few rows."""
+    tokens, stems = case.instruction.tokens, case.instruction.stems
     for at in (at for at, word in strange.items() if word in present):
+        if at and tokens[at - 1] not in ".?!:\"'" and tokens[at].istitle():
+            return tokens[at]
         for words in (stems[at : at + 2], stems[max(0, at - 1) : at + 1]):
-            if len(words) == 2 and all(
-                len(word) > 2 and word.isalpha() and word not in FUNCTION_WORDS for word in words
-            ):
-                places = _rare(case.rows, " ".join(words))
-                if places is not None and len(places):
-                    return " ".join(words)
+            told = len(words) == 2 and all(len(w) > 2 and w.isalpha() and w not in FUNCTION_WORDS for w in words)
+            phrase = " ".join(words)
+            if told and _was_shown(case, phrase) and len(_rare(case.rows, phrase)):
+                return phrase
     return None
 
 
-def _rare(rows: Evidence, phrase: str, share: float = RARE_SHARE) -> Places | None:
-    """Where a phrase stands, when that is in few rows or none; None when it is common."""
+def _rare(rows: Evidence, phrase: str, share: float = RARE_SHARE) -> Places:
+    """Where a phrase stands, when that is in few rows; nowhere when it is common."""
     limit = max(2, int(rows.rows * share))
     places = rows.find(_root(phrase), 4 * limit)
     if places is None or len(np.unique(rows.rows_of(places))) > limit:
-        return None
+        return np.zeros(0, dtype=np.int64)
     return places
 
 

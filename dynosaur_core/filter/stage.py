@@ -14,7 +14,6 @@ from dynosaur_core.evidence import Evidence
 from dynosaur_core.filter import labels, reference
 from dynosaur_core.filter.case import Case, Check
 from dynosaur_core.filter.codes import CODES, words_for_labels
-from dynosaur_core.filter.direction import DIRECTION
 from dynosaur_core.filter.form import FORM
 from dynosaur_core.filter.harmless import HARMLESS
 from dynosaur_core.filter.lists import list_output
@@ -32,7 +31,7 @@ FILTER_VERSION = 5
 CHECKS: tuple[tuple[Check, ...], ...] = (
     FORM,
     HARMLESS,
-    (*PURPOSE, copied_example, *DIRECTION),
+    (*PURPOSE, copied_example),
     VALUES + CODES + RELATIONS + SPECIFIC,
 )
 """The checks in order. A group is asked only about designs that all groups before it let pass; the last reads rows."""

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from dynosaur_core.filter.case import NUMBERS, Case, Check
 from dynosaur_core.filter.lists import no_sequence
 from dynosaur_core.filter.wording import field_words, word_set
-from dynosaur_core.models import FieldKind
+from dynosaur_core.models import FieldKind, Shape
 from dynosaur_core.reasons import Finding, Reason
 
 CONSTANT_SHARE = 0.98
@@ -24,14 +24,8 @@ TITLE_WORDS = 12
 COPIED = 0.9
 """Share of rows with equal input and output that makes a copy."""
 
-# Value shapes that nobody can produce from content, and the share of values that must have them.
-SHAPES = {
-    "url": r"(?:https?|ftp|s3|gs)://\S+|www\.\S+",
-    "path": r"(?:[\w.@+~-]*[\\/])+[\w.@+~ -]*\.\w{1,8}|/(?:[\w.@+-]+/)+[\w.@+-]*",
-    "hash": r"(?:(?=.*[a-f])(?=.*\d)[0-9a-f]{16,}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})",
-    "timestamp": r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}[T ]\d{1,2}:\d{2}.*|\d{10}(?:\d{3})?(?:\.\d+)?",
-}
-SHAPE_SHARE = 0.8
+# Shapes of values that nobody can produce from content.
+_SHAPES = {Shape.URL: "a url", Shape.PATH: "a path", Shape.HASH: "a hash", Shape.TIME: "a time"}
 # Last word of a field's name -> what it is, when its values do not stand in the inputs.
 NAMES = {
     "an identifier": word_set("id uid guid uuid hash sha md5 checksum doi isbn idx index"),
@@ -67,19 +61,12 @@ def constant_output(case: Case) -> Finding | None:
 def bookkeeping_output(case: Case) -> Finding | None:
     """Ids, addresses, sizes, times: by the shape of the values, else by name; never when the inputs hold the value."""
     output = case.output
-    what = _shape(case) or _name(case) or _row_number(case)
+    shape = case.subset.fact(output.name).shape
+    counter = "a row number" if output.kind is FieldKind.INTEGER and shape is Shape.ID else None
+    what = "time" if output.kind is FieldKind.TIME else (shape and _SHAPES.get(shape)) or _name(case) or counter
     if what is None or _answer_index(case) or _stands_in_inputs(case):
         return None
     return Reason.BOOKKEEPING_OUTPUT, f"{output.name} is {what}"
-
-
-def _shape(case: Case) -> str | None:
-    if case.output.kind is FieldKind.TIME:
-        return "time"
-    if case.output.kind is not FieldKind.TEXT:
-        return None
-    name = case.output.name
-    return next((what for what, shape in SHAPES.items() if case.rows.share_matching(name, shape) >= SHAPE_SHARE), None)
 
 
 def _name(case: Case) -> str | None:
@@ -109,15 +96,6 @@ def _is_writer(case: Case, words: tuple[str, ...]) -> bool:
 
 def _listed(table: dict[str, frozenset[str]], word: str) -> str | None:
     return next((what for what, words in table.items() if word in words), None)
-
-
-def _row_number(case: Case) -> str | None:
-    """Integers that differ in every row and only go up with it."""
-    if case.output.kind is not FieldKind.INTEGER or case.rows.rows < 20:
-        return None
-    values = case.rows.column(case.output.name).drop_null().to_numpy(zero_copy_only=False)
-    rising = len(values) >= 20 and float(np.mean(np.diff(values.astype(np.float64)) > 0)) >= 0.98
-    return "a row number" if rising else None
 
 
 def _answer_index(case: Case) -> bool:
@@ -162,13 +140,9 @@ def _repeats(case: Case, source: str, output: str) -> bool:
 
 
 def _recoded(case: Case, source: str, output: str) -> bool:
-    """One to one between two small sets of values of unlike types, each seen often: `label` and `label_text`."""
-    kinds = case.rows.distinct(source), case.rows.distinct(output)
-    alike = case.fields[source].kind is case.fields[output].kind
-    if alike or kinds[0] != kinds[1] or kinds[0] < 2 or kinds[0] * 5 > case.rows.rows:
-        return False
-    pairs = case.rows.joint((source, output))
-    return len(np.unique(pairs[pairs >= 0])) == kinds[0]
+    """The same classes in a column of another type: `label` and `label_text`."""
+    one, two = case.subset.fact(source), case.subset.fact(output)
+    return (one.same_as == output or two.same_as == source) and case.fields[source].kind is not case.fields[output].kind
 
 
 _SCALE = re.compile(

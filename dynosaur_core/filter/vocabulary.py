@@ -33,7 +33,7 @@ outline paraphrase parse pick pluralise pluralize predict prepare produce pronou
 rank rate rearrange recognise recognize recommend recover reduce reformulate refute relate remove rephrase replace
 reply respond restate retrieve return revise reword rewrite romanise romanize score select separate shorten simplify
 soften solve sort spell split spot state substitute subtract suggest sum summarise summarize swap tag tell think
-tokenise tokenize transcribe transform translate transliterate turn unscramble verbalise verbalize verify write
+tokenise tokenize transcribe transform translate transliterate turn unscramble verbalise verbalize verify work write
 """
 _TASKS = """
 act address align allow appear append apply assume attempt belong break build capture cause come comment communicate

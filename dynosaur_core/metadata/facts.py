@@ -26,7 +26,8 @@ _SHAPES = {
     Shape.URL: r"(?:https?|ftp|s3|gs)://\S+|www\.\S+",
     Shape.PATH: r"(?:[\w.@+~-]*[\\/])+[\w.@+~ -]*\.\w{1,8}|/(?:[\w.@+-]+/)+[\w.@+-]*",
     Shape.HASH: r"(?:(?=.*[a-f])(?=.*\d)[0-9a-f]{16,}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})",
-    Shape.DATE: r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}(?:[T ]\d{1,2}:\d{2}.*)?|\d{10}(?:\d{3})?(?:\.\d+)?",
+    Shape.TIME: r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}[T ]\d{1,2}:\d{2}.*|\d{10}(?:\d{3})?(?:\.\d+)?",
+    Shape.DATE: r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}",
     Shape.NUMBER: r"\s*[-+]?\d+(?:[.,]\d+)*%?\s*",
     Shape.CODE: r"(?s)(?=.*(?:[;{}]|:\n|\)\s*\n))(?=.*\w+\().*\n.*",
 }
@@ -97,7 +98,7 @@ def _short(values: list[str]) -> tuple[str, ...]:
 def _shape(field: FieldSpec, evidence: Evidence) -> Shape | None:
     name = field.name
     if field.kind is FieldKind.TIME:
-        return Shape.DATE
+        return Shape.DATE if field.type.startswith("date") else Shape.TIME
     unique = evidence.rows >= _ID_ROWS and evidence.distinct(name) == int((evidence.codes(name) >= 0).sum())
     if field.kind is FieldKind.INTEGER:
         return Shape.ID if unique and _rises(evidence.column(name)) else None
@@ -106,7 +107,7 @@ def _shape(field: FieldSpec, evidence: Evidence) -> Shape | None:
     for shape, pattern in _SHAPES.items():
         if evidence.share_matching(name, pattern) >= SHAPE_SHARE:
             return shape
-    return Shape.ID if unique and evidence.share_matching(name, r"(?=.*\d)\S+") >= ALIKE else None
+    return Shape.ID if unique and evidence.share_matching(name, r"(?=.*\d)[\w.:/#@-]+") >= ALIKE else None
 
 
 def _rises(array: pa.Array) -> bool:

@@ -15,8 +15,10 @@ class Shape(StrEnum):
     PATH = "path"
     HASH = "hash"
     ID = "id"
-    """One token a row, no two alike."""
+    """A counter, or one token with digits; no two rows have the same."""
     DATE = "date"
+    TIME = "time"
+    """A moment: a date with the time of day, or seconds since 1970."""
     CODE = "code"
     NUMBER = "number"
 

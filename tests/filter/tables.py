@@ -7,7 +7,18 @@ from typing import Any
 import pyarrow as pa
 
 from dynosaur_core.filter.stage import judge_design
-from dynosaur_core.models import ROW_COLUMN, SPLIT_COLUMN, FieldKind, FieldSpec, Mode, Proposal, Subset, TaskDesign
+from dynosaur_core.metadata.facts import field_facts
+from dynosaur_core.models import (
+    ROW_COLUMN,
+    SPLIT_COLUMN,
+    FieldKind,
+    FieldSpec,
+    Mode,
+    Proposal,
+    Subset,
+    TaskDesign,
+    with_members,
+)
 from dynosaur_core.reasons import Finding, Reason
 from dynosaur_core.settings import Filtering
 
@@ -36,7 +47,8 @@ class Data:
         self.table = pa.table({**columns, SPLIT_COLUMN: ["train"] * count, ROW_COLUMN: list(range(count))})
         names = label_names or {}
         fields = tuple(_spec(name, self.table.schema.field(name).type, names.get(name)) for name in columns)
-        self.subset = Subset(config="default", splits=(), fields=fields)
+        facts = field_facts(list(with_members(fields).values()), self.table)
+        self.subset = Subset(config="default", splits=(), fields=fields, facts=facts)
 
     def judge(
         self, instruction: str, inputs: str, output: str, settings: Filtering | None = None, **more: Any

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dynosaur_core.reasons import Reason
-from tests.filter.tables import PLACES, VERBS, Data, N, choices, sentence, sentiment, word_problems
+from tests.filter.tables import NOUNS, PLACES, VERBS, Data, N, choices, sentence, sentiment, word_problems
 
 
 def functions() -> Data:
@@ -30,12 +30,6 @@ def functions() -> Data:
         (
             choices,
             "Given a set of choices, identify the answer to a question about the parotid gland.",
-            "question,choices",
-            "answer",
-        ),
-        (
-            choices,
-            "Given a scenario and a set of choices, choose the features that prevent a breach.",
             "question,choices",
             "answer",
         ),
@@ -95,3 +89,39 @@ def test_quoted_labels_and_examples_claim_nothing() -> None:
     data = Data({"text": texts, "mood": [sentence(i + 300) for i in range(N)]})
     assert not data.judge("Complete the text in a mood such as fear, joy, anger or sadness.", "text", "mood")
     assert not data.judge("Complete the text in a mood ('fear', 'joy', 'anger', 'sadness').", "text", "mood")
+
+
+def code() -> Data:
+    """Functions, few of which bear a docstring or speak of a signature."""
+    lines = [f"def {sentence(i).split()[1]}_{i}(x): return x + {i}" for i in range(N)]
+    lines[3] += "  # the docstring of its signature"
+    return Data({"text": [sentence(i) for i in range(N)], "code": lines})
+
+
+def with_shown(data: Data, *numbers: int) -> Data:
+    """The data as a designer saw them: these rows and no others."""
+    shown = tuple(data.table.slice(number, 1).to_pylist()[0] for number in numbers)
+    data.subset = data.subset.model_copy(update={"shown": shown})
+    return data
+
+
+@pytest.mark.parametrize("number", [0, 3])
+def test_words_of_rows_that_were_not_shown_are_no_particulars(number: int) -> None:
+    """A designer cannot have a word from a row that it has not seen, whatever the rare word's rows."""
+    data, names = with_shown(code(), number, 5), ("text", "code")
+    found = data.reasons("Write the docstring signature of the function.", "code", "text", shown_fields=names)
+    assert found == ({Reason.ROW_SPECIFIC} if number == 3 else set())
+
+
+def test_a_name_from_a_row_shown_is_a_particular() -> None:
+    sellers = ["Natalia" if i == 4 else "she" for i in range(48)]
+    data = Data(
+        {
+            "question": [f"How many {NOUNS[i % 16]}s did {seller} sell?" for i, seller in enumerate(sellers)],
+            "answer": [f"She sold {i * 7 + 3} of them." for i in range(48)],
+        }
+    )
+    names = ("question", "answer")
+    wording = "Work out what Natalia sold."
+    assert with_shown(data, 4, 9).reasons(wording, "question", "answer", shown_fields=names) == {Reason.ROW_SPECIFIC}
+    assert not with_shown(data, 5, 9).reasons(wording, "question", "answer", shown_fields=names)

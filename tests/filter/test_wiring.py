@@ -33,7 +33,6 @@ def split_data() -> Data:
         ("Write a sentence.", "", "simple_sentence_1", Reason.NO_INPUT),
         ("Shorten the sentence.", "complex_sentence", "", Reason.NO_OUTPUT),
         (PARTS, "complex_sentence", "simple_sentence_1,simple_sentence_2", Reason.MULTIPLE_OUTPUTS),
-        (PARTS, "complex_sentence", "simple_sentence_1", Reason.MULTIPLE_OUTPUTS),
         ("Shorten the sentence.", "complex_sentence,context", "simple_sentence_1", Reason.UNKNOWN_FIELD),
         ("Shorten the sentence.", "complex_sentence", "summary", Reason.UNKNOWN_FIELD),
         ("Rewrite the sentence.", "complex_sentence", "complex_sentence", Reason.OVERLAP),

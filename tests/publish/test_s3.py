@@ -26,7 +26,7 @@ def url(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
     """A release in a new bucket; the server's address and key stand in the environment, as an operator gives them."""
     for name, value in s3_server.environment.items():
         monkeypatch.setenv(name, value)
-    s3fs.S3FileSystem.clear_instance_cache()  # `datasets` takes instances from there: another test's has another address
+    s3fs.S3FileSystem.clear_instance_cache()  # `datasets` would take another test's
     bucket = f"b-{uuid.uuid4().hex[:12]}"
     s3fs.S3FileSystem(skip_instance_cache=True).mkdir(bucket)
     return f"s3://{bucket}/grown/release"
