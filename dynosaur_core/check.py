@@ -1,17 +1,24 @@
-"""Judges given task designs as the filter stage would, each on its own."""
+"""Judges given task designs as the filter stage would, each on its own, and where a model may be asked as the judge."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+import pyarrow as pa
+
+from dynosaur_core.card import parse_card
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.evidence import Evidence
-from dynosaur_core.filter.stage import judge_design
+from dynosaur_core.filter.stage import judge_design, task_of
 from dynosaur_core.instruction.examples import EXAMPLE_INSTRUCTIONS
 from dynosaur_core.instruction.parse import design_of
-from dynosaur_core.metadata.stage import read_subsets
-from dynosaur_core.models import Subset
+from dynosaur_core.judge.stage import judge, plan
+from dynosaur_core.llm.client import LlmClient
+from dynosaur_core.metadata.stage import describe, read_subsets, with_sections
+from dynosaur_core.models import DatasetMetadata, InstructionTask, Mode, Subset, TaskDesign
 from dynosaur_core.protocols import Catalog
 from dynosaur_core.reasons import Finding, Reason
 from dynosaur_core.results import Result
@@ -22,11 +29,28 @@ _KEYS = ("instruction", "input_fields", "output_field", "output_fields", "list_o
 
 
 class Verdict(Result):
-    """What the filter says of one design."""
+    """What the filter, and after it the judge, say of one design."""
 
     accepted: bool
     reasons: list[Reason]
     detail: str
+
+
+@dataclass(frozen=True)
+class Given:
+    """One design of the subset that it names, and what speaks against it so far."""
+
+    subset: Subset | None
+    """None where there is no such subset."""
+    design: TaskDesign
+    found: list[Finding]
+
+    def verdict(self) -> Verdict:
+        return Verdict(
+            accepted=not self.found,
+            reasons=list(dict.fromkeys(reason for reason, _ in self.found)),
+            detail="; ".join(detail for _, detail in self.found if detail),
+        )
 
 
 class Checker:
@@ -34,58 +58,85 @@ class Checker:
 
     def __init__(self, catalog: Catalog, store: Store, settings: Settings) -> None:
         self.catalog, self.store, self.settings = catalog, store, settings
-        self._subsets: dict[str, dict[str, Subset] | DynosaurError] = {}
+        self._datasets: dict[str, DatasetMetadata | DynosaurError] = {}
         self._evidence: dict[tuple[str, str], Evidence] = {}
 
     def check(self, lines: Iterable[str]) -> Iterator[Verdict]:
         """One verdict a line, in order. Blank lines have none."""
         for number, line in enumerate(lines, start=1):
             if line.strip():
-                found = self._judge(line, number)
-                yield Verdict(
-                    accepted=not found,
-                    reasons=list(dict.fromkeys(reason for reason, _ in found)),
-                    detail="; ".join(detail for _, detail in found if detail),
-                )
+                yield self.filtered(*read_line(line, number)).verdict()
 
-    def _judge(self, line: str, number: int) -> list[Finding]:
-        try:
-            design = json.loads(line)
-        except ValueError as error:
-            raise DynosaurError(Code.BAD_SETTING, f"line {number} is not JSON: {error}") from error
-        if not isinstance(design, dict) or not isinstance(design.get("dataset"), str):
-            raise DynosaurError(Code.BAD_SETTING, f"line {number} names no dataset")
-        repo_id, config = design["dataset"], design.get("config")
-        subsets = self._read(repo_id)
-        if isinstance(subsets, DynosaurError):
-            return [(Reason.UNKNOWN_SUBSET, str(subsets))]
+    def check_with_judge(self, lines: Iterable[str], llm: LlmClient) -> list[Verdict]:
+        """The same, with what the judge says of those that the filter accepts. It is asked about all designs of a
+        dataset together. Raises DynosaurError as `judge.stage.judge` does."""
+        read = [read_line(line, number) for number, line in enumerate(lines, start=1) if line.strip()]
+        of = [repo_id for repo_id, _ in read]
+        given = [self.filtered(*each) for each in read]
+        for repo_id in dict.fromkeys(of):
+            self._judge(repo_id, [each for name, each in zip(of, given, strict=True) if name == repo_id], llm)
+        return [each.verdict() for each in given]
+
+    def filtered(self, repo_id: str, design: dict[str, Any]) -> Given:
+        """A design as a line of JSON gives it, and the filter's findings."""
+        asked = {key: design[key] for key in _KEYS if key in design}
+        metadata = self.dataset(repo_id)
+        if isinstance(metadata, DynosaurError):
+            return Given(None, design_of(asked), [(Reason.UNKNOWN_SUBSET, str(metadata))])
+        subsets = {subset.config: subset for subset in metadata.subsets}
+        config = design.get("config")
         subset = next(iter(subsets.values())) if config is None and len(subsets) == 1 else subsets.get(str(config))
         if subset is None:
-            return [(Reason.UNKNOWN_SUBSET, f"{repo_id} has no usable config {config!r}; it has {list(subsets)[:20]}")]
-        given = {key: design[key] for key in _KEYS if key in design}
-        return judge_design(
-            repo_id,
-            subset,
-            design_of(given, list(subset.every_field)),
-            self._rows(repo_id, subset),
-            self.settings.filtering,
-            examples=EXAMPLE_INSTRUCTIONS,
-        )
+            why = f"{repo_id} has no usable config {config!r}; it has {list(subsets)[:20]}"
+            return Given(None, design_of(asked), [(Reason.UNKNOWN_SUBSET, why)])
+        made, rows, settings = design_of(asked, list(subset.every_field)), self._rows(repo_id, subset), self.settings
+        found = judge_design(repo_id, subset, made, rows, settings.filtering, examples=EXAMPLE_INSTRUCTIONS)
+        return Given(subset, made, found)
 
-    def _read(self, repo_id: str) -> dict[str, Subset] | DynosaurError:
-        """The usable configs by name, or why there are none."""
-        if repo_id not in self._subsets:
+    def task(self, repo_id: str, subset: Subset, design: TaskDesign) -> InstructionTask:
+        """The task that a design becomes where it is accepted."""
+        rows, settings = self._rows(repo_id, subset) or Evidence(pa.table({})), self.settings
+        return task_of(repo_id, subset, design, rows, settings.filtering, Mode.DESCRIPTION_AWARE, settings.model)
+
+    def dataset(self, repo_id: str) -> DatasetMetadata | DynosaurError:
+        """A dataset with its usable configs, or why there are none."""
+        if repo_id not in self._datasets:
             sampling = self.settings.sampling.model_copy(update={"include_test": True})
             try:
                 ref = self.catalog.ref(repo_id)
-                subsets, _ = read_subsets(ref, self.catalog.open(ref), self.store, sampling, detect=False)
-                self._subsets[repo_id] = {subset.config: subset for subset in subsets}
+                source = self.catalog.open(ref)
+                card = parse_card(source.card())
+                subsets, _ = read_subsets(ref, source, self.store, sampling, detect=False)
+                described = describe(ref, card, self.catalog, self.settings.policy)
+                self._datasets[repo_id] = described.model_copy(update={"subsets": with_sections(subsets, card)})
             except DynosaurError as error:
-                self._subsets[repo_id] = error
-        return self._subsets[repo_id]
+                self._datasets[repo_id] = error
+        return self._datasets[repo_id]
+
+    def _judge(self, repo_id: str, given: Sequence[Given], llm: LlmClient) -> None:
+        metadata = self.dataset(repo_id)
+        accepted = [(each, each.subset) for each in given if each.subset and not each.found]
+        if not accepted or isinstance(metadata, DynosaurError):
+            return
+        tasks = [self.task(repo_id, subset, each.design) for each, subset in accepted]
+        verdicts = judge(plan(metadata, tasks, self.settings, self.store), tasks, llm)
+        for (each, _), verdict in zip(accepted, verdicts, strict=True):
+            if verdict.reason:
+                each.found.append((Reason(verdict.reason), verdict.said))
 
     def _rows(self, repo_id: str, subset: Subset) -> Evidence | None:
         key = (repo_id, subset.config)
         if key not in self._evidence and subset.rows:
             self._evidence[key] = Evidence(self.store.read_table("rows", subset.rows.digest))
         return self._evidence.get(key)
+
+
+def read_line(line: str, number: int) -> tuple[str, dict[str, Any]]:
+    """The dataset and the design of one line; raises BadSetting where it is none."""
+    try:
+        design = json.loads(line)
+    except ValueError as error:
+        raise DynosaurError(Code.BAD_SETTING, f"line {number} is not JSON: {error}") from error
+    if not isinstance(design, dict) or not isinstance(design.get("dataset"), str):
+        raise DynosaurError(Code.BAD_SETTING, f"line {number} names no dataset")
+    return design["dataset"], design

@@ -44,6 +44,7 @@ class Code(StrEnum):
     MODEL_REQUEST_REFUSED = "ModelRequestRefused"
     MODEL_BAD_RESPONSE = "ModelBadResponse"
     MODEL_QUOTA_SPENT = "ModelQuotaSpent"
+    NO_VERDICT = "NoVerdict"
     BUDGET_SPENT = "BudgetSpent"
     PRICE_UNKNOWN = "PriceUnknown"
     BATCH_PENDING = "BatchPending"
@@ -182,6 +183,9 @@ ERRORS: dict[Code, ErrorPolicy] = {
     ),
     Code.MODEL_REQUEST_REFUSED: ErrorPolicy(
         advice="The endpoint refuses the request; `dynosaur explain` shows it.", endpoint=Endpoint.RESPONDS
+    ),
+    Code.NO_VERDICT: ErrorPolicy(
+        advice="The judge is asked anew; set judging.model to a stronger one, or judging.judge to off.", nights=3
     ),
     Code.BATCH_PENDING: _deferring(advice="The batch is still running: the next growth collects it."),
     Code.BATCH_FAILED: ErrorPolicy(

@@ -13,6 +13,7 @@ from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.filter.stage import FILTER_VERSION
 from dynosaur_core.instruction.stage import INSTRUCTION_VERSION
+from dynosaur_core.judge.stage import JUDGE_VERSION
 from dynosaur_core.ledger import Ledger, LedgerEntry, Outcome, after_failure, after_growth, begun, new_entry
 from dynosaur_core.ledger.claims import claim, has_settled, settle
 from dynosaur_core.metadata.stage import METADATA_VERSION
@@ -44,11 +45,13 @@ def pipeline_digest(settings: Settings) -> str:
     """What makes an unchanged dataset grow again: the stages' versions and the settings that they read.
 
     The model is not part of it: another model designs what is new or changed; `dynosaur backfill --from-stage
-    instruction` asks it about the rest.
+    instruction` asks it about the rest. Whether a model judges is part of it, and a model that is named for that:
+    where this changes, what was grown is judged, and nothing is designed again.
     """
     versions = (METADATA_VERSION, INSTRUCTION_VERSION, FILTER_VERSION, PUBLISH_VERSION)
     sections = (settings.sampling, settings.policy, settings.designing, settings.filtering, settings.publishing)
-    return digest(versions, *sections)
+    judged = ((JUDGE_VERSION, settings.judging.model),) if settings.judges else ()
+    return digest(versions, *sections, *judged)
 
 
 class Growth:
@@ -59,8 +62,8 @@ class Growth:
     ) -> None:
         self.growth_id, self.catalog = growth_id, catalog
         self.ledger, self.store, self.report = ledger, store, report
-        self.pending: dict[str, DatasetRef] = {}
-        """Datasets whose answers a batch is to bring."""
+        self.pending: dict[str, tuple[DatasetRef, Stage]] = {}
+        """Datasets whose answers a batch is to bring, and the stages that wait for them."""
         self._known: dict[str, LedgerEntry | None] = {}
         """Of datasets at work: their entries as they were before this attempt was counted."""
         self._claimed: dict[str, set[str]] = {}
@@ -110,9 +113,9 @@ class Growth:
         subsets = tuple(subset for subset in metadata.subsets if subset.config not in of)
         return metadata.model_copy(update={"subsets": subsets, "rejections": (*metadata.rejections, *refused)})
 
-    def set_back(self, ref: DatasetRef, error: DynosaurError) -> None:
+    def set_back(self, ref: DatasetRef, error: DynosaurError, stage: Stage = "instruction") -> None:
         """The branch waits, or its growth is ended from outside: the attempt was none, and the dataset is due."""
-        entry = self._entry(ref, Outcome.DEFERRED, stage="instruction", code=error.code, detail=error.message)
+        entry = self._entry(ref, Outcome.DEFERRED, stage=stage, code=error.code, detail=error.message)
         self.ledger.record([after_failure(entry, self._before(ref), Code.BATCH_PENDING, self.clock())])
         self._known.pop(ref.repo_id, None)
 
@@ -197,7 +200,7 @@ def refusal_of(metadata: DatasetMetadata) -> Finding | None:
 
 
 def refusal_of_tasks(result: FilterResult) -> Finding | None:
-    """Why a dataset ends after the filter stage: no task is left."""
+    """Why a dataset ends after the filter stage, or the judge stage: no task is left."""
     if result.tasks:
         return None
     counts = ", ".join(f"{item.reason} {item.count}" for item in result.rejections[:6] if item.level == "task")

@@ -46,9 +46,10 @@ class Seconds(Result):
     metadata: float = 0.0
     instruction: float = 0.0
     filter: float = 0.0
+    judge: float = 0.0
     publish: float = 0.0
     model: float = 0.0
-    """The part of `instruction` in which the model was waited for: its answers, its limits, its retries."""
+    """The part of `instruction` and `judge` in which the model was waited for: its answers, its limits, its retries."""
 
     @classmethod
     def of(cls, stages: Mapping[Stage, float], model: float) -> Seconds:
@@ -56,7 +57,7 @@ class Seconds(Result):
 
     def each(self) -> tuple[float, ...]:
         """The stages in their order, then the model."""
-        return (self.metadata, self.instruction, self.filter, self.publish, self.model)
+        return (self.metadata, self.instruction, self.filter, self.judge, self.publish, self.model)
 
     def sentence(self) -> str:
         """The stages that took longest first."""
@@ -67,7 +68,7 @@ class Seconds(Result):
 
     @property
     def total(self) -> float:
-        return self.metadata + self.instruction + self.filter + self.publish
+        return self.metadata + self.instruction + self.filter + self.judge + self.publish
 
     def __add__(self, other: Seconds) -> Seconds:
         others = other.model_dump()

@@ -189,6 +189,22 @@ class Designing(Section):
         return any(mode is not Mode.RULES for mode in self.designers)
 
 
+class Judging(Section):
+    """Whether a model reads what the filter let pass, and says what is wrong with it."""
+
+    judge: Literal["auto", "on", "off"] = "auto"
+    """`auto` judges where a model designs through an API: not for zero-shot designers, which are small local models,
+    nor for `rules` alone or the recipe of 2023."""
+    model: str | None = None
+    """The model that judges; default: the one that designs."""
+    price_input: Money | None = None
+    """US dollars per million prompt tokens of judging.model, as llm.price_input."""
+    price_cached: Money | None = None
+    """US dollars per million prompt tokens of judging.model that the endpoint reads from its cache."""
+    price_output: Money | None = None
+    """US dollars per million completion tokens of judging.model, as llm.price_output."""
+
+
 class Filtering(Section):
     """What counts as a valid task. Part of the filter stage's key."""
 

@@ -28,6 +28,7 @@ from dynosaur_core.setting_sections import (
     Designing,
     Filtering,
     Hub,
+    Judging,
     Llm,
     Money,
     Policy,
@@ -43,6 +44,7 @@ __all__ = [
     "Designing",
     "Filtering",
     "Hub",
+    "Judging",
     "Llm",
     "Policy",
     "Publishing",
@@ -104,8 +106,21 @@ class Settings(BaseSettings):
     llm: Llm = Llm()
     designing: Designing = Designing()
     filtering: Filtering = Filtering()
+    judging: Judging = Judging()
     publishing: Publishing = Publishing()
     releasing: ReleaseSettings = ReleaseSettings()
+
+    @property
+    def judges(self) -> bool:
+        """Whether a model judges what the filter lets pass."""
+        if self.judging.judge != "auto":
+            return self.judging.judge == "on"
+        return self.designing.asks_model and not self.designing.zero_shot and self.filtering.recipe == "default"
+
+    @property
+    def asks_model(self) -> bool:
+        """Whether any stage asks a model."""
+        return self.designing.asks_model or self.judges
 
     @model_validator(mode="before")
     @classmethod

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dynosaur_core.digest import canonical_json, digest
-from dynosaur_core.models import DatasetMetadata, FilterResult, Proposal, Stored
+from dynosaur_core.models import DatasetMetadata, FilterResult, JudgeResult, Proposal, Stored
 from dynosaur_core.results import Seconds
 from dynosaur_core.secrets import strike
 from dynosaur_core.store import Store
@@ -19,6 +19,7 @@ class Trace(Stored):
     metadata: DatasetMetadata | str | None = None
     instruction: tuple[Proposal, ...] | str = ()
     filter: FilterResult | str | None = None
+    judge: JudgeResult | str | None = None
     seconds: Seconds | None = None
 
 

@@ -72,7 +72,7 @@ def check_choice(clients: Clients, choice: Choice) -> None:
 
 def ask_anew(clients: Clients, growth_id: str) -> None:
     """Sets aside the answers from before this growth, once: one that was cut off and goes on keeps what it has paid."""
-    if not clients.settings.designing.asks_model:
+    if not clients.settings.asks_model:
         return
     name = f"anew/{growth_id}.json"
     marked = clients.store.read_model(name, Anew)

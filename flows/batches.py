@@ -32,7 +32,7 @@ def run_batches(clients: Clients, growth: Growth) -> None:
             arrived: list[DatasetRef] = []
             if sent or found.answered or not found.running:
                 waiting = batches.waiting_for()
-                arrived = [growth.pending.pop(repo_id) for repo_id in set(growth.pending) - waiting]
+                arrived = [growth.pending.pop(repo_id)[0] for repo_id in set(growth.pending) - waiting]
             Branches(growth, clients.settings).run(arrived)
             if growth.pending and not arrived:
                 if time.monotonic() >= until:
@@ -41,6 +41,6 @@ def run_batches(clients: Clients, growth: Growth) -> None:
     except DynosaurError as error:
         log.warning("batch: %s", error)
         stopped = error
-    for ref in growth.pending.values():
-        growth.failed(ref, "instruction", stopped)
+    for ref, stage in growth.pending.values():
+        growth.failed(ref, stage, stopped)
     growth.pending.clear()

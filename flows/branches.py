@@ -1,4 +1,4 @@
-"""Runs datasets through their stages: metadata -> instruction -> filter -> publish.
+"""Runs datasets through their stages: metadata -> instruction -> filter -> judge -> publish.
 
 Every dataset is a branch of its own. When a stage ends well its successor is submitted; where one fails or refuses, the
 branch ends, and no task run is left behind that could never start. What goes wrong while a branch is written down ends
@@ -21,7 +21,16 @@ from prefect.futures import PrefectFuture
 from dynosaur_core.clients import open_clients
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.growth import Growth, refusal_of, refusal_of_records, refusal_of_tasks
-from dynosaur_core.models import STAGES, Contribution, DatasetMetadata, DatasetRef, FilterResult, Proposal, Stage
+from dynosaur_core.models import (
+    STAGES,
+    Contribution,
+    DatasetMetadata,
+    DatasetRef,
+    FilterResult,
+    JudgeResult,
+    Proposal,
+    Stage,
+)
 from dynosaur_core.reasons import Reason
 from dynosaur_core.results import Seconds
 from dynosaur_core.settings import Settings
@@ -29,6 +38,7 @@ from flows.branch import Branch, as_error
 from flows.progress import BranchEnded, tell
 from tasks.filter import filter as filter_task
 from tasks.instruction import instruction as instruction_task
+from tasks.judge import judge as judge_task
 from tasks.metadata import metadata as metadata_task
 from tasks.policy import results_storage
 from tasks.publish import publish as publish_task
@@ -37,6 +47,7 @@ _TASKS: Mapping[Stage, Task[..., Any]] = {
     "metadata": metadata_task,
     "instruction": instruction_task,
     "filter": filter_task,
+    "judge": judge_task,
     "publish": publish_task,
 }
 _INTERRUPTED = DynosaurError(Code.INTERRUPTED, "the growth was ended while the dataset was at work")
@@ -56,6 +67,7 @@ class Branches:
             "metadata": self._after_metadata,
             "instruction": self._after_instruction,
             "filter": self._after_filter,
+            "judge": self._after_judge,
             "publish": self._after_publish,
         }
         self.ended: SimpleQueue[tuple[Branch, PrefectFuture[Any]]] = SimpleQueue()
@@ -164,9 +176,19 @@ class Branches:
 
     def _after_filter(self, branch: Branch, result: Any) -> bool:
         branch.filtered = branch.read(result, FilterResult)
-        if refusal := refusal_of_tasks(branch.filtered):
+        if branch.filtered.tasks and self.settings.judges:
+            given = {"metadata": branch.metadata, "filtered": branch.filtered}
+            return self._submit(branch, "judge", **given, growth_id=self.growth.growth_id)
+        return self._publish(branch, branch.filtered)
+
+    def _after_judge(self, branch: Branch, result: Any) -> bool:
+        branch.filtered = branch.read(result, JudgeResult)
+        return self._publish(branch, branch.filtered)
+
+    def _publish(self, branch: Branch, filtered: FilterResult) -> bool:
+        if refusal := refusal_of_tasks(filtered):
             return self._refuse(branch, *refusal)
-        return self._submit(branch, "publish", metadata=branch.metadata, accepted=list(branch.filtered.tasks))
+        return self._submit(branch, "publish", metadata=branch.metadata, accepted=list(filtered.tasks))
 
     def _after_publish(self, branch: Branch, result: Any) -> bool:
         branch.contribution = branch.read(result, Contribution)
@@ -180,8 +202,8 @@ class Branches:
 
     def _fail(self, branch: Branch, stage: Stage, error: DynosaurError) -> bool:
         if error.code is Code.BATCH_PENDING:
-            self.growth.set_back(branch.ref, error)
-            self.growth.pending[branch.ref.repo_id] = branch.ref
+            self.growth.set_back(branch.ref, error, stage)
+            self.growth.pending[branch.ref.repo_id] = branch.ref, stage
             branch.ended = True
             return False
         if error.policy.stops_growth and self.stopped is None:

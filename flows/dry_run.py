@@ -11,6 +11,7 @@ from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.errors import DynosaurError
 from dynosaur_core.growth import new_growth_id
 from dynosaur_core.instruction.estimate import estimate
+from dynosaur_core.judge_estimate import estimate_judging
 from dynosaur_core.metadata.stage import read_metadata
 from dynosaur_core.models import GrowthPlan, Usage
 from dynosaur_core.results import Estimate, Forecast
@@ -64,6 +65,7 @@ def estimate_plan(clients: Clients, plan: GrowthPlan, *, anew: bool = False) -> 
         except DynosaurError:
             continue  # it would fail in its branch too, and costs nothing then
         total += estimate(found, settings, None if anew else clients.store)
+        total += estimate_judging(found, settings, clients.store, anew=anew)
     factor = len(refs) / len(chosen) if chosen else 0.0
     return Forecast(
         planned=plan.counts(),

@@ -87,7 +87,7 @@ def run_plan(
     """Runs the branches of a plan, then makes the releases and the report. Must be called inside a flow run."""
     get_run_logger().info("plan: %s", ", ".join(f"{count} {kind}" for kind, count in plan.counts().items()))
     tell(Planned(plan))
-    if plan.branches and clients.settings.designing.asks_model:
+    if plan.branches and clients.settings.asks_model:
         clients.llm(growth_id)  # a missing key or price ends the growth here, before any dataset is read
     report = GrowthReport(growth_id, plan)
     growth = Growth(growth_id, clients.catalog.name, clients.ledger, clients.store, clients.settings, report)

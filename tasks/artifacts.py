@@ -96,10 +96,10 @@ def _slowest(report: GrowthReport) -> list[str]:
     durations = report.durations()
     if not durations.slowest:
         return []
-    lines = ["| dataset | seconds | metadata | instruction | of that the model | filter | publish |"]
-    lines.append("|---|---:|---:|---:|---:|---:|---:|")
+    lines = ["| dataset | seconds | metadata | instruction | filter | judge | publish | of that the model |"]
+    lines.append("|---|---:|---:|---:|---:|---:|---:|---:|")
     for name, took in [("all", durations.stages), *islice(durations.slowest.items(), _SLOWEST)]:
-        each = (took.total, took.metadata, took.instruction, took.model, took.filter, took.publish)
+        each = (took.total, *took.each())
         lines.append(f"| {markdown_text(name)} | {' | '.join(f'{seconds:,.1f}' for seconds in each)} |")
     return ["## Time", "\n".join(lines)]
 

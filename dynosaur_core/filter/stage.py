@@ -22,7 +22,16 @@ from dynosaur_core.filter.relations import RELATIONS
 from dynosaur_core.filter.specific import SPECIFIC, copied_example, example_words
 from dynosaur_core.filter.values import VALUES
 from dynosaur_core.filter.wording import Instruction
-from dynosaur_core.models import FilterResult, InstructionTask, ListOutput, Proposal, Rejection, Subset, TaskDesign
+from dynosaur_core.models import (
+    FilterResult,
+    InstructionTask,
+    ListOutput,
+    Mode,
+    Proposal,
+    Rejection,
+    Subset,
+    TaskDesign,
+)
 from dynosaur_core.reasons import Finding, Reason
 from dynosaur_core.settings import Filtering
 
@@ -86,6 +95,29 @@ def judge_design(
     if found or table is None:
         return found
     return _from_rows(recipe, replace(case, evidence=table if isinstance(table, Evidence) else Evidence(table)))
+
+
+def task_of(
+    repo_id: str, subset: Subset, design: TaskDesign, evidence: Evidence, settings: Filtering, mode: Mode, model: str
+) -> InstructionTask:
+    """The task that a design with known fields becomes, whatever speaks against it."""
+    case = Case(repo_id, subset, design, Instruction(design.instruction), settings, evidence)
+    return _task(RECIPES[settings.recipe], case, mode, model)
+
+
+def _task(recipe: Recipe, case: Case, mode: Mode, model: str) -> InstructionTask:
+    return InstructionTask(
+        repo_id=case.repo_id,
+        config=case.subset.config,
+        instruction=case.design.instruction.strip(),
+        input_fields=case.design.input_fields,
+        output_field=case.design.output_fields[0],
+        labels=recipe.labels(case),
+        list_output=recipe.list_output(case),
+        label_words=recipe.words(case),
+        mode=mode,
+        model=model,
+    )
 
 
 def filter_tasks(
@@ -174,18 +206,7 @@ class _Desk:
         if found := _from_rows(self.recipe, case):
             return found[0]
         self.seen.update(keys)
-        return InstructionTask(
-            repo_id=self.repo_id,
-            config=self.subset.config,
-            instruction=design.instruction.strip(),
-            input_fields=design.input_fields,
-            output_field=design.output_fields[0],
-            labels=self.recipe.labels(case),
-            list_output=self.recipe.list_output(case),
-            label_words=self.recipe.words(case),
-            mode=proposal.mode,
-            model=proposal.model,
-        )
+        return _task(self.recipe, case, proposal.mode, proposal.model)
 
 
 def _from_rows(recipe: Recipe, case: Case) -> list[Finding]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -145,47 +143,10 @@ def _recoded(case: Case, source: str, output: str) -> bool:
     return (one.same_as == output or two.same_as == source) and case.fields[source].kind is not case.fields[output].kind
 
 
-_SCALE = re.compile(
-    r"(?:from|between|of|ranging from)\s+(-?\d+(?:\.\d+)?)\s*(?:\([^)]*\)\s*)?(?:to|and|-|–)\s*(-?\d+(?:\.\d+)?)"
-)
-_OPTIONS = re.compile(
-    r"(?:one of|options(?: are)?|cho(?:ose|sen) from|possible (?:answers|labels|values)(?: are)?)\s*:?\s+"
-    r"((?:['\"“][^'\"”]+['\"”][,\s]*(?:and|or)?\s*){2,})"
-)
-
-
-def wrong_labels(case: Case) -> Finding | None:
-    """The instruction states a scale or a list of answers, and the rows hold others."""
-    output, text = case.output, case.instruction.text
-    scale = _SCALE.search(text)
-    if (
-        scale
-        and output.kind in NUMBERS
-        and re.search(r"\b(scale|score|rat\w+|range|ranging)\b", case.instruction.lower)
-    ):
-        low, high = sorted((float(scale[1]), float(scale[2])))
-        values = case.rows.column(output.name).drop_null().to_numpy(zero_copy_only=False).astype(np.float64)
-        outside = float(np.mean((values < low - 1e-6) | (values > high + 1e-6))) if len(values) else 0.0
-        return (Reason.WRONG_LABELS, f"{outside:.0%} lie outside {scale[1]} to {scale[2]}") if outside > 0.05 else None
-    stated = _OPTIONS.search(text)
-    if stated and output.kind in {FieldKind.LABEL, FieldKind.TEXT, FieldKind.BOOLEAN}:
-        allowed = {option.strip().lower() for option in re.findall(r"['\"“]([^'\"”]+)['\"”]", stated[1])}
-        values, counts = case.rows.values(output.name), case.rows.counts(output.name)
-        words = dict(case.design.label_words)
-        texts = (words.get(str(value), str(value)) for value in values.slice(0, 200).to_pylist())
-        held = np.array([text.strip().lower() in allowed for text in texts])
-        outside = 1.0 - float(counts[: len(held)][held].sum() / max(1, counts.sum()))
-        return (
-            (Reason.WRONG_LABELS, f"{outside:.0%} of the answers are none of those stated") if outside > 0.02 else None
-        )
-    return None
-
-
 VALUES: tuple[Check, ...] = (
     too_few_rows,
     no_sequence,
     constant_output,
     bookkeeping_output,
     trivial_copy,
-    wrong_labels,
 )

@@ -12,7 +12,7 @@ from dynosaur_core.instruction.parse import Parsed, parse_answer
 from dynosaur_core.instruction.prompts import messages
 from dynosaur_core.instruction.rules import RULES_VERSION, design_by_rules
 from dynosaur_core.instruction.schema import FROM_DATA, FROM_DESCRIPTION, TASKS, answer_schema, tight_schema
-from dynosaur_core.llm.client import LlmClient, Reply
+from dynosaur_core.llm.client import Answering, Reply
 from dynosaur_core.llm.request import Request, make_request
 from dynosaur_core.llm.responses import FILTERED, LENGTH, finish_of
 from dynosaur_core.models import DatasetMetadata, Mode, Proposal, Rejection, Subset, Usage
@@ -63,7 +63,7 @@ def instruction_key(metadata: DatasetMetadata, settings: Settings) -> str:
     return digest(INSTRUCTION_VERSION, metadata.ref.repo_id, asks, rules)
 
 
-def propose(metadata: DatasetMetadata, settings: Settings, llm: LlmClient | None, store: Store) -> tuple[Proposal, ...]:
+def propose(metadata: DatasetMetadata, settings: Settings, llm: Answering | None, store: Store) -> tuple[Proposal, ...]:
     """The proposals of all designers for all subsets, by subset and mode. `llm` may be None where no designer asks it.
 
     Every answer is in the store before it is read, so that what was answered before an error is not asked again.
@@ -113,7 +113,7 @@ def _groups(metadata: DatasetMetadata, share: bool) -> Iterator[tuple[Subset, ..
     yield from (tuple(group) for group in groups.values())
 
 
-def _answer(metadata: DatasetMetadata, ask: Ask, llm: LlmClient) -> Iterator[Proposal]:
+def _answer(metadata: DatasetMetadata, ask: Ask, llm: Answering) -> Iterator[Proposal]:
     """Asks, and once more where the answer was cut off or cannot be used; returns a proposal per mode and subset."""
     names = [field.name for field in shown_fields(ask.subsets[0])]
     reply = llm.ask(ask.request)

@@ -31,7 +31,7 @@ class StoredAnswer(Stored):
     """The batch that it came with."""
     messages: tuple[dict[str, str], ...] = ()
     set_aside: bool = False
-    """A person wants another one in its place."""
+    """Another one is wanted in its place: by a person, or since this one is of no use."""
 
     @classmethod
     def of(cls, request: Request, answer: Completion, usage: Usage, batch: str | None = None) -> StoredAnswer:
@@ -80,9 +80,14 @@ class Answers:
         if kept is None or kept.set_aside or not is_answer(kept.text, kept.finish_reason, kept.refusal):
             return None
         if since is not None and kept.when < since:
-            self.store.write_model(_name(digest), kept.model_copy(update={"set_aside": True}))
+            self.set_aside(digest)
             return None
         return kept
+
+    def set_aside(self, digest: str) -> None:
+        """The answer is asked for again, until a new one has come."""
+        if kept := self.store.read_model(_name(digest), StoredAnswer):
+            self.store.write_model(_name(digest), kept.model_copy(update={"set_aside": True}))
 
     def has(self, digest: str, owner: str | None = None) -> bool:
         return self.store.exists(_name(digest)) and self.get(digest, owner=owner) is not None

@@ -63,8 +63,7 @@ class Batches:
                 self._create(job)  # its process was killed on the way
         out = {digest for job in self._jobs(running=True) for digest in job.digests}
         queued = [request for request in self.llm.answers.waiting() if request.digest not in out]
-        if queued and not self.llm.capability.known:
-            self._try_out(queued.pop(0))
+        queued = [request for request in queued if not self._try_out(request)]
         sent = 0
         for part in self._parts(queued):
             job = self._reserved(part)
@@ -217,7 +216,7 @@ class Batches:
 
     def _most(self, request: Request) -> float:
         tokens = int(prompt_tokens(request.messages, request.schema) * 1.3)
-        return cost_usd(self.llm.settings, tokens, 0, request.max_output_tokens, batch=True) or 0.0
+        return cost_usd(self.llm.settings, tokens, 0, request.max_output_tokens, batch=True, model=request.model) or 0.0
 
     def _parts(self, requests: list[Request]) -> Iterator[list[Request]]:
         part: list[Request] = []
@@ -233,14 +232,18 @@ class Batches:
             yield part
 
     def _line(self, request: Request) -> bytes:
-        asked = body(request, self.llm.capability, self.llm.settings.llm.api)
+        asked = body(request, self.llm.capabilities.of(request.model), self.llm.settings.llm.api)
         line = {"custom_id": request.digest, "method": "POST", "url": self.endpoint.path, "body": asked}
         return json.dumps(line, ensure_ascii=False).encode()
 
-    def _try_out(self, request: Request) -> None:
-        """What the endpoint can do is found out by one request at full price, not by a batch of errors."""
+    def _try_out(self, request: Request) -> bool:
+        """What the endpoint can do for a model is found out by one request at full price, not by a batch of errors.
+        Returns whether it was this one."""
+        if self.llm.capabilities.of(request.model).known:
+            return False
         self.llm.ask(request, live=True)
         self.llm.answers.unqueue(request.digest)
+        return True
 
     def _jobs(self, *, running: bool) -> list[Job]:
         jobs = [self.store.read_model(name, Job) for name in self.store.names(JOBS)]

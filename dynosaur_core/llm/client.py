@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import random
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from dynosaur_core import stopping
-from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.ledger.budget import Budget, Reservation, Spending
 from dynosaur_core.llm.adapter import Adapter
 from dynosaur_core.llm.answers import Answers, StoredAnswer
+from dynosaur_core.llm.capabilities import Capabilities
 from dynosaur_core.llm.circuit import CircuitBreaker
 from dynosaur_core.llm.failures import LostError, RefusedError, UnansweredError
 from dynosaur_core.llm.limits import RateLimiter
 from dynosaur_core.llm.patience import Patience
 from dynosaur_core.llm.prices import billed, cost_usd, prompt_tokens, require_price, told
 from dynosaur_core.llm.request import Capability, Request, body, make_request
-from dynosaur_core.llm.responses import STOP, Completion
-from dynosaur_core.llm.thoughts import after_thoughts
 from dynosaur_core.llm.waiting import Waiting
 from dynosaur_core.logs import logger
 from dynosaur_core.models import Usage
@@ -48,8 +46,16 @@ class Reply:
     spent: Usage
 
 
+class Answering(Protocol):
+    """Whoever has answers: the client, or what is kept of it."""
+
+    settings: Settings
+
+    def ask(self, request: Request) -> Reply: ...
+
+
 class LlmClient:
-    """One endpoint and model, with its limits, budget and memory."""
+    """One endpoint, with its limits, budget and memory."""
 
     def __init__(
         self, settings: Settings, store: Store, *, budget: Budget | None = None, base_url: str | None = None
@@ -64,13 +70,10 @@ class LlmClient:
         self.budget = budget
         self.limiter = RateLimiter(settings.llm)
         self.breaker = CircuitBreaker(settings.llm.timeout_s)
-        self._endpoint = digest(self.adapter.base_url, settings.model, settings.llm.api)
-        self._capability = self.answers.capability(self._endpoint) or Capability(
-            max_tokens_name="max_completion_tokens" if self.adapter.official else "max_tokens"
-        )
+        self.capabilities = Capabilities(self.adapter, self.answers, settings.llm.api)
         self.anew_since: datetime | None = None
         """Stored answers from before this moment are asked for once more, and replaced."""
-        self._first, self._tried = threading.Lock(), False
+        self._first, self._tried = threading.Lock(), set[str]()
         self._lock = threading.Lock()
         self._usage: defaultdict[str, Usage] = defaultdict(Usage)
         self._collected: dict[str, Usage] = {}
@@ -78,8 +81,8 @@ class LlmClient:
 
     @property
     def capability(self) -> Capability:
-        """What is known of the endpoint so far."""
-        return self._capability
+        """What is known of the endpoint and the designers' model so far."""
+        return self.capabilities.of(self.settings.model)
 
     def usage(self, owner: str | None = None) -> Usage:
         """What this process has spent, for one dataset or in all; exact also where the dataset failed afterwards."""
@@ -91,7 +94,7 @@ class LlmClient:
         schema = {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]}
         question = ({"role": "user", "content": 'Answer with this JSON: {"ok": true}'},)
         self._perform(make_request("", (), question, {**schema, "additionalProperties": False}, self.settings))
-        return self._capability
+        return self.capability
 
     def ask(self, request: Request, *, live: bool = False) -> Reply:
         """The answer to `request`: from the store, else from the endpoint, and then kept before anyone reads it.
@@ -119,16 +122,16 @@ class LlmClient:
             self._usage[owner] += usage
 
     def _first_of_all(self, request: Request) -> StoredAnswer | None:
-        """What the endpoint can do is found out by one request while the others wait; None for those."""
-        if self._tried or self._capability.known:
+        """What the endpoint can do for a model is found out by one request while the others wait; None for those."""
+        if request.model in self._tried or self.capabilities.of(request.model).known:
             return None
         with self._first:
-            if self._tried:
+            if request.model in self._tried:
                 return None
             try:
                 return self._perform(request)
             finally:  # where it fails the others do not queue up to fail one by one
-                self._tried = True
+                self._tried.add(request.model)
 
     def _perform(self, request: Request) -> StoredAnswer:
         """Sends the request until it is answered. An attempt ends in one of three ways:
@@ -139,7 +142,7 @@ class LlmClient:
 
         Before an attempt the breaker may refuse it, the rate limiter delays it, and the budget has to cover it.
         """
-        capability, patience = self._capability, Patience(self.settings.llm.retry_s)
+        capability, patience = self.capabilities.of(request.model), Patience(self.settings.llm.retry_s)
         tokens = prompt_tokens(request.messages, request.schema if capability.structured == "schema" else None)
         while True:
             wait_s = 0.0
@@ -149,7 +152,7 @@ class LlmClient:
                         return self._send(request, capability, tokens, reservation)
                 except RefusedError as refused:
                     self.breaker.responded()
-                    capability = self._less_capable(request, capability, refused.message)
+                    capability = self.capabilities.less(request, capability, refused.message)
                 except DynosaurError as error:
                     wait_s = self._after(error, request, patience)
             self.breaker.sleep(wait_s)
@@ -160,7 +163,7 @@ class LlmClient:
         self.breaker.check()
         with self.limiter.turn(request.owner, tokens + _LIKELY_OUTPUT_TOKENS):
             self.breaker.check(sending=True)
-            yield self._reserve(tokens, request.max_output_tokens)
+            yield self._reserve(request, tokens)
 
     def _send(
         self, request: Request, capability: Capability, tokens: int, reservation: Reservation | None
@@ -170,7 +173,7 @@ class LlmClient:
         usage = Usage()
         try:
             answer, headers = self.adapter.send(body(request, capability, self.settings.llm.api))
-            kept = StoredAnswer.of(request, answer, told(self.settings, answer))
+            kept = StoredAnswer.of(request, answer, told(self.settings, request, answer))
             try:
                 self._put(request, kept)
             finally:
@@ -181,8 +184,8 @@ class LlmClient:
             self.breaker.responded()
             over = usage.prompt_tokens + usage.completion_tokens - tokens - _LIKELY_OUTPUT_TOKENS
             self.limiter.answered(over, headers)
-            if not self._capability.known:
-                self._learn(request, capability, answer)
+            if not self.capabilities.of(request.model).known:
+                self.capabilities.learn(request, capability, answer)
             return kept
         except UnansweredError as error:
             usage = billed(self.settings, request, error.told)
@@ -198,14 +201,15 @@ class LlmClient:
                     self._usage[request.owner] += usage
 
     def _put(self, request: Request, answer: StoredAnswer) -> None:
-        if request.modes:  # not the question of `check`
+        if request.owner:  # not the question of `check`
             self.answers.put(request, answer)
 
-    def _reserve(self, tokens: int, max_output_tokens: int) -> Reservation | None:
+    def _reserve(self, request: Request, tokens: int) -> Reservation | None:
         """Sets the most aside that the request can cost; waits where others may yet leave room."""
         if self.budget is None:
             return None
-        usd = cost_usd(self.settings, int(tokens * _PROMPT_MARGIN), 0, max_output_tokens) or 0.0
+        most = (int(tokens * _PROMPT_MARGIN), 0, request.max_output_tokens)
+        usd = cost_usd(self.settings, *most, model=request.model) or 0.0
         while True:
             try:
                 return self.budget.reserve(usd)
@@ -223,25 +227,3 @@ class LlmClient:
             raise error
         _LOG.info("%s: attempt %d failed, the next in %.1f s: %s", request.owner, patience.failures, wait_s, error)
         return wait_s
-
-    def _less_capable(self, request: Request, capability: Capability, message: str) -> Capability:
-        """The next lesser capability that leads to another body; raises ModelRequestRefused where there is none."""
-        api, less = self.settings.llm.api, capability.after_refusal(message)
-        while less is not None and body(request, less, api) == body(request, capability, api):
-            less = less.after_refusal(message)
-        if less is None:
-            raise DynosaurError(Code.MODEL_REQUEST_REFUSED, message)
-        return less
-
-    def _learn(self, request: Request, capability: Capability, answer: Completion) -> None:
-        """Keeps what a first answer shows of an endpoint; one that ignores a schema is asked for text from then on."""
-        structured = capability.structured
-        if structured != "text" and answer.finish_reason == STOP and answer.refusal is None:
-            try:
-                value = json.loads(after_thoughts(answer.text))
-            except (ValueError, RecursionError):
-                value = None
-            if not (isinstance(value, dict) and set(request.schema["required"]) <= set(value)):
-                structured = "text"
-        self._capability = replace(capability, structured=structured, known=True)
-        self.answers.remember(self._endpoint, self._capability)

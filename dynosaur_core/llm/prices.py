@@ -42,22 +42,30 @@ _loading = Lock()
 
 
 def cost_usd(
-    settings: Settings, prompt: int, cached: int, completion: int, *, batch: bool = False, when: datetime | None = None
+    settings: Settings,
+    prompt: int,
+    cached: int,
+    completion: int,
+    *,
+    batch: bool = False,
+    when: datetime | None = None,
+    model: str | None = None,
 ) -> float | None:
-    """Dollars for these tokens of `settings.model`; None when the model has no known price."""
-    llm = settings.llm
-    if llm.price_input is not None and llm.price_output is not None:
-        cached_price = llm.price_input if llm.price_cached is None else llm.price_cached
+    """Dollars for these tokens of `model`, by default the designers'; None when the model has no known price."""
+    model = model or settings.model
+    own = settings.llm if model == settings.model else settings.judging
+    if own.price_input is not None and own.price_output is not None:
+        cached_price = own.price_input if own.price_cached is None else own.price_cached
         total = (
-            Decimal(str(llm.price_input)) * (prompt - cached)
+            Decimal(str(own.price_input)) * (prompt - cached)
             + Decimal(str(cached_price)) * cached
-            + Decimal(str(llm.price_output)) * completion
+            + Decimal(str(own.price_output)) * completion
         ) / MILLION
         return float(total * BATCH_SHARE if batch else total)
     try:
         price = genai_prices.calc_price(
             genai_prices.Usage(input_tokens=prompt, cache_read_tokens=cached, output_tokens=completion),
-            settings.model,
+            model,
             genai_request_timestamp=when or datetime.now(UTC),
             price_context={"processing": "batch"} if batch else None,
         )
@@ -69,9 +77,11 @@ def cost_usd(
 def require_price(settings: Settings) -> None:
     """Raises PriceUnknown when a cap is set that could not be kept."""
     capped = settings.max_cost_usd is not None or settings.max_cost_usd_month is not None
-    if capped and cost_usd(settings, 1, 0, 1) is None:
-        message = f"a cost cap is set, but {settings.model!r} has no known price in genai-prices {table_version()}"
-        raise DynosaurError(Code.PRICE_UNKNOWN, message)
+    asked = (settings.model, settings.judging.model) if settings.judges else (settings.model,)
+    for model in filter(None, asked) if capped else ():
+        if cost_usd(settings, 1, 0, 1, model=model) is None:
+            message = f"a cost cap is set, but {model!r} has no known price in genai-prices {table_version()}"
+            raise DynosaurError(Code.PRICE_UNKNOWN, message)
 
 
 def table_version() -> str:
@@ -79,18 +89,20 @@ def table_version() -> str:
     return version("genai-prices")
 
 
-def priced(settings: Settings, usage: Usage, *, batch: bool = False) -> Usage:
+def priced(settings: Settings, usage: Usage, *, batch: bool = False, model: str | None = None) -> Usage:
     """`usage` with its cost."""
-    cost = cost_usd(settings, usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens, batch=batch)
+    tokens = (usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens)
+    cost = cost_usd(settings, *tokens, batch=batch, model=model)
     return usage.model_copy(update={"cost_usd": cost})
 
 
-def told(settings: Settings, answer: Completion) -> Usage:
+def told(settings: Settings, request: Request, answer: Completion) -> Usage:
     """What one answer cost by the counts that it came with, which nobody has checked; takes no time."""
     prompt = answer.prompt_tokens or 0
     cached = min(answer.cached_tokens, prompt)
     completion = answer.completion_tokens or 0
-    return priced(settings, Usage(requests=1, prompt_tokens=prompt, cached_tokens=cached, completion_tokens=completion))
+    usage = Usage(requests=1, prompt_tokens=prompt, cached_tokens=cached, completion_tokens=completion)
+    return priced(settings, usage, model=request.model)
 
 
 def billed(settings: Settings, request: Request, answer: Completion, *, batch: bool = False) -> Usage:
@@ -103,7 +115,7 @@ def billed(settings: Settings, request: Request, answer: Completion, *, batch: b
     completion = _believed(answer.completion_tokens, own, own, max(own, request.max_output_tokens))
     cached = min(answer.cached_tokens, prompt)
     usage = Usage(requests=1, prompt_tokens=prompt, cached_tokens=cached, completion_tokens=completion)
-    return priced(settings, usage, batch=batch)
+    return priced(settings, usage, batch=batch, model=request.model)
 
 
 def _believed(told: int | None, own: int, least: int, most: int) -> int:

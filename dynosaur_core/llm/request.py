@@ -16,7 +16,6 @@ REQUEST_VERSION = 1
 
 Structured = Literal["schema", "json", "text"]
 _LEVELS: tuple[Structured, ...] = ("schema", "json", "text")
-_SCHEMA_NAME = "task_designs"
 
 
 @dataclass(frozen=True)
@@ -35,10 +34,14 @@ class Request:
     structured: str
     follow_up: str | None = field(default=None, compare=False)
     """Why it is asked once more: `room` or `repair`; None for a first request."""
+    answer: str = field(default="task_designs", compare=False)
+    """What the schema is called."""
 
     @cached_property
     def digest(self) -> str:
-        asked = {name: value for name, value in asdict(self).items() if name not in ("owner", "modes", "follow_up")}
+        asked = {
+            name: value for name, value in asdict(self).items() if name not in ("owner", "modes", "follow_up", "answer")
+        }
         return digest(REQUEST_VERSION, asked)
 
     def with_larger_limit(self) -> Request:
@@ -55,13 +58,21 @@ class Request:
 
 
 def make_request(
-    owner: str, modes: tuple[Mode, ...], messages: tuple[dict[str, str], ...], schema: dict[str, Any], s: Settings
+    owner: str,
+    modes: tuple[Mode, ...],
+    messages: tuple[dict[str, str], ...],
+    schema: dict[str, Any],
+    s: Settings,
+    *,
+    model: str | None = None,
+    answer: str = "task_designs",
 ) -> Request:
+    """A request under the settings; of another model than the designers' where `model` names one."""
     llm = s.llm
     return Request(
         owner=owner,
         modes=modes,
-        model=s.model,
+        model=model or s.model,
         messages=messages,
         schema=schema,
         max_output_tokens=llm.max_output_tokens,
@@ -69,6 +80,7 @@ def make_request(
         seed=llm.seed,
         reasoning_effort=llm.reasoning_effort,
         structured=llm.structured,
+        answer=answer,
     )
 
 
@@ -120,7 +132,7 @@ def body(request: Request, capability: Capability, api: str) -> dict[str, Any]:
         chat: dict[str, Any] = {"model": request.model, "messages": list(request.messages), **given}
         chat[capability.max_tokens_name] = request.max_output_tokens
         if structured == "schema":
-            named = {"name": _SCHEMA_NAME, "strict": True, "schema": request.schema}
+            named = {"name": request.answer, "strict": True, "schema": request.schema}
             chat["response_format"] = {"type": "json_schema", "json_schema": named}
         elif structured == "json":
             chat["response_format"] = {"type": "json_object"}
@@ -128,7 +140,7 @@ def body(request: Request, capability: Capability, api: str) -> dict[str, Any]:
     effort = given.pop("reasoning_effort", None)
     form: dict[str, Any] = {"type": "text"}
     if structured == "schema":
-        form = {"type": "json_schema", "name": _SCHEMA_NAME, "strict": True, "schema": request.schema}
+        form = {"type": "json_schema", "name": request.answer, "strict": True, "schema": request.schema}
     elif structured == "json":
         form = {"type": "json_object"}
     return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 from datasets import Features
@@ -59,11 +59,22 @@ def read_metadata(
     """
     source = catalog.open(ref)
     card = parse_card(source.card())
+    described = describe(ref, card, catalog, policy)
+    refused = policy_judge.judge_metadata(described, policy)
+    if refused:
+        return described.model_copy(update={"rejections": (refused,)})
+    detect = not described.languages and policy.untagged_language == "detect"
+    subsets, rejections = read_subsets(ref, source, store, sampling, detect)
+    return described.model_copy(update={"subsets": with_sections(subsets, card), "rejections": rejections})
+
+
+def describe(ref: DatasetRef, card: Card, catalog: Catalog, policy: Policy) -> DatasetMetadata:
+    """What listing and card say of a dataset; its subsets are still to be read."""
     listing = listing_fields(card)
     evidence = _license_evidence(ref, card, policy)
     summary = card.prose("dataset summary", "summary", "dataset description")
     tags = tuple(dict.fromkeys((*ref.languages, *listing["languages"])))
-    described = DatasetMetadata(
+    return DatasetMetadata(
         ref=ref,
         title=_one_line(card.data.get("pretty_name")) or ref.repo_id,
         website=_website(card, catalog, ref),
@@ -78,13 +89,11 @@ def read_metadata(
         multilinguality=card.strings("multilinguality"),
         citation=citation(card),
     )
-    refused = policy_judge.judge_metadata(described, policy)
-    if refused:
-        return described.model_copy(update={"rejections": (refused,)})
-    detect = not tags and policy.untagged_language == "detect"
-    subsets, rejections = read_subsets(ref, source, store, sampling, detect)
-    subsets = tuple(subset.model_copy(update={"about": card.prose(heading(subset.config))}) for subset in subsets)
-    return described.model_copy(update={"subsets": subsets, "rejections": rejections})
+
+
+def with_sections(subsets: Sequence[Subset], card: Card) -> tuple[Subset, ...]:
+    """Each with what the card says of its config in a section of its own."""
+    return tuple(subset.model_copy(update={"about": card.prose(heading(subset.config))}) for subset in subsets)
 
 
 def read_subsets(

@@ -32,6 +32,7 @@ from dynosaur_core.models.facts import FieldFacts, Shape, Span
 from dynosaur_core.models.filter import FilterResult, InstructionTask
 from dynosaur_core.models.growth import GrowthPlan, Withdrawal
 from dynosaur_core.models.instruction import Proposal, TaskDesign, Usage
+from dynosaur_core.models.judge import JudgeResult, Verdict
 from dynosaur_core.models.metadata import DatasetMetadata, LicenseEvidence
 from dynosaur_core.models.publish import Contribution, InstructionRecord, ShardHandle, TaskCount
 from dynosaur_core.models.release import Release, ReleaseFile, Removal
@@ -51,6 +52,7 @@ __all__ = [
     "GrowthPlan",
     "InstructionRecord",
     "InstructionTask",
+    "JudgeResult",
     "Level",
     "LicenseEvidence",
     "ListOutput",
@@ -73,6 +75,7 @@ __all__ = [
     "TaskCount",
     "TaskDesign",
     "Usage",
+    "Verdict",
     "Withdrawal",
     "added",
     "with_members",

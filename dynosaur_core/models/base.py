@@ -34,7 +34,7 @@ def added(default: Any) -> Any:
     return Field(default=default, exclude_if=lambda value: value == default)
 
 
-Stage = Literal["metadata", "instruction", "filter", "publish"]
+Stage = Literal["metadata", "instruction", "filter", "judge", "publish"]
 """A step of a dataset's branch."""
 STAGES: tuple[Stage, ...] = get_args(Stage)
 """All of them, in their order."""

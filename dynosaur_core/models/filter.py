@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dynosaur_core.digest import digest
 from dynosaur_core.models.base import ListOutput, Mode, Rejection, Stored, added
-from dynosaur_core.text import Id, Name, Text
+from dynosaur_core.models.instruction import TaskDesign
+from dynosaur_core.text import Id, Line, Name, Text
 
 
 class InstructionTask(Stored):
@@ -24,11 +25,26 @@ class InstructionTask(Stored):
     """None where every row has one text."""
     label_words: tuple[tuple[Name, Name], ...] = added(())
     """Each label with the words in which records write it; empty where they write the labels themselves."""
+    judged_by: Text | None = added(None)
+    """The model that found nothing wrong with it; None where no model was asked."""
+    judge_said: Line | None = added(None)
+    """What that model gave as its grounds."""
 
     @property
     def task_id(self) -> str:
         """Content digest: the same design of the same subset has the same id in every growth."""
         return digest(self.repo_id, self.config, self.instruction, self.input_fields, self.output_field)[:16]
+
+    @property
+    def design(self) -> TaskDesign:
+        """The design that it was made of, as it may go through the filter again."""
+        return TaskDesign(
+            instruction=self.instruction,
+            input_fields=self.input_fields,
+            output_fields=(self.output_field,),
+            list_output=self.list_output,
+            label_words=self.label_words,
+        )
 
 
 class FilterResult(Stored):

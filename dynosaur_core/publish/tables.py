@@ -27,11 +27,13 @@ _TASKS = pa.schema(
         "model": _TEXT,
         "list_output": _TEXT,
         "label_words": pa.list_(pa.struct({"label": _TEXT, "words": _TEXT})),
+        "judged_by": _TEXT,
+        "judge_said": _TEXT,
         "sampled": _COUNT,
         "recorded": _COUNT,
     }
 )
-_ADDED = ("list_output", "label_words")
+_ADDED = ("list_output", "label_words", "judged_by", "judge_said")
 """Columns that stand in the table where a task has them: tables of before stay as they are."""
 _SOURCES = pa.schema(
     {

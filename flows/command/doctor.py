@@ -36,7 +36,7 @@ def examine(options: Options) -> list[Finding]:
         ("ledger", lambda: _ledger(clients)),
         (f"catalogue {settings.catalog}", lambda: _catalog(clients)),
     ]
-    if settings.designing.asks_model:
+    if settings.asks_model:
         parts.append((f"model {settings.model}", lambda: _model(clients)))
     parts += [(f"release {url}", partial(_release, clients, url)) for url in settings.release]
     parts.append(("prefect", _prefect))

@@ -12,6 +12,7 @@ from dynosaur_core.clients import Clients
 from dynosaur_core.contributions import read_contribution
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.instruction.stage import plan
+from dynosaur_core.judge.stage import plan as plan_judge
 from dynosaur_core.ledger import LedgerEntry
 from dynosaur_core.llm.answers import Answers
 from dynosaur_core.models import (
@@ -20,6 +21,7 @@ from dynosaur_core.models import (
     FieldSpec,
     FilterResult,
     InstructionTask,
+    JudgeResult,
     Proposal,
     TaskCount,
     TaskDesign,
@@ -62,6 +64,7 @@ def explain(clients: Clients, name: str) -> Explanation:
     metadata = trace.metadata
     proposals = () if isinstance(trace.instruction, str) else trace.instruction
     filtered = trace.filter if isinstance(trace.filter, FilterResult) else None
+    judged = trace.judge if isinstance(trace.judge, JudgeResult) else None
     if config:
         subsets = tuple(subset for subset in metadata.subsets if subset.config == config)
         refused = tuple(item for item in metadata.rejections if item.config == config)
@@ -69,14 +72,19 @@ def explain(clients: Clients, name: str) -> Explanation:
             known = ", ".join(subset.config for subset in metadata.subsets) or "none"
             raise DynosaurError(Code.NOT_FOUND, f"{repo_id} has no config {config!r}; it has {known}")
         metadata = metadata.model_copy(update={"subsets": subsets, "rejections": refused})
-    designs = [item for item in _designs(proposals, filtered, contribution) if not config or item.config == config]
+    designs = [
+        item for item in _designs(proposals, judged or filtered, contribution) if not config or item.config == config
+    ]
     rows = [item for item in contribution.rejections if not config or item.config == config] if contribution else []
     return Explanation(
         **found,
         source=_source(metadata),
         designs=designs,
         rows_rejected=[RowsRejected(**_facts(item, RowsRejected)) for item in rows],
-        requests=list(_requests(clients, metadata, [p for p in proposals if not config or p.config == config])),
+        requests=[
+            *_requests(clients, metadata, [p for p in proposals if not config or p.config == config]),
+            *_judge_s_requests(clients, trace.metadata, filtered, judged),
+        ],
     )
 
 
@@ -145,7 +153,7 @@ def _designs(
             shown = {**about, **design.model_dump(mode="json", exclude={"malformed"})}
             good = accepted.popleft() if accepted else bool(tasks) and _is_design_of(tasks[0], proposal, design)
             if good and tasks:
-                yield Design(**shown, **_acceptance(tasks.popleft(), counts))
+                yield Design(**shown, **_acceptance(tasks.popleft(), proposal, design, counts))
             elif rejections:
                 rejection = rejections.popleft()
                 why = rejection.detail or REASONS[Reason(rejection.reason)]
@@ -161,17 +169,41 @@ def _is_design_of(task: InstructionTask, proposal: Proposal, design: TaskDesign)
     return made == given
 
 
-def _acceptance(task: InstructionTask, counts: Mapping[str, TaskCount]) -> dict[str, Any]:
+def _acceptance(
+    task: InstructionTask, proposal: Proposal, design: TaskDesign, counts: Mapping[str, TaskCount]
+) -> dict[str, Any]:
     count = counts.get(task.task_id)
     rows = {"rows_sampled": count.sampled, "rows_recorded": count.recorded} if count else {}
-    return {"labels": list(task.labels), "verdict": "accepted", **rows}
+    told = {"judged_by": task.judged_by, "detail": task.judge_said or ""} if task.judged_by else {}
+    if not _is_design_of(task, proposal, design):
+        told["mended"] = f"{task.instruction} ({', '.join(task.input_fields)} -> {task.output_field})"
+    return {"labels": list(task.labels), "verdict": "accepted", **told, **rows}
 
 
 def _requests(clients: Clients, metadata: DatasetMetadata, proposals: Sequence[Proposal]) -> Iterator[Asked]:
     """What was sent and what came back, from the store's answers; what is still to be answered, as it would be sent."""
-    answers = Answers(clients.store)
     planned = {ask.request.digest: ask.request.messages for ask in plan(metadata, clients.settings)}
-    for name in dict.fromkeys(p.request_digest for p in proposals) or planned:
+    names = list(dict.fromkeys(p.request_digest for p in proposals)) or list(planned)
+    yield from _asked(clients, metadata, names, planned)
+
+
+def _judge_s_requests(
+    clients: Clients, metadata: DatasetMetadata, filtered: FilterResult | None, judged: JudgeResult | None
+) -> Iterator[Asked]:
+    """The same of the judge, who is asked about all configs of a dataset at once."""
+    if judged:
+        yield from _asked(clients, metadata, judged.requests, {})
+    elif filtered and clients.settings.judges:
+        asks = plan_judge(metadata, filtered.tasks, clients.settings, clients.store)
+        planned = {ask.request.digest: ask.request.messages for ask in asks}
+        yield from _asked(clients, metadata, list(planned), planned)
+
+
+def _asked(
+    clients: Clients, metadata: DatasetMetadata, names: Sequence[str], planned: Mapping[str, tuple[dict[str, str], ...]]
+) -> Iterator[Asked]:
+    answers = Answers(clients.store)
+    for name in names:
         answer = answers.get(name, owner=metadata.ref.repo_id)
         if answer:
             told = _facts(answer, Asked)

@@ -65,6 +65,11 @@ class Design(Result):
     verdict: str
     """`accepted`, a reason, or `not judged`."""
     detail: str = ""
+    """Why; of an accepted task what the judge said."""
+    judged_by: str = ""
+    """The model that found nothing wrong with it."""
+    mended: str = ""
+    """The task that is released in its place, where the judge has mended it."""
     rows_sampled: int = 0
     rows_recorded: int = 0
 

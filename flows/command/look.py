@@ -24,13 +24,13 @@ def check(
         Path, typer.Argument(metavar="TASKS", help="JSONL of dataset, config, instruction, input_fields, output_field.")
     ],
     catalog: Catalog = None,
+    judge: Annotated[bool, typer.Option("--judge", help="Ask the model about those that the filter accepts.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The same: each line of stdout is one JSON object.")] = False,
 ) -> None:
     """Judge task designs as the filter would: one line of JSON each."""
     from dynosaur_core.check import Checker
-    from dynosaur_core.clients import open_clients
+    from dynosaur_core.clients import Clients, open_clients
     from dynosaur_core.scratch import scratch_folder
-    from dynosaur_core.store import Store
 
     settings = Options(catalog=catalog).settings()
     try:
@@ -38,7 +38,10 @@ def check(
     except (OSError, UnicodeDecodeError) as error:
         raise DynosaurError(Code.BAD_SETTING, f"{tasks} cannot be read: {error}") from error
     with tempfile.TemporaryDirectory(prefix="check-", dir=scratch_folder()) as folder:
-        for verdict in Checker(open_clients(settings).catalog, Store(folder), settings).check(lines):
+        # a store of its own, and a ledger for what the judge may cost
+        own = Clients(settings.model_copy(update={"store": folder, "ledger": None}))
+        checker = Checker(open_clients(settings).catalog, own.store, settings)
+        for verdict in checker.check_with_judge(lines, own.llm("check")) if judge else checker.check(lines):
             print_json(verdict)
 
 

@@ -109,15 +109,6 @@ def test_copies_and_other_encodings() -> None:
     assert not data.judge("Name the kind of the text.", "text", "label_text")
 
 
-def test_answers_outside_what_the_instruction_states() -> None:
-    data = with_column("rating", [float(i % 6) for i in range(N)])
-    assert data.reasons("Rate the text on a scale from 0 to 1.", "text", "rating") == {Reason.WRONG_LABELS}
-    assert not data.judge("Rate the text on a scale from 0 to 5.", "text", "rating")
-    kinds = with_column("kind", [["news", "blog", "mail"][i * 5 % 7 % 3] for i in range(N)])
-    assert kinds.reasons("Classify the text as one of 'news', 'blog'.", "text", "kind") == {Reason.WRONG_LABELS}
-    assert not kinds.judge("Classify the text as one of 'news', 'blog', 'mail'.", "text", "kind")
-
-
 def test_rows_that_have_all_that_the_task_needs() -> None:
     texts: list[str | None] = [sentence(i) for i in range(7)] + [None, "", "  "] * 10
     data = Data({"text": texts, "title": [sentence(i + 600) for i in range(len(texts))]})

@@ -43,6 +43,12 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[LlmServer]:
 
 
 @pytest.fixture
+def unjudged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that count what the designers alone are asked."""
+    monkeypatch.setenv("DYNOSAUR_JUDGING__JUDGE", "off")
+
+
+@pytest.fixture
 def catalog(tmp_path: Path) -> Path:
     root = tmp_path / "catalog"
     two_good_and_one_refused(root)

@@ -18,6 +18,7 @@ from tests.flows.conftest import Grown
 from tests.flows.test_grow import records_of
 from tests.support.llm import Asked, LlmServer, design
 
+pytestmark = pytest.mark.usefixtures("unjudged")
 RunGrowth = Callable[..., Grown]
 ANEW = Choice(datasets=["shop/reviews"], from_stage="instruction", force=True)
 

@@ -39,7 +39,7 @@ def test_a_first_growth_ends_with_a_release_that_loads(
     assert grown.report.failures == []
     assert grown.run_names == sorted(
         f"{stage} {repo_id}"
-        for stage in ("metadata", "instruction", "filter", "publish")
+        for stage in ("metadata", "instruction", "filter", "judge", "publish")
         for repo_id in ("shop/reviews", "museum/questions")
     )
     loaded = load_dataset(str(tmp_path / "release"), split="train")
@@ -63,7 +63,7 @@ def test_the_report_says_how_long_each_stage_took_and_waited_for_the_model(
     report = run_growth().report
     assert set(report.seconds) == {ref.repo_id for ref in report.plan.branches} and report.seconds
     for took in report.seconds.values():
-        assert all(seconds > 0 for seconds in took.each()) and took.model <= took.instruction
+        assert all(seconds > 0 for seconds in took.each()) and took.model <= took.instruction + took.judge
     page = growth_markdown(report)
     assert all(f"| {name} |" in page.partition("## Time")[2] for name in ("all", *report.seconds))
 
@@ -112,6 +112,7 @@ def test_a_prose_edit_spends_nothing_and_releases_nothing(
         "metadata shop/reviews": "Completed",
         "instruction shop/reviews": "Cached",
         "filter shop/reviews": "Cached",
+        "judge shop/reviews": "Cached",
         "publish shop/reviews": "Cached",
     }
     assert (tmp_path / "release" / "manifest.json").read_bytes() == manifest

@@ -28,7 +28,7 @@ NEW = Counter({"resolve README.md": 1, "tree": 1, "resolve train.jsonl": 1})
 """Requests for a new dataset of one small file."""
 LOOK = Counter({"info": 1, "resolve manifest.json": 1, "resolve README.md": 1, "refs": 1})
 """Requests for a release that stands as it is."""
-STAGES = ("metadata", "instruction", "filter", "publish")
+STAGES = ("metadata", "instruction", "filter", "judge", "publish")
 
 LOAD = """
 import json
@@ -123,6 +123,7 @@ def test_only_what_changed_costs_anything(
     assert {name for name, state in cached.items() if state == "Cached"} == {
         *(f"{stage} shop/prose" for stage in STAGES[1:]),
         "instruction shop/edited",
+        "judge shop/edited",
     }
     about = {name for name in branches for body in endpoint.seen.bodies.values() if name in json.dumps(body)}
     assert about == {"shop/added", "shop/new-name"}

@@ -72,7 +72,7 @@ def test_a_batch_brings_the_answers_at_half_the_price(
 
 
 def test_a_batch_left_running_is_collected_by_the_next_growth(
-    run_growth: RunGrowth, endpoint: LlmServer, many: int, monkeypatch: pytest.MonkeyPatch
+    run_growth: RunGrowth, endpoint: LlmServer, many: int, unjudged: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DYNOSAUR_LLM__BATCH", "true")
     monkeypatch.setenv("DYNOSAUR_LLM__BATCH_WAIT_S", "0")

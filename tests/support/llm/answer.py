@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,12 @@ class Asked:
         block = self.dataset_block.partition("Fields:\n")[2].partition("\nRows:")[0]
         return tuple((line[2:].partition(": ")[0], line.partition(": ")[2]) for line in block.splitlines())
 
+    @property
+    def tasks(self) -> dict[int, str]:
+        """The instructions of the tasks that the judge is asked about, by number; empty in a request for designs."""
+        found = re.findall(r"^Task (\d+): (.*)$", self.dataset_block, re.MULTILINE)
+        return {int(number): json.loads(instruction) for number, instruction in found}
+
     def wrap(self, designs: Sequence[Design]) -> str:
         """The designs in the form that the request asks for."""
         keys = (self.schema or {}).get("required") or ["tasks"]
@@ -61,6 +67,26 @@ def design(asked: Asked) -> str:
     return asked.wrap(designs)
 
 
+_DESIGN_KEYS = ("input_fields", "output_field", "instruction", "list_output", "label_words")
+
+
+class Judge:
+    """Finds nothing wrong with a task, unless its instruction holds one of the words that are given a reason, or a
+    reason and what would be right."""
+
+    def __init__(self, faults: Mapping[str, str | tuple[str, Any]] | None = None) -> None:
+        self.faults = dict(faults or {})
+
+    def __call__(self, asked: Asked) -> str:
+        return json.dumps({"verdicts": [self._verdict(*task) for task in asked.tasks.items()]})
+
+    def _verdict(self, number: int, instruction: str) -> dict[str, Any]:
+        fault = next((fault for word, fault in self.faults.items() if word in instruction), "none")
+        reason, mended = (fault, None) if isinstance(fault, str) else fault
+        said = "It fits." if reason == "none" else f"It is {reason}."
+        return {"task": number, "thought": said, "reason": reason, "mended": mended}
+
+
 class Replay:
     """Answers with the designs that a file holds for the dataset (and config) that the prompt names."""
 
@@ -68,11 +94,12 @@ class Replay:
         self.designs: dict[str, list[tuple[str, Design]]] = {}
         for line in path.read_text().splitlines():
             item = json.loads(line)
-            output = item["output_field"]
-            one = {"input_fields": item["input_fields"], "output_field": output[0] if len(output) == 1 else output}
-            self.designs.setdefault(item["dataset"], []).append(
-                (item["config"], {**one, "instruction": item["instruction"]})
-            )
+            one = {
+                key: item[key] for key in ("input_fields", "output_field", "instruction", "list_output") if key in item
+            }
+            if isinstance(one["output_field"], list) and len(one["output_field"]) == 1:
+                one["output_field"] = one["output_field"][0]
+            self.designs.setdefault(item["dataset"], []).append((item["config"], one))
 
     def __call__(self, asked: Asked) -> str:
         repo_id, config = asked.dataset

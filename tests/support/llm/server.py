@@ -16,7 +16,7 @@ from typing import Any
 from dynosaur_core.digest import digest
 from dynosaur_core.llm.prices import count_tokens
 from tests.support.llm import faults as kinds
-from tests.support.llm.answer import Answerer, Asked, design
+from tests.support.llm.answer import Answerer, Asked, Judge, design
 from tests.support.llm.batches import Batches
 
 Reply = tuple[int, dict[str, Any] | bytes, dict[str, str]]
@@ -27,6 +27,8 @@ class Behaviour:
     """How the endpoint behaves; may be changed while it runs."""
 
     answerer: Answerer = design
+    judge: Answerer = field(default_factory=Judge)
+    """Answers the requests that ask for verdicts."""
     faults: kinds.Faults = field(default_factory=kinds.Faults)
     latency_s: float = 0.0
     gate: threading.Event | None = None
@@ -116,7 +118,8 @@ class LlmServer:
         messages = tuple(body["messages"] if api == "chat" else body["input"])
         asked = Asked(messages, None if self.behaviour.ignores_schema else _schema(body, api))
         room = body.get("max_tokens") or body.get("max_completion_tokens") or body.get("max_output_tokens") or 10_000
-        text = kinds.spoil(self.behaviour.answerer(asked), kind)
+        answerer = self.behaviour.judge if asked.tasks else self.behaviour.answerer
+        text = kinds.spoil(answerer(asked), kind)
         finish = (
             "error" if kind == "broken" else "length" if kind == "truncated" or count_tokens(text) > room else "stop"
         )
