@@ -47,7 +47,7 @@ def block(value: Any, style: str | None = None) -> str | None:
         return " ".join(texts)
     if len(texts) == 1 or all(len(text) <= _SHORT_ITEM and not {",", "\n"} & {*text} for text in texts):
         return ", ".join(texts)
-    return "\n".join("- " + text.replace("\n", "\n  ") for text in texts)
+    return "\n".join("- " + text.strip().replace("\n", "\n  ") for text in texts)
 
 
 def json_text(value: Any, style: str | None = None) -> str | None:

@@ -16,6 +16,8 @@ TOKENS = " "
 _OPTION_FIELD = re.compile(r"choice|option|candidate|alternative|ending|distractor", re.IGNORECASE)
 """Names of fields whose lists are the options of a question."""
 _MAX_OPTIONS = 10
+_MAX_ANSWERS = 300
+"""Different outputs that are looked at: more are no marks."""
 _LETTERS = {"A": re.compile(r"[A-Z]"), "a": re.compile(r"[a-z]")}
 _NUMBER = re.compile(r"\d{1,2}")
 _PUNCTUATION = frozenset(".,?!")
@@ -56,9 +58,12 @@ def marks(style: str, count: int) -> Sequence[str]:
 def _answer_style(outputs: pa.Array, count: int) -> str | None:
     """The marks that the outputs are drawn from, if they are marks of `count` options."""
     distinct = pc.unique(outputs).drop_null()
-    if not 0 < len(distinct) <= count <= 26:
+    if count > 26 or len(distinct) > _MAX_ANSWERS:
         return None
-    answers = distinct.to_pylist()
+    # several right options stand on lines of their own
+    answers = {answer for text in distinct.to_pylist() for answer in text.split("\n")}
+    if not 0 < len(answers) <= count:
+        return None
     for style, letter in _LETTERS.items():
         if all(letter.fullmatch(text) and ord(text) - ord(style) < count for text in answers):
             return style
