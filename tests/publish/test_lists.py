@@ -74,6 +74,12 @@ def test_render_writes_structs_in_lists(render: Render, how: ListOutput | None, 
     assert render(rows, design("q", "turns", list_output=how))[0] == [("q", text)]
 
 
+def test_render_marks_options_as_lists_of_answers_count_them(render: Render) -> None:
+    rows = pa.table({"candidates": [["x", "y", "z"]] * 2, "right": [[0, 2], [1]]})
+    found, _ = render(rows, design("candidates", "right", list_output=ListOutput.ALL))
+    assert found[0] == ("0. x\n1. y\n2. z", "0\n2")
+
+
 def test_render_writes_the_labels_of_messages(render: Render) -> None:
     rows = pa.table({"turns": [TURNS], "acts": [["tell", "ask"]]})
     words = (("ask", "a question"), ("tell", "statement"))
