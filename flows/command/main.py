@@ -191,6 +191,7 @@ def _quiet_prefect() -> None:
     """Silences Prefect's log, since the screen already reports progress and errors; PREFECT_LOGGING_LEVEL brings it
     back. The library's log lines go into the run logs of the UI; to stderr go its warnings, and with `-v` all lines."""
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    os.environ.setdefault("PREFECT_SERVER_LOGGING_LEVEL", "CRITICAL")  # a temporary server ends in disorder
     os.environ.setdefault("PREFECT_LOGGING_EXTRA_LOGGERS", ROOT.name)
     os.environ.setdefault("PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW", "ignore")  # such as what `doctor` waits for
     ROOT.propagate = False  # the root's handler is Prefect's, and writes to the screen
