@@ -241,7 +241,7 @@ def test_a_dear_judge_is_estimated_at_its_own_price(
     told = forecast(Options(catalog=str(catalog), store=str(tmp_path / "store"))).estimate
     paid = run_growth().report.usage
     assert told.requests == paid.requests == 4
-    assert told.cost_usd == pytest.approx(paid.cost_usd, rel=0.3)
+    assert told.cost_usd == pytest.approx(paid.cost_usd, rel=0.5)
 
 
 def test_a_batch_brings_verdicts(
