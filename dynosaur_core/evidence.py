@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dynosaur_core.models import ROW_COLUMN, SPLIT_COLUMN
-from dynosaur_core.reading.lists import is_list, with_items
+from dynosaur_core.reading.lists import is_list
 from dynosaur_core.reading.nested import member
+from dynosaur_core.reading.texts import filled, held, is_text, joined, texts
 
 T = TypeVar("T")
 Codes = npt.NDArray[np.int64]
@@ -85,21 +86,21 @@ class Evidence:
         """Rows in which the column is neither null, empty nor blank. A list is blank when all of its items are."""
 
         def look() -> Mask:
-            array = _held(self.column(name))
-            return _filled(self.text(name) if _holds_scalars(array.type) else array)
+            array = held(self.column(name))
+            scalars = is_list(array.type) and not pa.types.is_nested(array.type.value_type)
+            return filled(self.text(name) if scalars else array)
 
         return self._once(("filled", name), look)
 
     def text(self, name: str) -> pa.Array:
-        """The column as strings, null as ""; a list of scalars is joined by spaces, `{text: ...}` stands for its text,
-        other nested values are ""."""
-        return self._once(("text", name), lambda: _text(self.column(name)))
+        """The column as strings, as `reading.texts` writes them."""
+        return self._once(("text", name), lambda: texts(self.column(name)))
 
     def items(self, name: str) -> Codes | None:
         """Items of each row's list, or of the `text` of its struct, -1 for null; None where the column has no lists."""
 
         def count() -> Codes | None:
-            array = _held(self.column(name))
+            array = held(self.column(name))
             if not is_list(array.type):
                 return None
             return np.asarray(pc.fill_null(pc.list_value_length(array), -1).to_numpy(zero_copy_only=False), np.int64)
@@ -107,13 +108,13 @@ class Evidence:
         return self._once(("items", name), count)
 
     def item_counts(self, name: str) -> tuple[int, int]:
-        """Items in all lists of a column of lists, and how many different ones they are."""
-        items = pc.list_flatten(_held(self.column(name)))
+        """Items in all lists of a column of lists, and how many different ones they are; structs by their text."""
+        items = joined(pc.list_flatten(held(self.column(name))))
         return len(items), len(pc.unique(items))
 
     def item_values(self, name: str) -> list[str]:
         """The different items in all lists of a column of lists of texts, without null."""
-        found: list[str] = pc.unique(pc.list_flatten(_held(self.column(name)))).drop_null().to_pylist()
+        found: list[str] = pc.unique(pc.list_flatten(held(self.column(name)))).drop_null().to_pylist()
         return found
 
     def lengths(self, name: str) -> Codes:
@@ -200,7 +201,7 @@ class Evidence:
 
     def _readable(self, name: str) -> bool:
         kind = self.column(name).type
-        return _is_text(kind) or (is_list(kind) and _is_text(kind.value_type))
+        return is_text(kind) or (is_list(kind) and is_text(kind.value_type))
 
     def _encode(self, name: str) -> tuple[Codes, pa.Array]:
         return self._once(("encode", name), lambda: _codes(self.column(name) if self.scalar(name) else self.text(name)))
@@ -223,14 +224,6 @@ def _one(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     )
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-def _holds_scalars(kind: pa.DataType) -> bool:
-    return is_list(kind) and not pa.types.is_nested(kind.value_type)
-
-
 def _codes(array: pa.Array) -> tuple[Codes, pa.Array]:
     if pa.types.is_null(array.type):
         return np.full(len(array), -1, dtype=np.int64), array.slice(0, 0)
@@ -239,39 +232,7 @@ def _codes(array: pa.Array) -> tuple[Codes, pa.Array]:
     return indices, encoded.dictionary
 
 
-def _held(array: pa.Array) -> pa.Array:
-    """The texts of answers `{text: [...], answer_start: [...]}`; every other column as it is."""
-    if pa.types.is_struct(array.type) and array.type.get_field_index("text") >= 0:
-        return pc.struct_field(array, "text")
-    return array
-
-
-def _filled(array: pa.Array) -> Mask:
-    if _is_text(array.type):
-        mask = pc.invert(pc.or_(pc.utf8_is_space(array), pc.equal(pc.binary_length(array), 0)))
-    elif is_list(array.type):
-        mask = pc.greater(pc.list_value_length(array), 0)
-    elif pa.types.is_floating(array.type):
-        mask = pc.invert(pc.is_nan(array))
-    else:
-        mask = pc.is_valid(array)
-    return np.asarray(pc.fill_null(mask, False).to_numpy(zero_copy_only=False), dtype=bool)
-
-
 def _cut(text: pa.Array) -> pa.Array:
     """The first `CELL_CHARS` of each cell; cutting is slow, and most columns need none."""
     longest = pc.max(pc.binary_length(text)).as_py() or 0
     return pc.utf8_slice_codeunits(text, 0, CELL_CHARS) if longest > CELL_CHARS else text
-
-
-def _text(array: pa.Array) -> pa.Array:
-    array = _held(array)
-    if _holds_scalars(array.type):
-        # an item without a value would take that of the whole list away
-        items = pc.fill_null(array.flatten().cast(pa.string()), "")
-        text = pc.binary_join(with_items(array, items), " ")
-    elif pa.types.is_nested(array.type) or pa.types.is_binary(array.type) or pa.types.is_null(array.type):
-        return pa.array([""] * len(array), pa.string())
-    else:
-        text = pc.cast(array, pa.string())
-    return pc.fill_null(text, "")

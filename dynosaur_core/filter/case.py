@@ -71,13 +71,16 @@ class Case:
 
 
 def as_text(field: FieldSpec) -> FieldSpec:
-    """A list of texts, labels or numbers, or answers `{text: ...}`, as a text; all else as it is."""
+    """A list of texts, labels, numbers or structs of these, or answers `{text: ...}`, as a text; all else as it is."""
     held = field
     if field.kind is FieldKind.STRUCT:
         held = next((child for child in field.children if child.name == "text"), field)
-    if held.kind is FieldKind.LIST and held.children and held.children[0].kind in TEXT_LIKE:
-        return field.model_copy(update={"kind": FieldKind.TEXT})
-    return field.model_copy(update={"kind": FieldKind.TEXT}) if held.kind is FieldKind.TEXT else field
+    written = held.kind is FieldKind.TEXT
+    if held.kind is FieldKind.LIST and held.children:
+        item = held.children[0]
+        parts = item.children if item.kind is FieldKind.STRUCT else (item,)
+        written = bool(parts) and all(part.kind in TEXT_LIKE for part in parts)
+    return field.model_copy(update={"kind": FieldKind.TEXT}) if written else field
 
 
 Check = Callable[[Case], Finding | None]

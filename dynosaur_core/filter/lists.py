@@ -35,8 +35,11 @@ def list_output(case: Case) -> ListOutput | None:
         return case.design.list_output
     if _runs_along(case):
         return ListOutput.SEQUENCE
-    if case.fields[case.output.name].kind is FieldKind.STRUCT:
+    field = case.fields[case.output.name]
+    if field.kind is FieldKind.STRUCT:
         return ListOutput.REFERENCES  # answers, and where they stand
+    if field.children and field.children[0].kind is FieldKind.STRUCT:
+        return ListOutput.ALL  # the turns of a dialogue, and other things of several parts
     if case.instruction.words & _SEVERAL or _NUMBER.search(case.instruction.text) or is_closed_list(case):
         return ListOutput.ALL
     return ListOutput.REFERENCES

@@ -15,7 +15,7 @@ from typing import Any
 
 from dynosaur_core.judge.records import ShownRows, ShownTask
 from dynosaur_core.judge.schema import FAULTS
-from dynosaur_core.models import DatasetMetadata, FieldKind, FieldSpec, ListOutput
+from dynosaur_core.models import DatasetMetadata, FieldFacts, FieldKind, FieldSpec, ListOutput, Shape
 from dynosaur_core.prompting import MAX_CONFIG_CHARS, bounded, field_text, row_text, shorten, shown_fields
 from dynosaur_core.settings import Designing
 
@@ -93,7 +93,8 @@ def _lines(metadata: DatasetMetadata, shown: Sequence[ShownRows]) -> Iterator[st
             yield f"Fields{of}:"
             yield from (f"- {visible(field_text(field, part.subset.fact(field.name)))}" for field in fields)
         yield f"Rows{of}:"
-        shown_here = part.used.union(field.name for field in fields)
+        telling = (field.name for field in fields if not _told(part.subset.fact(field.name)))
+        shown_here = part.used.union(telling)
         for number, row in enumerate(part.rows, start=1):
             values = {name: _value(value, name in part.used) for name, value in row.items() if name in shown_here}
             yield f"{number} {visible(row_text(values, _named(values), _FIRST if number == 1 else _FURTHER))}"
@@ -109,6 +110,11 @@ def _about(head: str, said: str | None, chars: int) -> Iterator[str]:
 def _bare(name: str) -> str:
     """A dataset's id: bare where it is one word for a reader too."""
     return name if re.fullmatch(r"[\w./-]+", name) else json_text(name)
+
+
+def _told(facts: FieldFacts) -> bool:
+    """Whether the line of a field says all: its values in rows add nothing where no task uses it."""
+    return facts.constant or facts.shape in (Shape.ID, Shape.HASH, Shape.URL, Shape.PATH)
 
 
 def _value(value: Any, used: bool) -> Any:

@@ -62,6 +62,9 @@ def card(
         configs=[
             {
                 "config_name": "default",
+                # `datasets` caches a local folder by its name and by this: without the digest it would take one
+                # release for another that lay in a folder of the same name
+                "description": f"version {release.version}, {release.digest}",
                 "data_files": [{"split": "train", "path": [file.path for file in release.files]}],
             }
         ],

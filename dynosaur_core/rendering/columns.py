@@ -17,7 +17,7 @@ from dynosaur_core.models import ROW_COLUMN, SPLIT_COLUMN, ListOutput
 from dynosaur_core.reading.lists import is_list, with_items
 from dynosaur_core.reading.nested import member
 from dynosaur_core.rendering.outputs import lines, references, sequence, single
-from dynosaur_core.rendering.styles import TOKENS, style_of
+from dynosaur_core.rendering.styles import TOKENS, option_style, token_style
 from dynosaur_core.rendering.values import UnrenderableError
 
 Mask = npt.NDArray[np.bool_]
@@ -65,7 +65,9 @@ class Column:
     @cached_property
     def multiline(self) -> bool:
         """Some text may have several lines."""
-        return bool(pc.any(pc.match_substring_regex(self.text, r"[\n\r]")).as_py())
+        held = self.text.buffers()[2]
+        data = held.to_pybytes() if held is not None else b""
+        return b"\n" in data or b"\r" in data
 
     @cached_property
     def median_bytes(self) -> float:
@@ -126,10 +128,10 @@ class Columns:
     def input(self, name: str, output: Column, nested: Nested, scalars: bool = True) -> Column:
         """The field as an input; a list of options gets the marks that `output` answers with. Without `scalars`,
         `nested` writes all that is no text."""
-        style = self.once(("style", name, output), lambda: style_of(name, self.values(name), output.text))
-        return self.once(
-            ("input", name, style, nested), lambda: render_column(self.values(name), nested, style, scalars)
-        )
+        values = self.values(name)
+        style = self.once(("options", name, output), lambda: option_style(name, values, output.text))
+        style = style or self.once(("tokens", name), lambda: token_style(values))
+        return self.once(("input", name, style, nested), lambda: render_column(values, nested, style, scalars))
 
 
 def render_column(values: pa.Array, render: Nested, style: str | None = None, scalars: bool = True) -> Column:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,7 +29,6 @@ class Writer(NamedTuple):
 
 LONG_BYTES = 200
 """Half of a long column's texts have more than this, and more than twice what those of the shorter columns have."""
-_BREAK = re.compile(r"[\n\r]")
 _FENCE = re.compile(r'^"{3,}', re.M)
 
 
@@ -54,10 +53,10 @@ class Layout:
 
     def join(self, parts: Sequence[pa.Array]) -> pa.Array:
         """All rows in one step."""
-        middle: list[Any] = []
-        for part in parts:
-            middle += [self.between, part] if middle else [self.begin, part]
-        return pc.binary_join_element_wise(*middle, self.end, "")
+        first, *others = parts
+        pieces = [self.begin, first, *(piece for part in others for piece in (self.between, part)), self.end]
+        pieces = [piece for piece in pieces if not isinstance(piece, str) or piece]
+        return pc.binary_join_element_wise(*pieces, "") if len(pieces) > 1 else first
 
     def row(self, parts: Sequence[str]) -> str:
         return self.begin + self.between.join(parts) + self.end
@@ -94,18 +93,23 @@ def _lines(names: Sequence[str], columns: Sequence[Column]) -> list[Writer]:
     heads = written(names)
     another = re.compile(rf"^(?:{'|'.join(map(re.escape, heads))}):", re.M)
 
+    def line(text: str, head: str) -> str:
+        return f"{head}: {text}" if text else f"{head}:"
+
     def writer(head: str, column: Column, after: str) -> Writer:
+        if not column.multiline:
+            return Writer((head,), lambda text: line(text, head))
+
         def write(text: str) -> str:
             text = text.strip("\r\n")
-            if not _BREAK.search(text):
-                return f"{head}: {text}" if text else f"{head}:"
+            if "\n" not in text and "\r" not in text:
+                return line(text, head)
             if another.search(text) or text.startswith('"""'):
                 marks = '"' * (1 + max([2, *map(len, _FENCE.findall(text))]))
                 text = f"{marks}\n{text}\n{marks}"
             return f"{head}:\n{text}{after}"
 
-        # only blocks depend on the other names
-        return Writer((head, heads, after) if column.multiline else (head,), write)
+        return Writer((head, heads, after), write)
 
     last = len(heads) - 1
     return [
@@ -123,7 +127,7 @@ def _long_last(columns: Sequence[Column]) -> list[int]:
 
 
 def _semicolons(texts: Sequence[str]) -> str:
-    return "; ".join(map(quote, texts) if any(";" in text or _BREAK.search(text) for text in texts) else texts)
+    return "; ".join(map(quote, texts) if any(";" in text or len(text.splitlines()) > 1 for text in texts) else texts)
 
 
 LAYOUTS = {

@@ -33,21 +33,21 @@ def nested(value: Any, style: str | None = None) -> str | None:
 def block(value: Any, style: str | None = None) -> str | None:
     """As `nested`, for lines: options, turns and items on lines of their own; words and short items beside one
     another."""
+    if not isinstance(value, (list, tuple, dict)):
+        return scalar(value)
     if (marked := _options(value, style)) is not None:
         return "\n".join(f"{mark}. {_plain(text)}" for mark, text in marked)
     if (said := turns(value)) is not None:
         return "\n".join(said)
     answers = _answers(value) if isinstance(value, dict) else value
-    if answers is None and value is not None:
+    if isinstance(value, dict) and answers is None:
         return members(value)
-    if not isinstance(answers, (list, tuple)):
-        return scalar(answers)
-    texts = [_plain(item) for item in answers]
+    texts = [_plain(item) for item in answers or ()]
     if style == TOKENS:
         return " ".join(texts)
     if len(texts) == 1 or all(len(text) <= _SHORT_ITEM and not {",", "\n"} & {*text} for text in texts):
         return ", ".join(texts)
-    return "\n".join("- " + text.replace("\n", "\n  ") for text in texts)
+    return "\n".join("- " + text.strip().replace("\n", "\n  ") for text in texts)
 
 
 def json_text(value: Any, style: str | None = None) -> str | None:

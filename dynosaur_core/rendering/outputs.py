@@ -17,6 +17,8 @@ NO_WORDS: Words = {}
 
 def single(value: Any, words: Words = NO_WORDS) -> str | None:
     """The one text of a list or of answers; UnrenderableError where there are several."""
+    if not isinstance(value, (list, tuple, dict)):
+        return scalar(value)
     distinct = list(dict.fromkeys(text for text in items(value, words) or () if text is not None))
     if len(distinct) > 1:
         raise UnrenderableError("several outputs")

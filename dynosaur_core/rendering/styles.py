@@ -16,15 +16,18 @@ TOKENS = " "
 _OPTION_FIELD = re.compile(r"choice|option|candidate|alternative|ending|distractor", re.IGNORECASE)
 """Names of fields whose lists are the options of a question."""
 _MAX_OPTIONS = 10
+_MAX_ANSWERS = 300
+"""Different outputs that are looked at: more are no marks."""
 _LETTERS = {"A": re.compile(r"[A-Z]"), "a": re.compile(r"[a-z]")}
 _NUMBER = re.compile(r"\d{1,2}")
 _PUNCTUATION = frozenset(".,?!")
 
 
-def style_of(name: str, values: pa.Array, outputs: pa.Array) -> str | None:
-    """The marks of a column of options (`A`, `a`, `0`, `1`), TOKENS, or None for every other column.
+def option_style(name: str, values: pa.Array, outputs: pa.Array) -> str | None:
+    """The marks of a column of options (`A`, `a`, `0`, `1`), or None for every other column.
 
-    It holds options when its name says so, or when it has a few items, always as many, and the outputs count them.
+    Its lists are options when its name says so, or when they have a few items, always as many, and the outputs count
+    them.
     """
     if not is_list(values.type):
         return None
@@ -32,9 +35,15 @@ def style_of(name: str, values: pa.Array, outputs: pa.Array) -> str | None:
     answered = _answer_style(outputs, max(lengths, default=0))
     if _OPTION_FIELD.search(name):
         return answered or "A"
-    if answered and len(lengths) == 1 and 2 <= lengths[0] <= _MAX_OPTIONS:
-        return answered
-    return TOKENS if pa.types.is_string(values.type.value_type) and _are_tokens(values.flatten()) else None
+    return answered if len(lengths) == 1 and 2 <= lengths[0] <= _MAX_OPTIONS else None
+
+
+def token_style(values: pa.Array) -> str | None:
+    """TOKENS for lists of words and punctuation marks, or None."""
+    if not is_list(values.type) or not pa.types.is_string(values.type.value_type):
+        return None
+    distinct = {*pc.unique(values.flatten()).to_pylist()} - {None}
+    return TOKENS if distinct & _PUNCTUATION and not any(len(item.split()) > 1 for item in distinct) else None
 
 
 def marks(style: str, count: int) -> Sequence[str]:
@@ -49,9 +58,12 @@ def marks(style: str, count: int) -> Sequence[str]:
 def _answer_style(outputs: pa.Array, count: int) -> str | None:
     """The marks that the outputs are drawn from, if they are marks of `count` options."""
     distinct = pc.unique(outputs).drop_null()
-    if not 0 < len(distinct) <= count <= 26:
+    if count > 26 or len(distinct) > _MAX_ANSWERS:
         return None
-    answers = distinct.to_pylist()
+    # several right options stand on lines of their own
+    answers = {answer for text in distinct.to_pylist() for answer in text.split("\n")}
+    if not 0 < len(answers) <= count:
+        return None
     for style, letter in _LETTERS.items():
         if all(letter.fullmatch(text) and ord(text) - ord(style) < count for text in answers):
             return style
@@ -61,9 +73,3 @@ def _answer_style(outputs: pa.Array, count: int) -> str | None:
             return "0"
         return "1" if min(numbers) > 0 and max(numbers) == count else None
     return None
-
-
-def _are_tokens(items: pa.Array) -> bool:
-    distinct = pc.unique(items).drop_null()
-    spaced = pc.any(pc.match_substring_regex(distinct, r"\s")).as_py()
-    return not spaced and not _PUNCTUATION.isdisjoint(distinct.to_pylist())

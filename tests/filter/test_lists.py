@@ -22,6 +22,13 @@ def tagged() -> Data:
     return Data({"tokens": tokens, "text": [" ".join(words) for words in WORDS], "tags": tags})
 
 
+def spoken() -> Data:
+    """Dialogues, an act for each turn, and a summary."""
+    turns = [[{"speaker": "AB"[k % 2], "text": sentence(i * 3 + k)} for k in range(2 + i % 3)] for i in range(N)]
+    acts = [["ask" if k % 2 else "tell" for k in range(2 + i % 3)] for i in range(N)]
+    return Data({"summary": [question(i) for i in range(N)], "turns": turns, "acts": acts})
+
+
 def answered() -> Data:
     answers = [[NOUNS[i % 16], f"the {NOUNS[i % 16]}", f"a {NOUNS[i % 16]}"][: 1 + i % 3] for i in range(N)]
     spans = [{"text": found, "answer_start": [0] * len(found)} for found in answers]
@@ -44,6 +51,7 @@ def task(data: Data, instruction: str, inputs: str, output: str, said: ListOutpu
         (answered(), "Give every answer to the question.", "question", "answer", ALL),
         (answered(), "Write 3 answers to the question.", "question", "answer", ALL),
         (answered(), "Give every answer to the question.", "question", "spans", REFERENCES),
+        (spoken(), "Write a dialogue that the summary fits.", "summary", "turns", ALL),
         (choices(), "Write four answer choices for the question.", "question", "choices", ALL),
     ],
 )
@@ -91,3 +99,14 @@ def test_labels_of_lists_that_come_again_are_their_items() -> None:
         Data({"text": [sentence(i) for i in range(N)], "topics": topics}), "Name the topics.", "text", "topics"
     )
     assert (found.list_output, found.labels) == (ALL, ("art", "food", "peace", "sport", "war"))
+
+
+def test_labels_of_messages_are_a_sequence() -> None:
+    found = task(spoken(), "Name the act of each message.", "turns", "acts")
+    assert (found.list_output, found.labels) == (SEQUENCE, ("ask", "tell"))
+
+
+def test_dialogues_that_are_the_same_everywhere_are_constant() -> None:
+    turns = [[{"speaker": "A", "text": "Hello."}, {"speaker": "B", "text": "Hi."}]] * N
+    data = Data({"summary": [question(i) for i in range(N)], "turns": turns})
+    assert data.reasons("Write a dialogue that the summary fits.", "summary", "turns") == {Reason.CONSTANT_OUTPUT}

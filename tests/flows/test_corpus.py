@@ -1,10 +1,12 @@
-"""A growth of real datasets, with the designs that GPT-3.5 gave for them in 2023 as the model's answers."""
+"""A growth of real datasets, with designs that models gave for them as the answers of the endpoint."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
+import datasets
 import pytest
 
 from tests.flows.conftest import Grown
@@ -30,3 +32,23 @@ def test_every_dataset_of_the_corpus_is_accounted_for(
     second = run_growth(catalog=str(corpus / "hub"))
     assert second.runs == [] and second.report.plan.unchanged == 51
     assert sum(endpoint.seen.attempts.values()) == asked
+
+
+def test_todays_designs_grow_every_dataset_that_has_a_valid_one(
+    run_growth: Callable[..., Grown],
+    endpoint: LlmServer,
+    corpus: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever their licence, language and splits: these are the policy's part."""
+    endpoint.behaviour.answerer = Replay(corpus / "modern_designs.jsonl")
+    designs = [json.loads(line) for line in (corpus / "modern_designs.jsonl").read_text().splitlines()]
+    wanted = {design["dataset"] for design in designs if design["verdict"] == "valid"}
+    allowed = "".join(f'["{repo_id}"]\nlicense = "mit"\nlanguages = ["en"]\n' for repo_id in sorted(wanted))
+    (tmp_path / "overrides.toml").write_text(allowed)
+    monkeypatch.setenv("DYNOSAUR_POLICY__OVERRIDES", str(tmp_path / "overrides.toml"))
+    monkeypatch.setenv("DYNOSAUR_SAMPLING__INCLUDE_TEST", "true")
+    run_growth(catalog=str(corpus / "hub"))
+    records = datasets.load_dataset(str(tmp_path / "release"), split="train", cache_dir=str(tmp_path / "cache"))
+    assert wanted - set(records["repo_id"]) == set()

@@ -53,6 +53,40 @@ def test_render_writes_numbers_and_answers_with_places(render: Render) -> None:
     assert render(rows, design("q", "answers", list_output=ListOutput.ALL))[0] == [("q", "x\ny")]
 
 
+TURNS = [{"speaker": "A", "text": "Hi,\nyou."}, {"speaker": "B", "text": "Ho."}]
+SPANS = [{"text": "red", "at": 3}, {"text": "blue", "at": None}]
+
+
+@pytest.mark.parametrize(
+    ("how", "value", "text"),
+    [
+        (ListOutput.ALL, TURNS, "A: Hi, you.\nB: Ho."),
+        (ListOutput.ALL, {"speaker": ["A", "B"], "text": ["Hi.", "Ho."]}, "A: Hi.\nB: Ho."),
+        (ListOutput.ALL, SPANS, "text: 'red', at: 3\ntext: 'blue'"),
+        (ListOutput.ALL, [{"name": "x"}, {"name": "y"}], "x\ny"),
+        (ListOutput.SEQUENCE, SPANS, '[{"text": "red", "at": 3}, {"text": "blue", "at": null}]'),
+        (ListOutput.SEQUENCE, TURNS[1:], '[{"speaker": "B", "text": "Ho."}]'),
+        (None, TURNS[1:], "B: Ho."),
+    ],
+)
+def test_render_writes_structs_in_lists(render: Render, how: ListOutput | None, value: Any, text: str) -> None:
+    rows = pa.table({"q": ["q"], "turns": [value]})
+    assert render(rows, design("q", "turns", list_output=how))[0] == [("q", text)]
+
+
+def test_render_marks_options_as_lists_of_answers_count_them(render: Render) -> None:
+    rows = pa.table({"candidates": [["x", "y", "z"]] * 2, "right": [[0, 2], [1]]})
+    found, _ = render(rows, design("candidates", "right", list_output=ListOutput.ALL))
+    assert found[0] == ("0. x\n1. y\n2. z", "0\n2")
+
+
+def test_render_writes_the_labels_of_messages(render: Render) -> None:
+    rows = pa.table({"turns": [TURNS], "acts": [["tell", "ask"]]})
+    words = (("ask", "a question"), ("tell", "statement"))
+    task = design("turns", "acts", list_output=ListOutput.SEQUENCE, labels=("ask", "tell"), label_words=words)
+    assert render(rows, task)[0] == [("A: Hi,\nyou.\nB: Ho.", '["statement", "a question"]')]
+
+
 def test_render_keeps_the_digits_of_narrow_floats_wherever_they_stand(render: Render) -> None:
     numbers = pa.array([[0.1, 2.5]], pa.list_(pa.float32()))
     deep = pa.array([[{"x": 0.1, "y": [0.3]}]], pa.list_(pa.struct({"x": pa.float16(), "y": pa.list_(pa.float32())})))

@@ -77,6 +77,16 @@ def test_a_release_loads_and_holds_everything_once(tmp_path: Path, store: Store)
     assert tasks[0]["task_id"] == wanted[1].tasks[0].task.task_id
 
 
+def test_two_releases_in_folders_of_one_name_are_read_apart(tmp_path: Path, store: Store) -> None:
+    read = []
+    for name in ("aaa", "bbb"):
+        folder = tmp_path / name / "release"
+        make_release([contribute(store, f"{name}/x", [name])], LocalSink(str(folder)), store, ReleaseSettings(), NOW)
+        loaded = datasets.load_dataset(str(folder), split="train", cache_dir=str(tmp_path / "cache"))
+        read.append(loaded["input"][0])
+    assert read == ["aaa", "bbb"]
+
+
 def test_the_same_again_writes_nothing(tmp_path: Path, store: Store) -> None:
     folder = tmp_path / "release"
     wanted = [contribute(store, "a/one", ["a", "b"]), contribute(store, "b/two", ["c"])]

@@ -141,7 +141,7 @@ def read_back(text: str) -> dict[str, str]:
         (["sports", "news"], "sports, news"),
         ([1, 2], "1, 2"),
         (["A first sentence, with a comma.", "A second."], "- A first sentence, with a comma.\n- A second."),
-        (["two\nlines", "one"], "- two\n  lines\n- one"),
+        (["two\nlines", " one \n "], "- two\n  lines\n- one"),
         (["Only one text, and no list."], "Only one text, and no list."),
         ([], ""),
         ([{"speaker": "A", "text": "Hi."}, {"speaker": "B", "text": "Ho."}], "A: Hi.\nB: Ho."),

@@ -67,6 +67,9 @@ def design(asked: Asked) -> str:
     return asked.wrap(designs)
 
 
+_DESIGN_KEYS = ("input_fields", "output_field", "instruction", "list_output", "label_words")
+
+
 class Judge:
     """Finds nothing wrong with a task, unless its instruction holds one of the words that are given a reason, or a
     reason and what would be right."""
@@ -91,11 +94,12 @@ class Replay:
         self.designs: dict[str, list[tuple[str, Design]]] = {}
         for line in path.read_text().splitlines():
             item = json.loads(line)
-            output = item["output_field"]
-            one = {"input_fields": item["input_fields"], "output_field": output[0] if len(output) == 1 else output}
-            self.designs.setdefault(item["dataset"], []).append(
-                (item["config"], {**one, "instruction": item["instruction"]})
-            )
+            one = {
+                key: item[key] for key in ("input_fields", "output_field", "instruction", "list_output") if key in item
+            }
+            if isinstance(one["output_field"], list) and len(one["output_field"]) == 1:
+                one["output_field"] = one["output_field"][0]
+            self.designs.setdefault(item["dataset"], []).append((item["config"], one))
 
     def __call__(self, asked: Asked) -> str:
         repo_id, config = asked.dataset
