@@ -1,11 +1,14 @@
-"""Tokens of designing: this project's prompts beside those of 2023, on real datasets; and how good the estimate is.
+"""Tokens of designing and judging: this project's prompts beside those of 2023, on real datasets; and how good the
+estimate is.
 
     DYNOSAUR_CORPUS=... python benchmarks/tokens.py [--json]
 
 The baseline is built after the description of the 2023 system: a call per config and mode, two examples each with data
 as long as those of SQuAD, ANLI, MathQA and CommonGen are on average, rows with strings cut at 1,000 characters, nested
 values and names with "id" left out. Both are answered by a loopback endpoint that replays the designs of 2023 for the
-corpus, and accepted tasks are those that the filter passes: only prompts and number of calls differ.
+corpus, and accepted tasks are those that the filter passes: only prompts and number of calls differ. The judge is asked
+about these; it answers with a thought of 20 words. What a strong present-day model designs, which the filter passes
+nearly all, is replayed for the datasets that it was asked about.
 """
 
 from __future__ import annotations
@@ -25,15 +28,16 @@ from dynosaur_core.filter.stage import filter_tasks
 from dynosaur_core.instruction.estimate import estimate
 from dynosaur_core.instruction.examples import EXAMPLE_INSTRUCTIONS
 from dynosaur_core.instruction.stage import propose
+from dynosaur_core.judge.stage import judge, plan
 from dynosaur_core.llm.client import LlmClient
 from dynosaur_core.llm.prices import cost_usd, count_tokens
 from dynosaur_core.metadata.stage import read_metadata
-from dynosaur_core.models import DatasetMetadata, Subset, Usage
+from dynosaur_core.models import DatasetMetadata, InstructionTask, Subset, Usage
 from dynosaur_core.settings import Designing, Llm, Policy, Settings
 from dynosaur_core.store import Store
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from tests.support.llm import Behaviour, LlmServer, Replay
+from tests.support.llm import Behaviour, Judge, LlmServer, Replay
 
 EVERYTHING = Policy(
     allow_licenses=("unknown", "other", "cc-by-nc-nd-4.0", "cc-by-nd-4.0"),
@@ -42,6 +46,9 @@ EVERYTHING = Policy(
 )
 """The corpus is small: for measuring, its refused licences and languages take part."""
 
+_THOUGHT = (
+    "The outputs are labels of the sentences, these lead to them, and the instruction asks a learner for just that."
+)
 _FILLER = "The keeper of the old harbour light wrote down the weather every evening before he climbed the stairs. "
 _SYSTEM_2023 = (
     "Use the following dataset to design tasks. Each task needs an instruction, input fields and an output field. The "
@@ -109,30 +116,39 @@ def _shown_2023(name: str, value: Any) -> bool:
 
 def measure_ours(found: list[DatasetMetadata], settings: Settings, store: Store, replay: Replay) -> dict[str, Any]:
     used, accepted, guess = Usage(), 0, Usage()
-    with LlmServer(Behaviour(answerer=replay)) as server, tempfile.TemporaryDirectory() as folder:
+    behaviour = Behaviour(answerer=replay, judge=Judge(fits=_THOUGHT))
+    with LlmServer(behaviour) as server, tempfile.TemporaryDirectory() as folder:
         llm = LlmClient(settings, Store(folder), base_url=server.url)
         for metadata in found:
             guess += estimate(metadata, settings)
             proposals = propose(metadata, settings, llm, store)
             used += sum((proposal.usage for proposal in proposals), Usage())
-            accepted += count_accepted(metadata, proposals, store, settings)
+            tasks = accepted_tasks(metadata, proposals, store, settings)
+            accepted += len(tasks)
+            judge(plan(metadata, tasks, settings, store), tasks, llm)
+        whole = llm.usage()
     assert used.cost_usd is not None and guess.cost_usd is not None
+    judging = whole.prompt_tokens + whole.completion_tokens - used.prompt_tokens - used.completion_tokens
     return {
         **summary(used, len(found), accepted),
+        "judging_requests": whole.requests - used.requests,
+        "judging_tokens_per_dataset": round(judging / len(found)),
+        "judging_share": round(judging / (used.prompt_tokens + used.completion_tokens), 3),
         "estimated_usd": round(guess.cost_usd, 5),
         "estimate_off": round(guess.cost_usd / used.cost_usd - 1, 3),
         "estimate_off_completion": round(guess.completion_tokens / used.completion_tokens - 1, 3),
     }
 
 
-def count_accepted(metadata: DatasetMetadata, proposals: Any, store: Store, settings: Settings) -> int:
+def accepted_tasks(
+    metadata: DatasetMetadata, proposals: Any, store: Store, settings: Settings
+) -> tuple[InstructionTask, ...]:
     def rows(subset: Subset) -> Any:
         assert subset.rows is not None
         return store.read_table("rows", subset.rows.digest)
 
     repo_id = metadata.ref.repo_id
-    filtered = filter_tasks(repo_id, metadata.subsets, proposals, rows, settings.filtering, EXAMPLE_INSTRUCTIONS)
-    return len(filtered.tasks)
+    return filter_tasks(repo_id, metadata.subsets, proposals, rows, settings.filtering, EXAMPLE_INSTRUCTIONS).tasks
 
 
 def measure_baseline(found: list[DatasetMetadata], settings: Settings, accepted: int, replay: Replay) -> dict[str, Any]:
@@ -178,6 +194,9 @@ def main() -> None:
             "without sharing configs": measure_ours(found, unshared, store, replay),
             "a request for each mode": measure_ours(found, apart, store, replay),
         }
+        strong = Replay(corpus / "modern_designs.jsonl")
+        known = [metadata for metadata in found if metadata.ref.repo_id in strong.designs]
+        ours["designs of today"] = measure_ours(known, settings, store, strong)
         base = measure_baseline(found, settings, ours["without sharing configs"]["accepted_tasks"], replay)
     results = {"datasets": len(found), "configs": sum(len(m.subsets) for m in found), "2023": base, **ours}
     if as_json:
@@ -191,6 +210,12 @@ def main() -> None:
             f"{one['tokens_per_dataset']:7,} a dataset ({share:.2f}) {one['tokens_per_accepted_task']:6,} a task "
             f"(of {one['accepted_tasks']} accepted) ${one['cost_usd']:.4f}"
             + (f" estimate {one['estimate_off']:+.1%}" if "estimate_off" in one else "")
+        )
+    print("\njudging")
+    for name, one in ours.items():
+        print(
+            f"{name:26} {one['judging_requests']:4} requests {one['judging_tokens_per_dataset']:6,} tokens a dataset, "
+            f"{one['judging_share']:.2f} of designing"
         )
 
 

@@ -18,6 +18,7 @@ from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
 from flows.command.main import main
 from tests.support.datasets import REVIEW_FEATURES, questions, reviews, write_dataset
+from tests.support.llm import Asked, Behaviour, Judge, LlmServer
 
 
 @pytest.fixture
@@ -126,3 +127,31 @@ def test_the_command(
     for given in (tmp_path / "missing.jsonl", tmp_path):
         out, err = wrong(given)
         assert (out, "Traceback" in err) == ("", False)
+
+
+def test_the_judge_is_asked_about_what_the_filter_accepts(
+    catalog: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tasks = tmp_path / "tasks.jsonl"
+    cases = [
+        design(),
+        design(input_fields=["words"]),
+        design("museum/questions"),
+        design(instruction="Name the mood of the text."),
+    ]
+    tasks.write_text("".join(json.dumps(case) + "\n" for case in cases))
+    with LlmServer(Behaviour(judge=Judge({"mood": ("mismatch", "Tell whether it is good.")}))) as server:
+        for name, value in (("OPENAI_BASE_URL", server.url), ("OPENAI_API_KEY", "sk-test"), ("PREFECT_API_URL", "")):
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(
+            sys, "argv", ["dynosaur", "check", str(tasks), "--catalog", str(catalog), "--judge", "--json"]
+        )
+        with pytest.raises(SystemExit) as ended:
+            main()
+        asked = [Asked(tuple(body["messages"]), None) for body in server.seen.bodies.values()]
+    assert ended.value.code in (0, None)
+    verdicts = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert [verdict["reasons"] for verdict in verdicts] == [[], ["unknown_field"], [], ["mismatch"]]
+    assert verdicts[3] == {"accepted": False, "reasons": ["mismatch"], "detail": "It is mismatch."}
+    # one request for a dataset, and none about what the filter rejects
+    assert sorted(len(each.tasks) for each in asked) == [1, 2]

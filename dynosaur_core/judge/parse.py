@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ _REASONS: dict[str, Reason | None] = {
     **dict.fromkeys((NONE, "null", "valid", "ok", "no_fault"), None),
 }
 """How answers spell the reasons, in lower case and with underscores."""
+_WIRED = re.compile(r"(?:inputs: ?)?(\[[^\n]*\]) ?-> ?(?:output: ?)?(\"[^\n]*\")")
 _NUMBER = re.compile(r"\D{0,8}(\d{1,4})\W{0,2}")
 
 
@@ -104,12 +106,22 @@ def _verdict(item: Mapping[str, Any]) -> Said | None:
 
 
 def _mended(value: Any) -> str | Fields | None:
-    if isinstance(value, str):
-        return storable(value.strip(), MAX_INSTRUCTION_CHARS) or None
-    if not isinstance(value, dict):
+    """Fields from `inputs: ["a"] -> output: "b"`, as the prompt writes them, or from an object; else an instruction."""
+    if isinstance(value, dict):
+        return _fields(value.get("input_fields"), value.get("output_field"))
+    if not isinstance(value, str):
         return None
-    inputs, output = value.get("input_fields"), value.get("output_field")
-    if not isinstance(inputs, list) or not all(isinstance(name, str) for name in [*inputs, output]):
+    value = storable(value.strip(), MAX_INSTRUCTION_CHARS)
+    if wired := _WIRED.fullmatch(value):
+        try:
+            return _fields(json.loads(wired[1]), json.loads(wired[2]))
+        except (ValueError, RecursionError):
+            return None
+    return value or None
+
+
+def _fields(inputs: Any, output: Any) -> Fields | None:
+    if not isinstance(inputs, list) or not inputs or not all(isinstance(name, str) for name in [*inputs, output]):
         return None
     named = tuple(storable(name, MAX_NAME_CHARS) for name in dict.fromkeys(inputs[:MAX_NAMES]))
-    return Fields(named, storable(str(output), MAX_NAME_CHARS)) if named else None
+    return Fields(named, storable(output, MAX_NAME_CHARS))

@@ -61,6 +61,11 @@ def test_what_would_be_right_is_an_instruction_or_fields_and_nothing_else() -> N
     for mended, expected in [
         (" Do it. ", "Do it."),
         (fields, Fields(("text",), "label")),
+        ('inputs: ["text", "a, b"] -> output: "label"', Fields(("text", "a, b"), "label")),
+        ('["text"] -> "label"', Fields(("text",), "label")),
+        ('[text] -> "label"', None),
+        ("[" * 1_500 + '] -> ""', None),
+        ("Do it for inputs -> output.", "Do it for inputs -> output."),
         (None, None),
         *((value, None) for value in odd),
     ]:

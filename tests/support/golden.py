@@ -24,6 +24,9 @@ from dynosaur_core.instruction.examples import EXAMPLE_INSTRUCTIONS
 from dynosaur_core.instruction.parse import parse_answer
 from dynosaur_core.instruction.rules import RULES_VERSION, design_by_rules
 from dynosaur_core.instruction.stage import INSTRUCTION_VERSION, plan
+from dynosaur_core.judge.parse import read_verdicts
+from dynosaur_core.judge.stage import JUDGE_VERSION
+from dynosaur_core.judge.stage import plan as plan_judge
 from dynosaur_core.llm.request import REQUEST_VERSION
 from dynosaur_core.metadata.stage import METADATA_VERSION, read_metadata
 from dynosaur_core.models import DatasetMetadata, FilterResult, InstructionTask, Mode, Proposal, Subset, TaskDesign
@@ -33,7 +36,7 @@ from dynosaur_core.settings import Filtering, Policy, Publishing, Reading, Sampl
 from dynosaur_core.store import Store
 from tests.support.constants import constants
 from tests.support.designs import SAYINGS, designs, variants
-from tests.support.llm.answer import Asked, design
+from tests.support.llm.answer import Asked, Judge, design
 from tests.support.llm.faults import CONTENT, EMPTY, UNUSABLE, spoil
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden.json"
@@ -126,6 +129,17 @@ class Data:
             for rows in variants(table, given, asked):
                 yield judge_design(repo_id, subset, made, rows, Filtering())
 
+    def judged(self) -> Any:
+        """What is asked about the accepted tasks, and what is read of a good answer and of spoilt ones."""
+        asks = plan_judge(self.metadata, self.filtered("default").tasks, Settings(), self.store)
+        answers = [Judge({"e": ("mismatch", "Do it.")})(Asked(ask.request.messages, None)) for ask in asks]
+        read = [
+            [read_verdicts(spoil(answer, kind), len(ask.places)) for kind in ("", *CONTENT, *UNUSABLE, *EMPTY)]
+            for ask, answer in zip(asks, answers, strict=True)
+        ]
+        said = [[(number, vars(said)) for each in of for number, said in each.items()] for of in read]
+        return [(ask.request.digest, ask.places) for ask in asks], said
+
     def records(self) -> Any:
         default, reference = self.filtered("default").tasks, self.filtered("reference").tasks
         strange = [task.model_copy(update={"labels": ("no", "such")}) for task in default]
@@ -178,6 +192,13 @@ PARTS = {
         "else designs that were judged before keep their verdicts",
         Data.verdicts,
         ("dynosaur_core.filter", "dynosaur_core.evidence"),
+    ),
+    "judge": Part(
+        JUDGE_VERSION,
+        "JUDGE_VERSION in dynosaur_core/judge/stage.py",
+        "then every task is judged, and paid, again; else those that were judged before keep their verdicts",
+        Data.judged,
+        ("dynosaur_core.judge.parse",),
     ),
     "publish": Part(
         PUBLISH_VERSION,

@@ -74,8 +74,8 @@ class Judge:
     """Finds nothing wrong with a task, unless its instruction holds one of the words that are given a reason, or a
     reason and what would be right."""
 
-    def __init__(self, faults: Mapping[str, str | tuple[str, Any]] | None = None) -> None:
-        self.faults = dict(faults or {})
+    def __init__(self, faults: Mapping[str, str | tuple[str, Any]] | None = None, fits: str = "It fits.") -> None:
+        self.faults, self.fits = dict(faults or {}), fits
 
     def __call__(self, asked: Asked) -> str:
         return json.dumps({"verdicts": [self._verdict(*task) for task in asked.tasks.items()]})
@@ -83,7 +83,7 @@ class Judge:
     def _verdict(self, number: int, instruction: str) -> dict[str, Any]:
         fault = next((fault for word, fault in self.faults.items() if word in instruction), "none")
         reason, mended = (fault, None) if isinstance(fault, str) else fault
-        said = "It fits." if reason == "none" else f"It is {reason}."
+        said = self.fits if reason == "none" else f"It is {reason}."
         return {"task": number, "thought": said, "reason": reason, "mended": mended}
 
 
