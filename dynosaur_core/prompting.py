@@ -65,7 +65,12 @@ def about_text(summary: str | None, config: str = "", section: str | None = None
 def field_text(field: FieldSpec, facts: FieldFacts) -> str:
     """`name: type, facts`: `verdict: label (supports, contradicts)`, `answers: 1 to 14 strings`, `tags: list of O, B,
     I, one per item of tokens`, `score: float32, 0 to 5`, `Label: int64, same as Dialogue_Act`."""
-    return f"{quoted(field.name)}: {', '.join([_type(field, facts), *_notes(field, facts)])}"
+    return f"{quoted(field.name)}: {described(field, facts)}"
+
+
+def described(field: FieldSpec, facts: FieldFacts) -> str:
+    """Type and facts of a field."""
+    return ", ".join([_type(field, facts), *_notes(field, facts)])
 
 
 def _type(field: FieldSpec, facts: FieldFacts) -> str:

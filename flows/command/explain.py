@@ -18,7 +18,6 @@ from dynosaur_core.llm.answers import Answers
 from dynosaur_core.models import (
     Contribution,
     DatasetMetadata,
-    FieldSpec,
     FilterResult,
     InstructionTask,
     JudgeResult,
@@ -26,9 +25,10 @@ from dynosaur_core.models import (
     TaskCount,
     TaskDesign,
 )
+from dynosaur_core.prompting import described
 from dynosaur_core.reasons import REASONS, Reason
 from dynosaur_core.results import Result
-from dynosaur_core.traces import read_trace
+from dynosaur_core.traces import Trace, read_trace
 from flows.command.explanation import (
     Asked,
     ConfigFacts,
@@ -83,7 +83,7 @@ def explain(clients: Clients, name: str) -> Explanation:
         rows_rejected=[RowsRejected(**_facts(item, RowsRejected)) for item in rows],
         requests=[
             *_requests(clients, metadata, [p for p in proposals if not config or p.config == config]),
-            *_judge_s_requests(clients, trace.metadata, filtered, judged),
+            *_judge_s_requests(clients, trace.metadata, trace),
         ],
     )
 
@@ -121,17 +121,13 @@ def _source(metadata: DatasetMetadata) -> Source:
     configs = {
         subset.config: ConfigFacts(
             splits=[split.name for split in subset.splits],
-            fields={field.name: _kind(field) for field in subset.fields},
+            fields={name: described(field, subset.fact(name)) for name, field in subset.every_field.items()},
             rows_sampled=subset.rows.rows if subset.rows else 0,
         )
         for subset in metadata.subsets
     }
     refused = [LeftOut(**_facts(item, LeftOut)) for item in metadata.rejections]
     return Source(**_facts(metadata, Source), configs=configs, refused=refused)
-
-
-def _kind(field: FieldSpec) -> str:
-    return f"{field.type}: {', '.join(field.label_names[:20])}" if field.label_names else field.type
 
 
 def _designs(
@@ -187,14 +183,12 @@ def _requests(clients: Clients, metadata: DatasetMetadata, proposals: Sequence[P
     yield from _asked(clients, metadata, names, planned)
 
 
-def _judge_s_requests(
-    clients: Clients, metadata: DatasetMetadata, filtered: FilterResult | None, judged: JudgeResult | None
-) -> Iterator[Asked]:
+def _judge_s_requests(clients: Clients, metadata: DatasetMetadata, trace: Trace) -> Iterator[Asked]:
     """The same of the judge, who is asked about all configs of a dataset at once."""
-    if judged:
-        yield from _asked(clients, metadata, judged.requests, {})
-    elif filtered and clients.settings.judges:
-        asks = plan_judge(metadata, filtered.tasks, clients.settings, clients.store)
+    if isinstance(trace.judge, JudgeResult):
+        yield from _asked(clients, metadata, trace.judge.requests, {})
+    elif trace.judge is not None and isinstance(trace.filter, FilterResult):
+        asks = plan_judge(metadata, trace.filter.tasks, clients.settings, clients.store)
         planned = {ask.request.digest: ask.request.messages for ask in asks}
         yield from _asked(clients, metadata, list(planned), planned)
 
