@@ -39,7 +39,7 @@ _TEMPLATE = re.compile(
     r"^\W*(?:dataset description|add (?:a )?(?:summary|description) here)\W*$",
     re.IGNORECASE,
 )
-MIN_PROSE_WORDS = 5
+MIN_PROSE_WORDS = 3
 MAX_CARD_CHARS = 1_000_000
 """Of a longer card only the beginning is read."""
 MAX_BODY_CHARS = 300_000
