@@ -21,7 +21,7 @@ from tests.flows.hub_case import (
     released,
 )
 from tests.support.hub import LoopbackHub
-from tests.support.llm import Behaviour, LlmServer, Replay
+from tests.support.llm import Asked, Behaviour, LlmServer, Replay
 
 Night = Callable[..., Grown]
 NEW = Counter({"resolve README.md": 1, "tree": 1, "resolve train.jsonl": 1})
