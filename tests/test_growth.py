@@ -58,7 +58,8 @@ def anything(kind: Any) -> st.SearchStrategy[Any]:
     if origin is Annotated:
         return anything(parts[0])
     if origin is tuple:
-        return st.lists(anything(parts[0]), max_size=2).map(tuple)
+        several = parts[-1] is Ellipsis
+        return st.lists(anything(parts[0]), max_size=2).map(tuple) if several else st.tuples(*map(anything, parts))
     if origin is dict:
         return st.dictionaries(HOSTILE, st.one_of(HOSTILE, st.lists(HOSTILE, max_size=2)), max_size=2)
     if origin is Literal:
