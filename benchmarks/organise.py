@@ -255,9 +255,7 @@ def main() -> None:
         designs = prepare(Path(os.environ["DYNOSAUR_CORPUS"]), Path(folder))
         copies = -(-arguments.tasks // designs)
         print(f"{designs} designs, {copies} copies; one core\n")
-        print(
-            "| contender | tasks | records | CPU s | records/s | to baseline | peak MB | at half the tasks |"
-        )
+        print("| contender | tasks | records | CPU s | records/s | to baseline | peak MB | at half the tasks |")
         print("|---|--:|--:|--:|--:|--:|--:|--:|--:|")
         baseline = 0.0
         for contender in CONTENDERS:
