@@ -25,7 +25,7 @@ from typing import Any
 
 from dynosaur_core.catalog.folder import FolderCatalog
 from dynosaur_core.check import Checker
-from dynosaur_core.filter import stage
+from dynosaur_core.filter import recipes
 from dynosaur_core.filter.case import Check
 from dynosaur_core.filter.stage import filter_tasks
 from dynosaur_core.metadata.stage import read_subsets
@@ -119,7 +119,7 @@ def print_reasons(name: str, designs: Designs, verdicts: Designs, show: bool) ->
 def print_checks(checker: Checker, files: dict[str, Designs], verdicts: dict[str, Designs]) -> None:
     print("\nwithout one check: invalid that pass more / valid that are lost less\n")
     print(f"| check | {' | '.join(files)} |\n|---|{'---|' * len(files)}")
-    for check in (check for group in stage.CHECKS for check in group):
+    for check in (check for group in recipes.CHECKS for check in group):
         with without(check):
             after = {name: judge(checker, designs) for name, designs in files.items()}
         cells = []
@@ -135,12 +135,12 @@ def print_checks(checker: Checker, files: dict[str, Designs], verdicts: dict[str
 @contextmanager
 def without(check: Check) -> Iterator[None]:
     """The filter without one of its checks."""
-    kept = stage.CHECKS
-    stage.CHECKS = tuple(tuple(other for other in group if other is not check) for group in kept)
+    kept = recipes.CHECKS
+    recipes.CHECKS = tuple(tuple(other for other in group if other is not check) for group in kept)
     try:
         yield
     finally:
-        stage.CHECKS = kept
+        recipes.CHECKS = kept
 
 
 def print_speed(designs: Designs, catalog: FolderCatalog, store: Store, total: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,18 +23,14 @@ from dynosaur_core.models import (
 )
 from dynosaur_core.publish.records import REFERENCES, SCHEMA, write_shard
 from dynosaur_core.reasons import Reason
-from dynosaur_core.rendering import reference, render
 from dynosaur_core.rendering.columns import Columns, Mask
+from dynosaur_core.rendering.recipes import RECIPES
 from dynosaur_core.rendering.render import CODES, REASONS, Rendered
 from dynosaur_core.settings import Publishing
 from dynosaur_core.store import Store
 
 PUBLISH_VERSION = 4
 Positions = npt.NDArray[np.intp]
-_RECIPES: dict[str, Callable[[InstructionTask, Columns, Publishing], Rendered]] = {
-    "default": render.render,
-    "reference": reference.render,
-}
 
 
 @dataclass(frozen=True)
@@ -100,7 +96,7 @@ def _render_all(
     metadata: DatasetMetadata, tasks: Sequence[InstructionTask], store: Store, settings: Publishing
 ) -> Iterator[_Part]:
     """Each subset is read once, with the fields that its tasks use; tasks keep their order within it."""
-    recipe = _RECIPES[settings.recipe]
+    recipe = RECIPES[settings.recipe]
     subsets = {subset.config: subset for subset in metadata.subsets}
     by_config: dict[str, list[InstructionTask]] = {}
     for task in tasks:

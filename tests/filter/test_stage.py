@@ -8,7 +8,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynosaur_core.filter.stage import CHECKS, filter_key, filter_tasks, judge_design
+from dynosaur_core.filter.recipes import CHECKS
+from dynosaur_core.filter.stage import filter_key, filter_tasks, judge_design
 from dynosaur_core.models import FilterResult, Mode, Proposal, Rejection, Subset, TaskDesign, Usage
 from dynosaur_core.reasons import Reason
 from dynosaur_core.settings import Filtering
