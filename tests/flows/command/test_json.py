@@ -66,7 +66,7 @@ def test_json_of_the_commands_keeps_its_keys(grown: tuple[Run, Any], tmp_path: P
     assert set(report["rows"]) == {"sampled", "recorded", "rejected"}
     assert set(report["llm"]) == USAGE | {"cost_usd_per_1000_records"}
     assert set(report["release"]["release"]) == {"version", "records", "changed"}
-    stages = {"metadata", "instruction", "filter", "publish", "model"}
+    stages = {"metadata", "instruction", "filter", "judge", "publish", "model"}
     assert set(report["seconds"]) == {"stages", "slowest"} and set(report["seconds"]["stages"]) == stages
     assert set(report["seconds"]["slowest"]) == {"shop/reviews", "museum/questions", "odd/garbage"}
 
