@@ -188,7 +188,7 @@ def test_a_growth_and_the_commands_that_look_at_it(
     found = json.loads(run("explain", "shop/reviews:default", *where).out)
     assert (found["outcome"], found["license"]) == ("grown", "mit")
     fields = found["source"]["configs"]["default"]["fields"]
-    assert fields == {"text": "string", "label": "class_label: negative, positive"}
+    assert fields == {"text": "string", "label": "label (negative, positive)"}
     accepted = [design for design in found["designs"] if design["verdict"] == "accepted"]
     assert sum(design["rows_recorded"] for design in accepted) == found["records"] > 0
     assert {tuple(design["input_fields"]) for design in accepted} == {("text",), ("label",)}
