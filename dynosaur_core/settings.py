@@ -26,6 +26,7 @@ from dynosaur_core.setting_names import check_variables, section_of
 from dynosaur_core.setting_sections import (
     SHARED,
     Designing,
+    Embedding,
     Filtering,
     Hub,
     Llm,
@@ -41,6 +42,7 @@ from dynosaur_core.setting_sections import (
 
 __all__ = [
     "Designing",
+    "Embedding",
     "Filtering",
     "Hub",
     "Llm",
@@ -106,6 +108,7 @@ class Settings(BaseSettings):
     filtering: Filtering = Filtering()
     publishing: Publishing = Publishing()
     releasing: ReleaseSettings = ReleaseSettings()
+    embedding: Embedding = Embedding()
 
     @model_validator(mode="before")
     @classmethod
