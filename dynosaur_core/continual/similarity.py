@@ -40,3 +40,18 @@ def nearest(of: Vectors, to: Vectors) -> npt.NDArray[np.float32]:
 
 def blocks(count: int, size: int = BLOCK) -> Iterator[slice]:
     return (slice(at, min(at + size, count)) for at in range(0, count, size))
+
+
+def nearest_of(of: Vectors, to: Vectors) -> list[tuple[int, float]]:
+    """[K]: the place in `to` of the row that is nearest to each row of `of`, and their cosine."""
+    best = np.full(len(of), -np.inf, dtype=np.float32)
+    place = np.zeros(len(of), dtype=np.int64)
+    for rows in blocks(len(of)):
+        for columns in blocks(len(to)):
+            cosines = of[rows] @ to[columns].T
+            found = cosines.argmax(axis=1)
+            value = cosines[np.arange(len(found)), found]
+            better = value > best[rows]
+            place[rows] = np.where(better, found + columns.start, place[rows])
+            best[rows] = np.maximum(best[rows], value)
+    return list(zip(place.tolist(), best.tolist(), strict=True))
