@@ -2,8 +2,8 @@
 
     python benchmarks/replay.py [--earlier 100000] [--new 5000] [--tasks 1000] [STRATEGY ...]
 
-Vectors are drawn around 2,000 centres, as instructions lie in families. Each strategy runs in a process of its own, whose
-peak memory (the vectors included) is told; the product is all cosines of earlier to new tasks, in blocks.
+Vectors are drawn around 2,000 centres, as instructions lie in families. Each strategy runs in a process of its own,
+whose peak memory (the vectors included) is told; the product is all cosines of earlier to new tasks, in blocks.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ choice; equal tasks are one, and their copies come last.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -68,26 +68,35 @@ def _greedy(pool: Pool, first: list[int], groups: list[list[int]], room: Room) -
     covered = nearest(vectors, pool.new_vectors)
     bounds = [(-gain, group) for group, gain in enumerate(_all_gains(vectors, weights, covered))]
     heapq.heapify(bounds)
-    front, cosines = _front(vectors, bounds)
+
+    def fits(group: int) -> bool:
+        return any(room.fits(pool.earlier[at]) for at in groups[group])
+
+    front, cosines = _front(vectors, bounds, fits)
     while front:
         gains = _gains(cosines, weights, covered)
         best = int(gains.argmax())
         if bounds and -bounds[0][0] > gains[best] + _SLACK:
             for group, gain in zip(front, gains, strict=True):
                 heapq.heappush(bounds, (-gain, group))
-            front, cosines = _front(vectors, bounds)
+            front, cosines = _front(vectors, bounds, fits)
             continue
-        if any(room.fits(pool.earlier[at]) for at in groups[front[best]]):
-            yield front[best], float(gains[best] / weights.sum(dtype=np.float64))
-            np.maximum(covered, cosines[best], out=covered)
-        front, cosines = [*front[:best], *front[best + 1 :]], np.delete(cosines, best, axis=0)
+        yield front[best], float(gains[best] / weights.sum(dtype=np.float64))
+        np.maximum(covered, cosines[best], out=covered)
+        # what does not fit now never will
+        stay = [at for at, group in enumerate(front) if at != best and fits(group)]
+        front, cosines = [front[at] for at in stay], cosines[stay]
         if not front:
-            front, cosines = _front(vectors, bounds)
+            front, cosines = _front(vectors, bounds, fits)
 
 
-def _front(vectors: Vectors, bounds: list[tuple[float, int]]) -> tuple[list[int], Vectors]:
-    """Takes the most promising groups out of the heap; their cosines to all tasks are [front, n]."""
-    front = sorted(heapq.heappop(bounds)[1] for _ in range(min(_FRONT, len(bounds))))
+def _front(vectors: Vectors, bounds: list[tuple[float, int]], fits: Callable[[int], bool]) -> tuple[list[int], Vectors]:
+    """Takes the most promising groups that fit out of the heap; their cosines to all tasks are [front, n]."""
+    front: list[int] = []
+    while bounds and len(front) < _FRONT:
+        group = heapq.heappop(bounds)[1]
+        front += [group] if fits(group) else []
+    front.sort()
     return front, vectors[front] @ vectors.T
 
 

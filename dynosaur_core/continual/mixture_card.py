@@ -37,7 +37,7 @@ def mixture_card(
     lines = [
         f"---\n{header.to_yaml()}\n---\n",
         "# A training mixture\n",
-        f"The rows of `{cell(summary['stage'])}` and what is replayed of `{cell(summary['earlier'])}`, made by "
+        f"The rows of {cell(summary['stage'])} and what is replayed of {cell(summary['earlier'])}, made by "
         "`dynosaur replay`. The column `replayed` says which is which, and `version` which version of the release "
         "added a row.\n",
         *_table(
@@ -49,7 +49,7 @@ def mixture_card(
         ),
         f"The replayed tasks were chosen from {summary['earlier_tasks']:,}"
         + (f", compared by {cell(summary['encoder'])}" if summary.get("encoder") else "")
-        + f": `{cell(', '.join(f'{name} = {value}' for name, value in how.items()))}`.\n",
+        + f": {cell(', '.join(f'{name} = {value}' for name, value in how.items()))}.\n",
         *_table(("licence", "tasks"), [(cell(name), f"{count:,}") for name, count in licenses.most_common()]),
     ]
     if pictured:

