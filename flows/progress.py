@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from dynosaur_core.models import GrowthPlan
 from dynosaur_core.report import GrowthReport
 from dynosaur_core.results import Released
+
+if TYPE_CHECKING:
+    from dynosaur_core.continual.mixture import ReplaySummary
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,14 @@ class ReleasesEnded:
     released: Released
 
 
-Event: TypeAlias = Planned | BranchEnded | Releasing | GrowthEnded | ReleasesEnded
+@dataclass(frozen=True)
+class MixtureMade:
+    """The mixture of a stage stands at its place."""
+
+    summary: ReplaySummary
+
+
+Event: TypeAlias = Planned | BranchEnded | Releasing | GrowthEnded | ReleasesEnded | MixtureMade
 Listener: TypeAlias = Callable[[Event], None]
 
 _listeners: list[Listener] = []

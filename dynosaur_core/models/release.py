@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from dynosaur_core.models.base import Stored
+from dynosaur_core.models.base import Stored, added
 from dynosaur_core.text import Id, Key, Line, Name, Text
 
 
@@ -20,6 +20,8 @@ class ReleaseFile(Stored):
     size_bytes: int
     contributions: dict[Name, Name]
     """repo id -> contribution digest of the records in the file."""
+    since: dict[Name, int] = added({})
+    """repo id -> the version that added it, where that is an earlier one than the file's."""
 
 
 class Removal(Stored):

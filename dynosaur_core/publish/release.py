@@ -19,7 +19,7 @@ from dynosaur_core.models import Release, ReleaseFile, Removal
 from dynosaur_core.publish.card import CARD, card
 from dynosaur_core.publish.plan import PlannedSource, ReleasePlan, plan_release, release_digest
 from dynosaur_core.publish.records import RECORDS, SCHEMA, read_batches
-from dynosaur_core.publish.sinks import REMOVALS, Sink, data_name
+from dynosaur_core.publish.sinks import REMOVALS, Sink, data_name, first_versions
 from dynosaur_core.publish.standing import Maker, Standing, standing
 from dynosaur_core.publish.tables import same_table, sources_table, tasks_table
 from dynosaur_core.results import ReleaseOutcome
@@ -105,7 +105,7 @@ def _attempt(job: _Job, *, again: bool) -> ReleaseOutcome:
     if maker:
         maker.may_leave(plan.removals, plan.held)
     version = previous.version + 1 if previous else 1
-    files = (*plan.keep, *_write(plan, version, sink, job.store, job.settings.shard_records))
+    files = (*plan.keep, *_write(plan, previous, version, sink, job.store, job.settings.shard_records))
     beside = {**tables, REMOVALS: _log(plan, previous, job)}
     release = Release(
         version=version,
@@ -170,9 +170,12 @@ def _log(plan: ReleasePlan, previous: Release | None, job: _Job) -> bytes:
     return log
 
 
-def _write(plan: ReleasePlan, version: int, sink: Sink, store: Store, shard_records: int) -> Iterator[ReleaseFile]:
+def _write(
+    plan: ReleasePlan, previous: Release | None, version: int, sink: Sink, store: Store, shard_records: int
+) -> Iterator[ReleaseFile]:
     """Writes the new data files to the sink; none of them is the release's before the manifest says so."""
     number = 0
+    known = first_versions(previous) if previous else {}
     with tempfile.TemporaryDirectory(prefix="release-", dir=scratch_folder()) as folder:
         for group in plan.groups:
             held = {source.contribution.repo_id: source.digest for source in group}
@@ -185,6 +188,7 @@ def _write(plan: ReleasePlan, version: int, sink: Sink, store: Store, shard_reco
                     records=records,
                     size_bytes=file.stat().st_size,
                     contributions=held,
+                    since={repo_id: known[repo_id, name] for repo_id, name in held.items() if (repo_id, name) in known},
                 )
                 number += 1
                 file.unlink()

@@ -22,33 +22,33 @@ from flows.options import Options
 _OBEYED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def _help(name: str, model: type[BaseModel] = Options) -> str | None:
+def help_of(name: str, model: type[BaseModel] = Options) -> str | None:
     """What an option means; the form of the flows shows the same."""
     return model.model_fields[name].description
 
 
-Catalog = Annotated[str | None, typer.Option(metavar="WHERE", help=_help("catalog"))]
-CatalogName = Annotated[str | None, typer.Option(metavar="NAME", help=_help("catalog_name"))]
-StoreUrl = Annotated[str | None, typer.Option("--store", metavar="URL", help=_help("store"))]
-ReleaseUrls = Annotated[list[str] | None, typer.Option("--release", metavar="URL", help=_help("release"))]
-Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help=_help("limit"))]
-MaxCost = Annotated[float | None, typer.Option("--max-cost", min=0, metavar="USD", help=_help("max_cost_usd"))]
-RecipeName = Annotated[Recipe | None, typer.Option("--recipe", help=_help("recipe"))]
-Model = Annotated[str | None, typer.Option(metavar="NAME", help=_help("model"))]
-Batch = Annotated[bool | None, typer.Option("--batch/--no-batch", help=_help("batch"))]
-Since = Annotated[datetime | None, typer.Option(metavar="DATE", help=_help("since"))]
-Search = Annotated[str | None, typer.Option(metavar="WORD", help=_help("search"))]
-Author = Annotated[str | None, typer.Option(metavar="NAME", help=_help("author"))]
-Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help=_help("tags"))]
-Adopt = Annotated[bool, typer.Option("--adopt", help=_help("adopt"))]
-WithdrawMany = Annotated[bool, typer.Option("--withdraw-many", help=_help("withdraw_many"))]
-Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help=_help("datasets", Choice))]
-ModifiedSince = Annotated[str | None, typer.Option("--since", metavar="DATE", help=_help("modified_since", Choice))]
-ModifiedUntil = Annotated[str | None, typer.Option("--until", metavar="DATE", help=_help("modified_until", Choice))]
-EndedWith = Annotated[list[str] | None, typer.Option("--error", metavar="CODE", help=_help("errors", Choice))]
-Licenses = Annotated[list[str] | None, typer.Option("--license", metavar="ID", help=_help("licenses", Choice))]
-FromStage = Annotated[Stage | None, typer.Option(help=_help("from_stage", Choice))]
-Force = Annotated[bool, typer.Option("--force", help=_help("force", Choice))]
+Catalog = Annotated[str | None, typer.Option(metavar="WHERE", help=help_of("catalog"))]
+CatalogName = Annotated[str | None, typer.Option(metavar="NAME", help=help_of("catalog_name"))]
+StoreUrl = Annotated[str | None, typer.Option("--store", metavar="URL", help=help_of("store"))]
+ReleaseUrls = Annotated[list[str] | None, typer.Option("--release", metavar="URL", help=help_of("release"))]
+Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help=help_of("limit"))]
+MaxCost = Annotated[float | None, typer.Option("--max-cost", min=0, metavar="USD", help=help_of("max_cost_usd"))]
+RecipeName = Annotated[Recipe | None, typer.Option("--recipe", help=help_of("recipe"))]
+Model = Annotated[str | None, typer.Option(metavar="NAME", help=help_of("model"))]
+Batch = Annotated[bool | None, typer.Option("--batch/--no-batch", help=help_of("batch"))]
+Since = Annotated[datetime | None, typer.Option(metavar="DATE", help=help_of("since"))]
+Search = Annotated[str | None, typer.Option(metavar="WORD", help=help_of("search"))]
+Author = Annotated[str | None, typer.Option(metavar="NAME", help=help_of("author"))]
+Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help=help_of("tags"))]
+Adopt = Annotated[bool, typer.Option("--adopt", help=help_of("adopt"))]
+WithdrawMany = Annotated[bool, typer.Option("--withdraw-many", help=help_of("withdraw_many"))]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help=help_of("datasets", Choice))]
+ModifiedSince = Annotated[str | None, typer.Option("--since", metavar="DATE", help=help_of("modified_since", Choice))]
+ModifiedUntil = Annotated[str | None, typer.Option("--until", metavar="DATE", help=help_of("modified_until", Choice))]
+EndedWith = Annotated[list[str] | None, typer.Option("--error", metavar="CODE", help=help_of("errors", Choice))]
+Licenses = Annotated[list[str] | None, typer.Option("--license", metavar="ID", help=help_of("licenses", Choice))]
+FromStage = Annotated[Stage | None, typer.Option(help=help_of("from_stage", Choice))]
+Force = Annotated[bool, typer.Option("--force", help=help_of("force", Choice))]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan and what it would cost; nothing is spent.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON on stdout, and nothing else there.")]
 

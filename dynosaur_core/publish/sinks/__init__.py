@@ -89,6 +89,15 @@ def data_version(name: str) -> int:
     return int(match[1]) if match else 0
 
 
+def first_versions(release: Release) -> dict[tuple[str, str], int]:
+    """(repo id, digest of its contribution) -> the version of the release that added it."""
+    return {
+        (repo_id, name): file.since.get(repo_id, data_version(file.path))
+        for file in release.files
+        for repo_id, name in file.contributions.items()
+    }
+
+
 def stale_files(names: Iterable[str], release: Release) -> list[str]:
     """Returns those of `names` that match `data/*.parquet` although the release does not list them.
 

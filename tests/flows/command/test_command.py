@@ -17,7 +17,19 @@ from tests.support.llm import LlmServer
 def test_help_fits_a_terminal(process: Run) -> None:
     shown = process("--help")
     commands = shown.out.partition("Commands:")[2]
-    for name in ("grow", "backfill", "release", "demo", "check", "status", "failed", "explain", "stats", "export"):
+    for name in (
+        "grow",
+        "backfill",
+        "release",
+        "demo",
+        "check",
+        "status",
+        "failed",
+        "explain",
+        "stats",
+        "export",
+        "replay",
+    ):
         assert f"\n  {name} " in commands
     assert "..." not in commands
     assert max(map(len, shown.out.splitlines())) <= 80

@@ -1,0 +1,46 @@
+"""The map of the embeddings: their first two principal components, with what was chosen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from dynosaur_core.continual.choosing import Chosen
+from dynosaur_core.continual.encoders import Vectors, needed
+
+MAP = "map.png"
+_SHOWN = 20_000
+"""Points of one kind; of more so many are shown, evenly."""
+
+
+def principal(vectors: Vectors) -> npt.NDArray[np.float64]:
+    """[n, 2]: the coordinates of each row on the two axes along which the rows differ most (PCA).
+
+    Of an axis' two directions the one is taken in which its largest part is positive.
+    """
+    mean = vectors.mean(axis=0, dtype=np.float64)
+    spread = vectors.T.astype(np.float64) @ vectors / max(len(vectors), 1) - np.outer(mean, mean)
+    axes = np.linalg.eigh(spread)[1][:, ::-1][:, :2]
+    axes *= np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
+    return np.asarray(vectors @ axes - mean @ axes, dtype=np.float64)
+
+
+def draw_map(chosen: Chosen, title: str, folder: Path) -> None:
+    """Writes MAP into `folder`: earlier tasks grey, the new stage blue, what is replayed orange and on top."""
+    pool = chosen.pool
+    places = principal(np.concatenate([pool.vectors, pool.new_vectors]))
+    picked = [at for at, _ in chosen.picks]
+    figure = needed("matplotlib.figure", "replay").Figure(figsize=(9, 7), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    for points, label, style in (
+        (places[: len(pool.earlier)], "earlier tasks", {"s": 10, "color": "#b8b8b8"}),
+        (places[len(pool.earlier) :], "new tasks", {"s": 14, "color": "#2a6fbb", "marker": "x", "linewidths": 0.9}),
+        (places[picked], "replayed", {"s": 26, "color": "#e07b00", "edgecolors": "black", "linewidths": 0.5}),
+    ):
+        shown = points[:: -(-len(points) // _SHOWN) or 1]
+        axes.scatter(shown[:, 0], shown[:, 1], label=f"{label} ({len(points):,})", **style)
+    axes.set(title=title, xlabel="first principal component", ylabel="second principal component")
+    axes.legend(loc="best", framealpha=0.9)
+    figure.savefig(folder / MAP, metadata={"Software": None})  # equal maps are equal files

@@ -1,0 +1,81 @@
+"""`dynosaur replay`: the training mixture of a stage."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from dynosaur_core.continual.choice import ReplayChoice
+from flows.command.arguments import AsJson, ReleaseUrls, StoreUrl, help_of, print_json
+from flows.options import Options, checked
+
+app = typer.Typer()
+
+
+def _option(field: str, metavar: str, name: str | None = None) -> Any:
+    """An option that says what its field means; None keeps the field's default."""
+    return typer.Option(name or f"--{field.replace('_', '-')}", metavar=metavar, help=help_of(field, ReplayChoice))
+
+
+@app.command()
+def replay(
+    stage: Annotated[str | None, _option("stage", "VERSIONS")] = None,
+    earlier: Annotated[str | None, _option("earlier", "VERSIONS", "--from")] = None,
+    strategy: Annotated[str | None, _option("strategy", "NAME")] = None,
+    tasks: Annotated[int | None, _option("tasks", "M")] = None,
+    rows: Annotated[int | None, _option("rows", "N")] = None,
+    tokens: Annotated[int | None, _option("tokens", "T")] = None,
+    per_source: Annotated[int | None, _option("per_source", "M")] = None,
+    per_license: Annotated[int | None, _option("per_license", "M")] = None,
+    age_weight: Annotated[float | None, _option("age_weight", "W")] = None,
+    seed: Annotated[int | None, _option("seed", "S")] = None,
+    out: Annotated[str | None, _option("out", "FOLDER")] = None,
+    store: StoreUrl = None,
+    release: ReleaseUrls = None,
+    as_json: AsJson = False,
+) -> None:
+    """The next stage's training mixture: what is new, and what is replayed."""
+    given = {
+        "stage": stage,
+        "earlier": earlier,
+        "strategy": strategy,
+        "tasks": tasks,
+        "rows": rows,
+        "tokens": tokens,
+        "per_source": per_source,
+        "per_license": per_license,
+        "age_weight": age_weight,
+        "seed": seed,
+        "out": out,
+    }
+    choice = checked(ReplayChoice, {name: value for name, value in given.items() if value is not None})
+    options = Options(store=store, release=release)
+    summary = _run(choice, options)
+    if as_json:
+        print_json(summary)
+        return
+    from flows.command.screen import Screen
+
+    screen = Screen()
+    screen.line(summary.sentence())
+    screen.next_steps([f"look at {summary.out}/README.md; train on {summary.out}/data or one of {summary.out}/exports"])
+
+
+def _run(choice: ReplayChoice, options: Options) -> Any:
+    from dynosaur_core.continual.choosing import replay_encoder
+    from dynosaur_core.continual.stages import open_stages
+    from flows.progress import MixtureMade, listening
+
+    settings = options.settings()
+    replay_encoder(choice, settings)  # what is wrong ends here, before a flow run exists
+    open_stages(choice.stage, choice.earlier, settings)
+    from flows.replay import replay as flow
+
+    made: list[Any] = []
+    with listening(lambda event: made.append(event.summary) if isinstance(event, MixtureMade) else None):
+        state = flow(choice, options.store, options.release, return_state=True)
+    if not made:
+        error = state.result(raise_on_failure=False)
+        raise error if isinstance(error, BaseException) else RuntimeError(state.message)
+    return made[0]
