@@ -13,7 +13,7 @@ from dynosaur_core.continual.encoders import Encoder, Vectors, open_encoder
 from dynosaur_core.continual.pool import Candidate, Pool, Room, make_pool
 from dynosaur_core.continual.rows import Drawn, draw
 from dynosaur_core.continual.stages import Stage
-from dynosaur_core.continual.strategies import select, strategy
+from dynosaur_core.continual.strategies import check, select, strategy
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.settings import Settings
@@ -38,7 +38,12 @@ class Chosen:
 
 def replay_encoder(choice: ReplayChoice, settings: Settings) -> Encoder | None:
     """The encoder, or None for a strategy that needs none. Raises BadSetting."""
-    return None if strategy(choice.strategy).embeds == "nothing" else open_encoder(settings)
+    chosen = check(choice.strategy, _room(choice), choice.age_weight)
+    return None if chosen.embeds == "nothing" else open_encoder(settings)
+
+
+def _room(choice: ReplayChoice) -> Room:
+    return Room(choice.tasks, choice.tokens, choice.per_source, choice.per_license)
 
 
 def replay_key(new: Stage, earlier: Stage, choice: ReplayChoice, encoder: Encoder | None) -> str:
@@ -76,7 +81,7 @@ def choose(
     pool = make_pool(tasks, vectors[0], current.tasks, vectors[1], choice.seed, choice.age_weight)
     return Chosen(
         pool,
-        tuple(select(pool, choice.strategy, Room(choice.tasks, choice.tokens, choice.per_source, choice.per_license))),
+        tuple(select(pool, choice.strategy, _room(choice))),
         before.places,
     )
 

@@ -28,7 +28,7 @@ class Split:
     held_out: tuple[tuple[int, ...], ...]
     left_out: Mapping[str, int]
     near: int
-    """Held-out rows that share a run of `NGRAM` words with a training row of their task: templates and near-copies do."""
+    """Held-out rows that share a run of `NGRAM` words with a training row of their task, as near-copies do."""
 
 
 def split(
@@ -42,7 +42,8 @@ def split(
     tasks: defaultdict[str, list[int]] = defaultdict(list)
     for at, row in enumerate(rows):
         tasks[row["task_id"]].append(at)
-    definitions, runs = set(), set()
+    definitions: set[str] = set()
+    runs: set[tuple[str, ...]] = set()
     for definition, inputs in tests:
         definitions.add(_plain(definition))
         runs.update(run for text in inputs for run in _runs(text))

@@ -115,13 +115,7 @@ def select(pool: Pool, name: str, room: Room) -> list[Pick]:
 
     Raises BadSetting for a name that is none, and where the strategy needs a bound that `room` lacks.
     """
-    chosen = strategy(name)
-    if chosen.bounded and room.tasks is None and room.tokens is None:
-        message = f"the strategy {name} needs to know how much it may take: give --tasks or --tokens"
-        raise DynosaurError(Code.BAD_SETTING, message)
-    if pool.age_weight != 1 and not chosen.weighs_age:
-        knows = ", ".join(each for each, found in STRATEGIES.items() if found.weighs_age)
-        raise DynosaurError(Code.BAD_SETTING, f"the strategy {name} knows no ages: --age-weight is for {knows}")
+    chosen = check(name, room, pool.age_weight)
     if not chosen.bounded:  # a number of tasks is for those that choose
         room.tasks = None
     picks: list[Pick] = []
@@ -132,3 +126,15 @@ def select(pool: Pool, name: str, room: Room) -> list[Pick]:
             room.take(pool.earlier[at])
             picks.append((at, score))
     return picks
+
+
+def check(name: str, room: Room, age_weight: float) -> Strategy:
+    """The strategy; raises BadSetting as `select` does, before anything is read."""
+    chosen = strategy(name)
+    if chosen.bounded and room.tasks is None and room.tokens is None:
+        message = f"the strategy {name} needs to know how much it may take: give --tasks or --tokens"
+        raise DynosaurError(Code.BAD_SETTING, message)
+    if age_weight != 1 and not chosen.weighs_age:
+        knows = ", ".join(each for each, found in STRATEGIES.items() if found.weighs_age)
+        raise DynosaurError(Code.BAD_SETTING, f"the strategy {name} knows no ages: --age-weight is for {knows}")
+    return chosen

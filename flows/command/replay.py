@@ -35,7 +35,7 @@ def replay(
     release: ReleaseUrls = None,
     as_json: AsJson = False,
 ) -> None:
-    """The next stage's training mixture: what is new, and what is replayed."""
+    """The next stage's training mixture, with replay."""
     given = {
         "stage": stage,
         "earlier": earlier,
