@@ -17,9 +17,11 @@ from flows.options import Options
 from flows.progress import MixtureMade, tell
 from tasks.replay import replay as replay_task
 
+_DEFAULT = ReplayChoice()
+
 
 @flow(name="replay", persist_result=False)
-def replay(choice: ReplayChoice, store: str | None = None, release: list[str] | None = None) -> State[Any]:
+def replay(choice: ReplayChoice = _DEFAULT, store: str | None = None, release: list[str] | None = None) -> State[Any]:
     """Makes the mixture of a stage: its own rows and what is replayed of earlier ones. The same again changes nothing.
 
     Args:

@@ -19,7 +19,7 @@ from dynosaur_core.llm.client import LlmClient, Reply
 from dynosaur_core.llm.request import Request, make_request
 from dynosaur_core.llm.responses import LENGTH, finish_of
 from dynosaur_core.models import DatasetMetadata, InstructionTask, Subset, TaskDesign, Verdict
-from dynosaur_core.settings import Settings
+from dynosaur_core.settings import Publishing, Settings
 from dynosaur_core.store import Store
 
 JUDGE_VERSION = 1
@@ -98,8 +98,13 @@ def _parts(
         for start in range(0, len(own), MAX_TASKS):
             places = tuple(own[start : start + MAX_TASKS])
             table = _rows(metadata, subset, store)
-            shown = show(subset, [tasks[each[0]] for each in places], table, settings.publishing)
+            shown = show(subset, [tasks[each[0]] for each in places], table, _rendered(settings.publishing))
             yield _Part(shown, places)
+
+
+def _rendered(publishing: Publishing) -> Publishing:
+    """Always the same layout: a verdict does not depend on it, and another one must not be paid for."""
+    return publishing.model_copy(update={"layout": "lines"})
 
 
 def _features(subset: Subset, settings: Settings) -> str:

@@ -126,6 +126,8 @@ class Budget:
         message = f"${row['spent_nano'] / NANO:.4f} of the cap of ${cap:g} for {scope.replace(':', ' ')} are spent"
         if row["reserved_nano"]:
             message += f", ${row['reserved_nano'] / NANO:.4f} more are reserved"
+        if not row["spent_nano"] and not row["reserved_nano"]:
+            message += f"; one request may cost up to ${nano / NANO:.4f}, and is not sent below that"
         raise DynosaurError(Code.BUDGET_SPENT, message)
 
     def _add_row(self, connection: Connection, scope: str) -> None:

@@ -153,6 +153,7 @@ def _designs(
             elif rejections:
                 rejection = rejections.popleft()
                 why = rejection.detail or REASONS[Reason(rejection.reason)]
+                why = f"the judge: {why}" if rejection.stage == "judge" else why
                 yield Design(**shown, verdict=rejection.reason, detail=why)
             else:
                 yield Design(**shown, verdict="not judged")

@@ -87,7 +87,7 @@ class Screen:
             case Planned(plan):
                 counts = {**plan.counts(), "refused from the listing": sum(plan.refused.values())}
                 told = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
-                self.line(f"surveyed {plan.surveyed:,} datasets: {told}" if told else "the catalogue is empty")
+                self.line(f"surveyed {plan.surveyed:,} datasets: {told}" if told else "no dataset to look at")
                 if plan.branches:
                     self._task = self._progress.add_task("growing", total=len(plan.branches), last="")
             case BranchEnded(repo_id, end) if self._task is not None:
