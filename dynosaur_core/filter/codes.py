@@ -28,10 +28,13 @@ _SHORT_WORDS = word_set(
     big tall long late past pro con for call buy sell hold hit miss pass fail safe news blog art tv war car food book
     """
 )
-# Wordings that say that the answers are codes.
-_KEYS = word_set("letter code abbreviation acronym initial symbol tag option choice mark iso binary boolean bit")
-# Wordings that ask for a yes or no: of two answers one is yes.
-_YES_NO = word_set("whether if is are does do did was can has have should true correct")
+# Wordings that say that the answers are codes, or that one of two answers is yes.
+_KEYS = word_set(
+    """
+    letter code abbreviation acronym initial symbol tag option choice mark iso binary boolean bit
+    whether if is are does do did was can has have should true correct
+    """
+)
 # Wordings that ask for a number.
 _SCALES = word_set(
     """
@@ -91,7 +94,7 @@ def coded_labels(case: Case) -> Finding | None:
         return None
     if not (numbers or all(_NUMBERED.fullmatch(label) for label in known) or _are_abbreviations(case, known)):
         return None
-    keys = _KEYS | (_SCALES if numbers else frozenset()) | (_YES_NO if len(known) == 2 else frozenset())
+    keys = _KEYS | _SCALES if numbers else _KEYS
     if not keys.isdisjoint(case.instruction.words) or _explained(case, known) or _has_options(case):
         return None
     return Reason.CODED_LABELS, f"nothing says what {', '.join(known[:3])} stand for"
