@@ -60,7 +60,7 @@ def test_odd_datasets_fail_by_their_own_codes(night: Night, hub: LoopbackHub, mo
     monkeypatch.setenv("DYNOSAUR_MAX_FAILURE_RATIO", "1")
     add_reviews(hub, "good/reviews")
     add_dataset(hub, "good/ünusual näme", {"train": reviews()})  # no client could ask for it
-    odd = {"train": reviews(start=100)}
+    odd = {"train": [{**row, "label": ["no", "yes"][row["label"]]} for row in reviews(start=100)]}
     add_dataset(hub, "good/a.b-c_d--e", odd, configs=[{"config_name": "two words; é#%", "data_files": "*.jsonl"}])
     fields = [{"a field/ñ": row["text"], "label #?%": ["no", "yes"][row["label"]]} for row in reviews(start=200)]
     add_dataset(hub, "good/fields", {"träin set": fields}, configs=[{"config_name": "x", "data_files": "*.jsonl"}])
