@@ -208,6 +208,7 @@ def test_the_schedule_starts_a_growth_and_a_worker_runs_the_deployments(
             "metadata shop/reviews": "Cached",
             "instruction shop/reviews": "Cached",
             "filter shop/reviews": "Completed",
+            "judge shop/reviews": "Completed",
             "publish shop/reviews": "Completed",
         }
     # what ended by its own verdict says so in a sentence

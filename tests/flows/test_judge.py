@@ -124,7 +124,7 @@ def test_a_rejected_task_is_not_published_and_counted(
     verdicts = {design["instruction"]: (design["verdict"], design["detail"]) for design in told["designs"]}
     rejected = next(verdict for instruction, verdict in verdicts.items() if "Write a" in instruction)
     accepted = next(verdict for instruction, verdict in verdicts.items() if "Read the" in instruction)
-    assert (rejected, accepted) == (("mismatch", "It is mismatch."), ("accepted", "It fits."))
+    assert (rejected, accepted) == (("mismatch", "the judge: It is mismatch."), ("accepted", "It fits."))
     last = told["requests"][-1]
     assert JUDGE in last["sent"][0]["content"] and '"mismatch"' in last["came_back"]
 

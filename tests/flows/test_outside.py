@@ -94,6 +94,7 @@ def test_a_key_that_the_endpoint_echoes_stays_in(tmp_path: Path, catalog: Path, 
             OPENAI_API_KEY=KEY,
             DYNOSAUR_LEDGER=ledger,
             DYNOSAUR_MODEL="stub",
+            DYNOSAUR_JUDGING__JUDGE="off",  # an echo is no verdict
             PREFECT_API_URL="",
             PREFECT_HOME=str(tmp_path / "prefect"),
             PREFECT_LOGGING_LEVEL="DEBUG",

@@ -208,7 +208,7 @@ def test_a_growth_and_the_commands_that_look_at_it(
     assert {design["verdict"] for design in others} == {"duplicate_mapping"}
     assert all(design["detail"] for design in others)
     requests = {request["request"]: request for request in found["requests"]}
-    assert {design["request"] for design in found["designs"]} == set(requests)
+    assert {design["request"] for design in found["designs"]} < set(requests)  # the judge was asked too
     for request in requests.values():
         assert "Dataset: shop/reviews" in request["sent"][-1]["content"]
         assert json.loads(request["came_back"])
