@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from dynosaur_core.llm.schemas import closed
 from dynosaur_core.models import FieldFacts, FieldKind, FieldSpec, ListOutput
 from dynosaur_core.prompting import MAX_LABELS
 
@@ -30,11 +31,11 @@ def answer_schema(fields: Sequence[FieldSpec], facts: Facts, keys: Sequence[str]
     if any(field.kind is FieldKind.LIST for field in fields):
         properties["list_output"] = {"type": ["string", "null"], "enum": [*(how.value for how in ListOutput), None]}
     if any(_holds_codes(facts(field.name).values) for field in fields):
-        words = _closed({"label": {"type": "string"}, "words": {"type": "string"}})
+        words = closed({"label": {"type": "string"}, "words": {"type": "string"}})
         properties["label_words"] = {"type": "array", "items": words}
     tasks = {"type": "array", "items": {"$ref": "#/$defs/task"}}
-    defs = {"field": {"type": "string", "enum": [field.name for field in fields]}, "task": _closed(properties)}
-    return {**_closed(dict.fromkeys(keys, tasks)), "$defs": defs}
+    defs = {"field": {"type": "string", "enum": [field.name for field in fields]}, "task": closed(properties)}
+    return {**closed(dict.fromkeys(keys, tasks)), "$defs": defs}
 
 
 def _holds_codes(values: Sequence[str]) -> bool:
@@ -45,7 +46,7 @@ def _holds_codes(values: Sequence[str]) -> bool:
 def tight_schema(fields: Sequence[str], max_tasks: int) -> dict[str, Any]:
     """For small local models: one branch per output field, so that inputs and output cannot overlap either."""
     branches = [
-        _closed(
+        closed(
             {
                 "output_field": {"const": output},
                 "input_fields": {
@@ -60,13 +61,4 @@ def tight_schema(fields: Sequence[str], max_tasks: int) -> dict[str, Any]:
         for output in fields
     ]
     tasks = {"type": "array", "items": {"anyOf": branches}, "minItems": 1, "maxItems": max_tasks}
-    return _closed({TASKS: tasks})
-
-
-def _closed(properties: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
+    return closed({TASKS: tasks})

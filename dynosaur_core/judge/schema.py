@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dynosaur_core.llm.schemas import closed
 from dynosaur_core.reasons import Reason
 
 VERDICTS = "verdicts"
@@ -28,14 +29,5 @@ def verdict_schema() -> dict[str, Any]:
     """The strict form of OpenAI, the same for every request: a grammar is compiled once."""
     text = {"type": "string"}
     reason = {"type": "string", "enum": [NONE, *FAULTS]}
-    verdict = _closed({"task": {"type": "integer"}, "thought": text, "reason": reason, "mended": text})
-    return _closed({VERDICTS: {"type": "array", "items": verdict}})
-
-
-def _closed(properties: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
+    verdict = closed({"task": {"type": "integer"}, "thought": text, "reason": reason, "mended": text})
+    return closed({VERDICTS: {"type": "array", "items": verdict}})
