@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.filter.stage import filter_tasks
 from dynosaur_core.instruction.estimate import TASKS_PER_ANSWER
-from dynosaur_core.instruction.examples import EXAMPLE_INSTRUCTIONS
 from dynosaur_core.instruction.stage import propose
 from dynosaur_core.judge.stage import plan
+from dynosaur_core.judging import filter_designs
 from dynosaur_core.llm.answers import Answers
 from dynosaur_core.llm.client import Reply
 from dynosaur_core.llm.prices import priced, prompt_tokens
@@ -71,14 +70,7 @@ def _designed(
 ) -> tuple[InstructionTask, ...]:
     """The tasks that the filter accepts of the designs in the store. Raises Planned where some are still to be made."""
     proposals = propose(metadata, settings, Kept(settings, answers), store)
-    return filter_tasks(
-        metadata.ref.repo_id,
-        metadata.subsets,
-        proposals,
-        lambda subset: store.read_table("rows", subset.rows.digest) if subset.rows else None,
-        settings.filtering,
-        EXAMPLE_INSTRUCTIONS,
-    ).tasks
+    return filter_designs(metadata, proposals, settings, store).tasks
 
 
 def _likely(metadata: DatasetMetadata, settings: Settings) -> list[InstructionTask]:

@@ -28,6 +28,20 @@ Again = Mapping[int, InstructionTask | Rejection]
 """What the filter says of the mended tasks, by the place of the first one."""
 
 
+def filter_designs(
+    metadata: DatasetMetadata, proposals: Sequence[Proposal], settings: Settings, store: Store
+) -> FilterResult:
+    """What the filter says of all designs of a dataset, with the rows of the store."""
+    return filter_tasks(
+        metadata.ref.repo_id,
+        metadata.subsets,
+        proposals,
+        lambda subset: store.read_table("rows", subset.rows.digest) if subset.rows else None,
+        settings.filtering,
+        EXAMPLE_INSTRUCTIONS,
+    )
+
+
 def judging_key(metadata: DatasetMetadata, filtered: FilterResult, settings: Settings, store: Store) -> str:
     """Digest of the exact requests, of what they are about, and of the filter that mended tasks go through."""
     asks = plan(metadata, filtered.tasks, settings, store)
@@ -89,14 +103,7 @@ def _filter_again(
         )
         for task, design in (*right, *mended.values())
     ]
-    result = filter_tasks(
-        metadata.ref.repo_id,
-        metadata.subsets,
-        proposals,
-        lambda subset: store.read_table("rows", subset.rows.digest) if subset.rows else None,
-        settings.filtering,
-        EXAMPLE_INSTRUCTIONS,
-    )
+    result = filter_designs(metadata, proposals, settings, store)
     found = list(_in_order(result, result.tasks))
     return dict(zip(mended, found[len(right) :], strict=True))
 

@@ -8,8 +8,8 @@ from prefect import task
 
 from dynosaur_core.clients import open_clients
 from dynosaur_core.digest import digest
-from dynosaur_core.filter.stage import filter_key, filter_tasks
-from dynosaur_core.instruction.examples import EXAMPLE_INSTRUCTIONS
+from dynosaur_core.filter.stage import filter_key
+from dynosaur_core.judging import filter_designs
 from dynosaur_core.models import DatasetMetadata, DatasetRef, Proposal
 from dynosaur_core.settings import Settings
 from tasks.policy import TASK_OPTIONS, coded
@@ -27,13 +27,4 @@ def _key(_context: Any, given: dict[str, Any]) -> str:
 @coded
 def filter(ref: DatasetRef, metadata: DatasetMetadata, proposals: list[Proposal], settings: Settings) -> dict[str, Any]:
     """Proposals -> FilterResult as JSON."""
-    store = open_clients(settings).store
-    result = filter_tasks(
-        ref.repo_id,
-        metadata.subsets,
-        proposals,
-        lambda subset: store.read_table("rows", subset.rows.digest) if subset.rows else None,
-        settings.filtering,
-        EXAMPLE_INSTRUCTIONS,
-    )
-    return result.model_dump(mode="json")
+    return filter_designs(metadata, proposals, settings, open_clients(settings).store).model_dump(mode="json")
