@@ -24,15 +24,16 @@ _BLOCKS = MarkdownIt().disable("inline")
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PLACEHOLDER = re.compile(r"\[?\(?(more information needed|needs more information|todo|coming soon)\)?\]?[. ]*", re.I)
 _FENCED = re.compile(r"^ {0,3}(```|~~~).*?(?:^ {0,3}\1[^\n]*$|\Z)", re.DOTALL | re.MULTILINE)
-_LINK = r"(?:!?\[[^\]\n]{0,200}\]\([^)\n]{0,1000}\)|<?https?://[^\s>]{1,1000}>?)"
-_BARE = re.compile(
-    rf"[\s>*+-]*(?:\*\*|__)?(?:[^\n:]{{0,80}}:)?(?:\*\*|__)?[\s:]*(?:{_LINK}[\s,;.|]*)+"
-    r"|[\s>*+-]*(?:\*\*|__)?(?:size of|total amount of|number of|an example of)\b[^\n]*"
-    r"|[\s>*+-]*(?:\*\*|__)?(?:homepage|repository|paper|leaderboard|point of contact)[\s*_]*:[^\n]{0,200}",
+_LINK = re.compile(r"!?\[[^\]\n]{0,200}\]\([^)\n]{0,1000}\)|<?https?://[^\s>]{1,1000}>?")
+_LABEL = re.compile(r"(?:[^:]{0,80}:)?[\s:*_]*")
+_IN_EVERY_TEMPLATE = re.compile(
+    r"(?:size of|total amount of|number of|an example of)\b"
+    r"|(?:homepage|repository|paper|leaderboard|point of contact)[\s*_]*:.{0,200}\Z",
     re.IGNORECASE,
 )
-"""A line that is a link, or one of those that every template has."""
-_MARKUP = re.compile(rf"{_LINK}|[`*_#]")
+_BEFORE_WORDS = " \t>*+-_"
+_BETWEEN_LINKS = " \t,;.|"
+_MARKUP = re.compile(r"[`*_#]")
 _WORDS = re.compile(r"[^\W\d_]{2,}|[\u3040-\u30ff\u4e00-\u9fff]{4}")
 _TEMPLATE = re.compile(
     r"aims to be a base template|provide a (?:quick|longer) summary|briefly summarize the dataset|"
@@ -140,10 +141,23 @@ def listing_fields(card: Card) -> dict[str, Any]:
 
 def prose(text: str | None) -> str | None:
     """The lines of `text` that say something; None where those are hardly a sentence."""
-    lines = [line for line in _FENCED.sub("", text or "").splitlines() if line.strip() and not _BARE.fullmatch(line)]
+    lines = [line for line in _FENCED.sub("", text or "").splitlines() if line.strip() and not _is_bare(line)]
     said = "\n".join(lines).strip()
-    words = _WORDS.findall(_MARKUP.sub("", said))
+    words = _WORDS.findall(_MARKUP.sub("", _LINK.sub("", said)))
     return said if len(words) >= MIN_PROSE_WORDS and not _TEMPLATE.search(said) else None
+
+
+def _is_bare(line: str) -> bool:
+    """Whether a line is a link, or one of those that every template has."""
+    line = line.lstrip(_BEFORE_WORDS)
+    if _IN_EVERY_TEMPLATE.match(line):
+        return True
+    link = _LINK.search(line)
+    return bool(
+        link
+        and _LABEL.fullmatch(line[: link.start()])
+        and not _LINK.sub("", line[link.start() :]).strip(_BETWEEN_LINKS)
+    )
 
 
 def citation(card: Card) -> str | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from dynosaur_core import stopping
 from dynosaur_core.logs import ROOT
 from tests.support.s3 import s3_server as s3_server  # one server for all tests
 
@@ -30,6 +31,13 @@ _ANY_SPEED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("same", derandomize=True, database=None, **_ANY_SPEED)
 settings.register_profile("explore", print_blob=True, **_ANY_SPEED)
 settings.load_profile("same")
+
+
+@pytest.fixture(autouse=True)
+def _nobody_is_stopped() -> None:
+    """A test that pytest-timeout cut off in a growth does not end the waits of those after it."""
+    with stopping.by_signal():
+        pass
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,6 @@ _REASONS: dict[str, Reason | None] = {
     **dict.fromkeys((NONE, "null", "valid", "ok", "no_fault"), None),
 }
 """How answers spell the reasons, in lower case and with underscores."""
-_WIRED = re.compile(r"(?:inputs: ?)?(\[[^\n]*\]) ?-> ?(?:output: ?)?(\"[^\n]*\")")
 _NUMBER = re.compile(r"\D{0,8}(\d{1,4})\W{0,2}")
 
 
@@ -112,9 +111,11 @@ def _mended(value: Any) -> str | Fields | None:
     if not isinstance(value, str):
         return None
     value = storable(value.strip(), MAX_INSTRUCTION_CHARS)
-    if wired := _WIRED.fullmatch(value):
+    left, _, right = value.rpartition("->")
+    inputs, output = left.removeprefix("inputs:").strip(), right.strip().removeprefix("output:").strip()
+    if inputs.startswith("[") and output.startswith('"'):
         try:
-            return _fields(json.loads(wired[1]), json.loads(wired[2]))
+            return _fields(json.loads(inputs), json.loads(output))
         except (ValueError, RecursionError):
             return None
     return value or None

@@ -23,11 +23,12 @@ def start(catalog: Path, work: Path, **settings: str) -> subprocess.Popen[str]:
 
 
 def wait_until(done: object, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while not done() and process.poll() is None and time.monotonic() < deadline:  # type: ignore[operator]
         time.sleep(0.05)
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("waits", "sent", "status"),
     [
@@ -67,6 +68,7 @@ def test_terminated_growth_ends_soon_and_goes_on(
     assert "the same command goes on from here" in errors
 
     endpoint.behaviour.faults = Faults()
+    endpoint.batches.immediate = True
     for name in endpoint.batches.batches:
         endpoint.batches.finish(name)
     for name, value in settings.items():

@@ -39,21 +39,22 @@ def proposals(outcomes: dict[str, Outcome]) -> list[Proposal]:
     return [proposal for outcome in outcomes.values() if not isinstance(outcome, DynosaurError) for proposal in outcome]
 
 
-def quick() -> Settings:
-    return settings(timeout_s=0.3, retry_s=60.0)
+SILENT = ("hang", "drip", "headers", "informational")
+"""The faults that only a timeout ends."""
 
 
 @pytest.mark.parametrize("kind", ALL)
 def test_one_kind_of_fault(kind: str, endpoint: LlmServer, client: MakeClient, store: Store) -> None:
     endpoint.behaviour.faults = Faults([kind], share=0.3, seed=1)
-    endpoint.behaviour.hang_s = 2.0
+    endpoint.behaviour.hang_s = 6.0
+    chosen = settings(timeout_s=1.5 if kind in SILENT else 60.0, retry_s=120.0)
     names = [f"owner/set-{number}" for number in range(6)]
-    grown = grow(names, quick(), client(quick()), store)
+    grown = grow(names, chosen, client(chosen), store)
     assert set(endpoint.seen.answered.values()) == {1}
     assert any(count > 1 for count in endpoint.seen.attempts.values()) == (kind in (*CONNECTION, *HTTP, *SAID, *EMPTY))
     clean = Store(f"{store.url}-clean")
     endpoint.behaviour.faults = Faults()
-    expected = grow(names, quick(), LlmClient(quick(), clean, base_url=endpoint.url), clean)
+    expected = grow(names, chosen, LlmClient(chosen, clean, base_url=endpoint.url), clean)
     for got, wanted in zip(proposals(grown), proposals(expected), strict=True):
         if got.finish_reason == "length":  # cut off twice
             assert got.designs == wanted.designs[: len(got.designs)]

@@ -85,10 +85,10 @@ def test_a_crowded_endpoint_is_asked_less(endpoint: LlmServer, client: MakeClien
 
 
 def test_in_flight_is_bounded(endpoint: LlmServer, client: MakeClient, store: Store) -> None:
-    endpoint.behaviour.latency_s = 0.02
+    endpoint.behaviour.latency_s = 0.1
     chosen = settings(max_in_flight=5)
-    grow([f"owner/set-{number}" for number in range(30)], chosen, client(chosen), store, workers=20)
-    assert endpoint.seen.most_in_flight == 5
+    grow([f"owner/set-{number}" for number in range(15)], chosen, client(chosen), store, workers=15)
+    assert 1 < endpoint.seen.most_in_flight <= 5
 
 
 def test_a_dataset_of_many_configs_does_not_hold_up_the_others(
