@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import math
 import os
 import shutil
 import tempfile
@@ -31,6 +32,19 @@ _ANY_SPEED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("same", derandomize=True, database=None, **_ANY_SPEED)
 settings.register_profile("explore", print_blob=True, **_ANY_SPEED)
 settings.load_profile("same")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Three for two cores: many tests wait, for a server, a timeout or a process of their own."""
+    return math.ceil(1.5 * (os.cpu_count() or 1))
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """A test is not named by megabytes of input, which every report of it would carry."""
+    if isinstance(val, str | bytes) and len(val) > 100:
+        return f"{val[:40]!r} of {len(val)}"
+    return None
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ from tests.flows.hub_case import (
     release_commits,
     released,
 )
-from tests.support.hub import LoopbackHub
+from tests.support.hub import Faults, LoopbackHub
 from tests.support.llm import Asked, Behaviour, LlmServer, Replay
 
 Night = Callable[..., Grown]
@@ -145,11 +145,20 @@ def test_only_what_changed_costs_anything(
 
 
 @pytest.mark.corpus
-def test_nights_with_the_corpus(night: Night, endpoint: LlmServer, hub: LoopbackHub, corpus: Path) -> None:
+def test_nights_with_the_corpus_and_one_with_a_tenth_of_the_requests_failing(
+    night: Night, endpoint: LlmServer, hub: LoopbackHub, corpus: Path, tmp_path: Path
+) -> None:
     endpoint.behaviour = Behaviour(answerer=Replay(corpus / "gpt35.jsonl"))
     for readme in sorted((corpus / "hub").glob("*/*/README.md")):
         hub.add_folder(readme.parent)
+    hub.faults = Faults(0.1, seed=3)
+    disturbed, content = night(store=str(tmp_path / "disturbed")).report, released(hub).content
+    hub.faults.clear()
+    hub.delete("me/grown")
+    endpoint.seen.attempts.clear()
     first = night().report
+    assert released(hub).content == content
+    assert (first.failed, first.refused) == (disturbed.failed, disturbed.refused)
     ends = first.grown + first.refused.total() + len(first.failures) + first.deferred.total()
     assert ends == first.plan.surveyed == 51 and "Unexpected" not in first.failed
     night()  # sees the release in the listing

@@ -48,10 +48,8 @@ def test_stored_books_what_can_be_whatever_is_told(
     chosen = chosen.model_copy(update={"max_cost_usd": 1.0})
     llm = LlmClient(chosen, store, budget=budget, base_url=endpoint.url)
     endpoint.behaviour.usage = usage
-    began = time.monotonic()
     propose(dataset(), chosen, llm, store)
-    propose(dataset("owner/next"), chosen, llm, store)
-    assert time.monotonic() - began < 60, "no count makes the limiter wait for long"
+    propose(dataset("owner/next"), chosen, llm, store)  # no count makes the limiter wait for hours
     assert sum(endpoint.seen.attempts.values()) == 4
     really = endpoint.seen.prompt_tokens / 1e6 + endpoint.seen.completion_tokens * 10 / 1e6
     spent = budget.spent()
