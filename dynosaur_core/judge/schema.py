@@ -11,15 +11,15 @@ VERDICTS = "verdicts"
 NONE = "none"
 """The word for a task with nothing wrong."""
 FAULTS: dict[Reason, str] = {
-    Reason.SWAPPED: "asks for what an input holds, or takes the output for given",
+    Reason.SWAPPED: "asks for an input, or takes the output for given",
     Reason.MULTIPLE_OUTPUTS: "asks for more than the output holds",
-    Reason.CONTRADICTION: "asks for the opposite of the outputs, such as a wrong answer where they are right",
-    Reason.WRONG_LABELS: "names or explains answers that are not those of the outputs",
-    Reason.MISMATCH: "asks for something else than the outputs are: another property, part, kind or language",
-    Reason.ROW_SPECIFIC: "speaks of particulars of one row (a person, number or subject)",
-    Reason.TRIVIAL_COPY: "an input already is the output, alike or encoded; an answer to be found in a text is no copy",
-    Reason.MISSING_INPUT: "the instruction speaks of, or the output depends on, what is not among the inputs",
-    Reason.NOT_DERIVABLE: "nobody could tell the output from the inputs: a score, name or label that nothing points to",
+    Reason.CONTRADICTION: "asks for the opposite of the outputs",
+    Reason.WRONG_LABELS: "names or explains answers that the outputs are not",
+    Reason.MISMATCH: "asks for another property, part, kind or language than the outputs are",
+    Reason.ROW_SPECIFIC: "speaks of particulars of one row",
+    Reason.TRIVIAL_COPY: "an input already is the output, alike or encoded (an answer found in a text is no copy)",
+    Reason.MISSING_INPUT: "instruction or output depend on what is not among the inputs",
+    Reason.NOT_DERIVABLE: "nobody could tell the output: a score, name or label that nothing points to",
     Reason.BOOKKEEPING_OUTPUT: "the output is an id, link or file name",
 }
 """The reasons in their order of precedence, as the prompt explains them."""

@@ -40,7 +40,7 @@ def test_all_tasks_of_a_dataset_are_one_request(store: Store) -> None:
     (ask,) = plan(metadata(subset(store, reviews()), qa), tasks, settings(), store)
     shown = ask.request.messages[-1]["content"]
     assert ask.places == ((0,), (1,), (2,))
-    assert 'Fields of "qa":' in shown and 'Rows of "default":' in shown
+    assert 'Rows of "qa":' in shown and 'Rows of "default":' in shown
     assert list(Asked(ask.request.messages, None).tasks) == [1, 2, 3]
     assert ask.request.owner == "shop/reviews" and ask.request.answer == "verdicts"
 
