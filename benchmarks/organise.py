@@ -1,19 +1,23 @@
 """Organising: rows into records, in columns (`publish`) beside row by row as the 2023 rules read.
 
-    DYNOSAUR_CORPUS=... python benchmarks/organise.py [--tasks 5600]
+    DYNOSAUR_CORPUS=... python benchmarks/organise.py [--tasks 5600] [--original organize_data.py]
 
 The corpus's configs are sampled (100 rows of each train and validation split), and its designs of 2023 that can be
 rendered are repeated under other names. Each contender runs in a process of its own on one core, and the best of three
 runs counts: rows are read from disk and records written to disk, to new files, within the measured time. Baseline:
-`selected_data` as JSON in, one list of records, JSON out, plain loops over dicts.
+`selected_data` as JSON in, one list of records, JSON out, plain loops over dicts. `--original` names the script of
+2023 in a checkout of its repository: it runs as it is, on files of the form that it reads.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import os
 import resource
+import runpy
 import subprocess
 import sys
 import tempfile
@@ -225,6 +229,32 @@ def _repositories(work: Path) -> Iterator[tuple[str, list[Any]]]:
         yield "bench/rest", held
 
 
+def lay_out(work: Path, copies: range) -> None:
+    """The files that the script of 2023 reads, at the places where it looks for them."""
+    (work / "code" / "run").mkdir(parents=True, exist_ok=True)
+    (work / "instruction_data").mkdir(exist_ok=True)
+    instructions: list[dict[str, Any]] = []
+    with (work / "instruction_data" / "huggingface_data.jsonl").open("w") as file:
+        for copy in copies:
+            for dataset, own in _repositories(work):
+                for source, config, name, *_, usable in own:
+                    held = json.loads((work / f"{name}.json").read_text())
+                    task_name = f"{dataset}-{copy}/{source}/{config}"
+                    facts = {"task_name": task_name, "license": "mit", "website": f"https://huggingface.co/{dataset}"}
+                    file.write(json.dumps({**facts, **held}) + "\n")
+                    instructions += [{**design, "task_name": task_name} for design in usable]
+    (work / "instruction_data" / "raw_instructions_full.json").write_text(json.dumps(instructions))
+
+
+def original(work: Path, script: str) -> tuple[int, int]:
+    """The script of 2023; it prints the tasks that its rule for labels leaves, then tasks and records."""
+    said = io.StringIO()
+    with contextlib.chdir(work / "code" / "run"), contextlib.redirect_stdout(said):
+        runpy.run_path(script)
+    _, tasks, records = map(int, said.getvalue().split())
+    return tasks, records
+
+
 CONTENDERS: dict[str, Callable[[Path, range], tuple[int, int]]] = {
     "row by row (2023 rules)": rows,
     "publish, recipe reference": lambda work, copies: columns(work, copies, "reference"),
@@ -233,8 +263,15 @@ CONTENDERS: dict[str, Callable[[Path, range], tuple[int, int]]] = {
 
 
 def measure(contender: str, work: Path, copies: int) -> Measured:
-    run = CONTENDERS[contender]
-    run(work, range(-1, 0))  # imports and page cache are not what is measured
+    if contender in CONTENDERS:
+        run = CONTENDERS[contender]
+        run(work, range(-1, 0))  # imports and page cache are not what is measured
+    else:
+        lay_out(work, range(copies))
+
+        def run(work: Path, _copies: range) -> tuple[int, int]:
+            return original(work, contender)
+
     wall, cpu = time.perf_counter(), time.process_time()
     tasks, records = run(work, range(copies))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
@@ -245,6 +282,7 @@ def measure(contender: str, work: Path, copies: int) -> Measured:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", type=int, default=5_600)
+    parser.add_argument("--original", metavar="SCRIPT", help="organize_data.py of 2023")
     parser.add_argument("--run", nargs=3, metavar=("CONTENDER", "WORK", "COPIES"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.run:
@@ -258,13 +296,13 @@ def main() -> None:
         print("| contender | tasks | records | CPU s | records/s | to baseline | peak MB | at half the tasks |")
         print("|---|--:|--:|--:|--:|--:|--:|--:|--:|")
         baseline = 0.0
-        for contender in CONTENDERS:
+        for contender in [*([str(Path(arguments.original).resolve())] if arguments.original else []), *CONTENDERS]:
             half = _measured(contender, folder, copies // 2)
             full = min((_measured(contender, folder, copies) for _ in range(3)), key=lambda run: run.cpu_s)
             speed = full.records / full.cpu_s
             baseline = baseline or speed
             print(
-                f"| {contender} | {full.tasks:,} | {full.records:,} | {full.cpu_s:.2f} | {speed:,.0f} "
+                f"| {Path(contender).name} | {full.tasks:,} | {full.records:,} | {full.cpu_s:.2f} | {speed:,.0f} "
                 f"| {speed / baseline:.1f} | {full.peak_mb:.0f} | {half.peak_mb:.0f} |"
             )
 

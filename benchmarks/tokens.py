@@ -7,8 +7,8 @@ The baseline is built after the description of the 2023 system: a call per confi
 as long as those of SQuAD, ANLI, MathQA and CommonGen are on average, rows with strings cut at 1,000 characters, nested
 values and names with "id" left out. Both are answered by a loopback endpoint that replays the designs of 2023 for the
 corpus, and accepted tasks are those that the filter passes: only prompts and number of calls differ. The judge is asked
-about these; it answers with a thought of 20 words. What a strong present-day model designs, which the filter passes
-nearly all, is replayed for the datasets that it was asked about.
+about these; it answers with a thought of 11 words, as a strong model did on the same prompts. What a strong present-day
+model designs, which the filter passes nearly all, is replayed for the datasets that it was asked about.
 """
 
 from __future__ import annotations
@@ -46,9 +46,7 @@ EVERYTHING = Policy(
 )
 """The corpus is small: for measuring, its refused licences and languages take part."""
 
-_THOUGHT = (
-    "The outputs are labels of the sentences, these lead to them, and the instruction asks a learner for just that."
-)
+_THOUGHT = "Outputs are labels of the sentences, and instruction and inputs ask so."
 _FILLER = "The keeper of the old harbour light wrote down the weather every evening before he climbed the stairs. "
 _SYSTEM_2023 = (
     "Use the following dataset to design tasks. Each task needs an instruction, input fields and an output field. The "
