@@ -18,7 +18,7 @@ from dynosaur_core.instruction.parse import design_of
 from dynosaur_core.judge.stage import judge, plan
 from dynosaur_core.llm.client import LlmClient
 from dynosaur_core.metadata.stage import describe, read_subsets, with_sections
-from dynosaur_core.models import DatasetMetadata, InstructionTask, Mode, Subset, TaskDesign
+from dynosaur_core.models import DatasetMetadata, InstructionTask, ListOutput, Mode, Subset, TaskDesign
 from dynosaur_core.protocols import Catalog
 from dynosaur_core.reasons import Finding, Reason
 from dynosaur_core.results import Result
@@ -90,6 +90,11 @@ class Checker:
             why = f"{repo_id} has no usable config {config!r}; it has {list(subsets)[:20]}"
             return Given(None, design_of(asked), [(Reason.UNKNOWN_SUBSET, why)])
         made, rows, settings = design_of(asked, list(subset.every_field)), self._rows(repo_id, subset), self.settings
+        said = design.get("list_output")
+        if said is not None and made.list_output is None:
+            # a designer's slip is decided for it by the rows; whoever checks a design wants to know
+            how = f"list_output is {said!r} and none of {', '.join(ListOutput)}"
+            made = made.model_copy(update={"malformed": "; ".join(filter(None, (made.malformed, how)))})
         found = judge_design(repo_id, subset, made, rows, settings.filtering, examples=EXAMPLE_INSTRUCTIONS)
         return Given(subset, made, found)
 

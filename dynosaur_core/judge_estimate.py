@@ -13,7 +13,7 @@ from dynosaur_core.llm.answers import Answers
 from dynosaur_core.llm.client import Reply
 from dynosaur_core.llm.prices import priced, prompt_tokens
 from dynosaur_core.llm.request import Request
-from dynosaur_core.models import DatasetMetadata, InstructionTask, Mode, Usage
+from dynosaur_core.models import DatasetMetadata, InstructionTask, Mode, Stage, Usage
 from dynosaur_core.prompting import shown_fields
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
@@ -38,23 +38,27 @@ class Kept:
         raise DynosaurError(Code.PLANNED, f"request {request.digest} is still to be asked")
 
 
-def estimate_judging(metadata: DatasetMetadata, settings: Settings, store: Store, *, anew: bool = False) -> Usage:
+def estimate_judging(
+    metadata: DatasetMetadata, settings: Settings, store: Store, *, anew_from: Stage | None = None
+) -> Usage:
     """Requests, tokens and dollars of judging a dataset, without requests whose answers `store` holds.
 
     Where the designs are there already, the very requests are counted; else those of as many tasks as answers hold.
-    What is asked about mended tasks is left out. `anew`: stored answers do not save anything.
+    What is asked about mended tasks is left out. `anew_from`: the stage from which on stored answers do
+    not save anything.
     """
     if not settings.judges:
         return Usage()
     answers = Answers(store)
     try:
-        tasks = _likely(metadata, settings) if anew else _designed(metadata, settings, store, answers)
+        designed = anew_from in (None, "judge")
+        tasks = _designed(metadata, settings, store, answers) if designed else _likely(metadata, settings)
     except DynosaurError as error:
         if error.code is not Code.PLANNED:
             raise
         tasks = _likely(metadata, settings)
     asks = plan(metadata, tasks, settings, store)
-    if not anew:
+    if anew_from is None:
         asks = tuple(ask for ask in asks if not answers.has(ask.request.digest, ask.request.owner))
     with_schema = settings.llm.structured in ("auto", "schema")
     usage = Usage(

@@ -47,7 +47,7 @@ def backfill(choice: Choice = Choice(), options: Options = Options(), dry_run: b
     with clients.ledger.growing():
         growth_id = begin(clients, options)
         plan = choose(clients, choice, options.limit)
-        if choice.anew:
+        if choice.anew_from:
             ask_anew(clients, growth_id)
         return run_plan(clients, options, growth_id, plan, choice.fresh_from)
 
@@ -55,7 +55,7 @@ def backfill(choice: Choice = Choice(), options: Options = Options(), dry_run: b
 def chosen_forecast(choice: Choice, options: Options) -> Forecast:
     """The plan of a backfill and its estimated cost; nothing is spent."""
     with looking(options) as clients:
-        return estimate_plan(clients, choose(clients, choice, options.limit), anew=choice.anew)
+        return estimate_plan(clients, choose(clients, choice, options.limit), anew_from=choice.anew_from)
 
 
 def check_choice(clients: Clients, choice: Choice) -> None:

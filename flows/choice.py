@@ -45,14 +45,15 @@ class Choice(BaseModel):
     from_stage: Stage | None = None
     """Run again from this stage on."""
     force: bool = False
-    """Run again from the first stage on although nothing changed; with a first stage of instruction or before, ask the
-    model anew."""
+    """Run again from the first stage on although nothing changed; with a first stage of metadata, instruction or judge,
+    ask the models anew from there on."""
 
     @property
     def fresh_from(self) -> Stage | None:
         return self.from_stage or ("metadata" if self.force else None)
 
     @property
-    def anew(self) -> bool:
-        """Whether stored answers are set aside: `force` together with a first stage that leads to the model."""
-        return self.force and self.from_stage in ("metadata", "instruction")
+    def anew_from(self) -> Stage | None:
+        """The stage from which on stored answers are set aside: `force` together with a first stage that asks a model,
+        or leads to the designers."""
+        return self.from_stage if self.force and self.from_stage in ("metadata", "instruction", "judge") else None

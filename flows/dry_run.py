@@ -13,7 +13,7 @@ from dynosaur_core.growth import new_growth_id
 from dynosaur_core.instruction.estimate import estimate
 from dynosaur_core.judge_estimate import estimate_judging
 from dynosaur_core.metadata.stage import read_metadata
-from dynosaur_core.models import GrowthPlan, Usage
+from dynosaur_core.models import GrowthPlan, Stage, Usage
 from dynosaur_core.results import Estimate, Forecast
 from dynosaur_core.scratch import scratch_folder
 from flows.grow import make_plan
@@ -49,10 +49,10 @@ def looking(options: Options) -> Iterator[Clients]:
         yield clients
 
 
-def estimate_plan(clients: Clients, plan: GrowthPlan, *, anew: bool = False) -> Forecast:
+def estimate_plan(clients: Clients, plan: GrowthPlan, *, anew_from: Stage | None = None) -> Forecast:
     """Reads datasets of the plan, spread over it, and adds up what asking about them would cost.
 
-    `anew`: stored answers do not save anything.
+    `anew_from`: the stage from which on stored answers do not save anything.
     """
     refs = plan.branches
     step = max(1, -(-len(refs) // SAMPLE))
@@ -64,8 +64,8 @@ def estimate_plan(clients: Clients, plan: GrowthPlan, *, anew: bool = False) -> 
             found = read_metadata(ref, clients.catalog, clients.store, settings.sampling, settings.policy)
         except DynosaurError:
             continue  # it would fail in its branch too, and costs nothing then
-        total += estimate(found, settings, None if anew else clients.store)
-        total += estimate_judging(found, settings, clients.store, anew=anew)
+        total += estimate(found, settings, clients.store if anew_from in (None, "judge") else None)
+        total += estimate_judging(found, settings, clients.store, anew_from=anew_from)
     factor = len(refs) / len(chosen) if chosen else 0.0
     return Forecast(
         planned=plan.counts(),

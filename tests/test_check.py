@@ -67,6 +67,8 @@ CASES: list[tuple[dict[str, Any], str | None]] = [
     (design(output_field=["label", "text"]), "multiple_outputs"),
     (design(output_field=None), "no_output"),
     (design(instruction=""), "empty_instruction"),
+    (design(list_output="some of them"), "malformed"),
+    (design(list_output=None), None),
     ({"dataset": "shop/reviews", "config": "default"}, "empty_instruction"),
     ({**design(), "output_fields": ["label"], "output_field": ["label"]}, None),
     (design(), None),

@@ -14,7 +14,7 @@ import pytest
 from dynosaur_core.clients import Clients, close_clients
 from dynosaur_core.ledger import Ledger, LedgerEntry
 from dynosaur_core.settings import Settings
-from flows.backfill import Choice, backfill
+from flows.backfill import Choice, backfill, chosen_forecast
 from flows.command.explain import explain
 from flows.dry_run import forecast
 from flows.options import Options
@@ -50,6 +50,21 @@ def entry_of(work: Path, repo_id: str) -> LedgerEntry:
 
 def explained(work: Path, repo_id: str = "shop/reviews") -> dict[str, Any]:
     return explain(Clients(Settings(store=str(work / "store"))), repo_id).as_json()
+
+
+def test_backfill_anew_from_the_judge_asks_for_verdicts_alone(
+    run_growth: RunGrowth, endpoint: LlmServer, catalog: Path, tmp_path: Path
+) -> None:
+    run_growth()
+    every, verdicts = sum(endpoint.seen.answered.values()), asked_to_judge(endpoint)
+    anew = Choice(datasets=["shop/reviews"], from_stage="judge", force=True)
+    close_clients()
+    guessed = chosen_forecast(anew, Options(catalog=str(catalog), store=str(tmp_path / "store")))
+    assert guessed.estimate.requests == 1
+    endpoint.behaviour.judge = Judge({"": "mismatch"})
+    run_growth(backfill, choice=anew)
+    assert asked_to_judge(endpoint) == verdicts + 1 and sum(endpoint.seen.answered.values()) == every + 1
+    assert {row["repo_id"] for row in records_of(tmp_path / "release")} == {"museum/questions"}
 
 
 # --- whether there is a judge
