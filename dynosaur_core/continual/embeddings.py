@@ -1,6 +1,6 @@
 """Embeddings of many texts, each computed once: they are kept in the store by the text's digest and the encoder's.
 
-    embeddings/<encoder>/<digest>.parquet    up to 1,024 vectors with the digests of their texts
+    embeddings/<encoder>/<digest>.parquet    the vectors of one chunk (`Encoder.chunk`) with the digests of their texts
 
 A file is named by its content and written whole, and the folder's listing is the index: a process that is ended loses
 what it had not written yet, and two writers may at worst keep a vector twice.
@@ -20,7 +20,6 @@ from dynosaur_core.logs import logger
 from dynosaur_core.store import Store
 
 _LOG = logger("continual")
-_SHARD = 1_024
 Progress = Callable[[int, int], None]
 """Called with how many texts are done, and of how many."""
 
@@ -40,8 +39,8 @@ def embed(
     missing = [name for name in wanted if name not in found]
     done = len(found)
     progress(done, len(wanted))
-    for at in range(0, len(missing), _SHARD):
-        part = missing[at : at + _SHARD]
+    for at in range(0, len(missing), encoder.chunk):
+        part = missing[at : at + encoder.chunk]
         vectors = encoder.encode([wanted[name] for name in part])
         _keep(store, folder, part, vectors)
         found |= zip(part, vectors, strict=True)
