@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -216,22 +212,3 @@ def test_split_says_what_is_wrong(
     with pytest.raises(DynosaurError, match=words) as caught:
         made(grown, tmp_path / "split", **choice)
     assert caught.value.code is Code.BAD_SETTING and not (tmp_path / "split").exists()
-
-
-_KILLED = """
-import os, signal, sys
-from dynosaur_core.continual import split_folder
-from tests.continual.test_split_folder import made
-from tests.continual.conftest import settings_of
-from dynosaur_core.store import Store
-split_folder.split_card = lambda *given: os.kill(os.getpid(), signal.SIGKILL)
-made(settings_of(sys.argv[1], Store(sys.argv[2])), sys.argv[3])
-"""
-
-
-def test_split_that_is_killed_half_way_is_not_there(grown: Settings, tmp_path: Path) -> None:
-    out, root = tmp_path / "split", str(Path(__file__).parents[2])
-    command = [sys.executable, "-c", _KILLED, grown.release[0], grown.store, str(out)]
-    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": root}, cwd=root, capture_output=True, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    assert not out.exists() and made(grown, out).changed
