@@ -163,10 +163,10 @@ def _parted(text: str, settings: Settings) -> tuple[str, str]:
 def open_versions(url: str, settings: Settings) -> Versions:
     """What lies at `url`; raises BadSetting where that is no release and no split, or what the sink raises."""
     sink = open_sink(url, settings.releasing)
-    if data := sink.read(SPLIT_MANIFEST):
-        return _split(sink, data)
     release, _ = sink.manifest()
     if release is None:
+        if data := sink.read(SPLIT_MANIFEST):
+            return _split(sink, data)
         raise DynosaurError(Code.BAD_SETTING, f"there is no release at {url}")
     added = first_versions(release)
     parts = [
