@@ -76,7 +76,7 @@ def subset(
     release: ReleaseUrls = None,
     as_json: AsJson = False,
 ) -> None:
-    """The tasks most like those of an evaluation suite, without overlap."""
+    """The tasks most like those of an evaluation suite."""
     from dynosaur_core.clients import open_clients
     from dynosaur_core.continual.subset_folder import make_subset
 
