@@ -59,7 +59,15 @@ class MixtureMade:
     summary: ReplaySummary
 
 
-Event: TypeAlias = Planned | BranchEnded | Releasing | GrowthEnded | ReleasesEnded | MixtureMade
+@dataclass(frozen=True)
+class Embedded:
+    """So many texts of a mixture have their vectors."""
+
+    done: int
+    total: int
+
+
+Event: TypeAlias = Planned | BranchEnded | Releasing | GrowthEnded | ReleasesEnded | MixtureMade | Embedded
 Listener: TypeAlias = Callable[[Event], None]
 
 _listeners: list[Listener] = []

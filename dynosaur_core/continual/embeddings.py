@@ -1,6 +1,6 @@
 """Embeddings of many texts, each computed once: they are kept in the store by the text's digest and the encoder's.
 
-    embeddings/<encoder>/<digest>.parquet    up to 1,024 vectors with the digests of their texts
+    embeddings/<encoder>/<digest>.parquet    the vectors of one chunk (`Encoder.chunk`) with the digests of their texts
 
 A file is named by its content and written whole, and the folder's listing is the index: a process that is ended loses
 what it had not written yet, and two writers may at worst keep a vector twice.
@@ -8,7 +8,7 @@ what it had not written yet, and two writers may at worst keep a vector twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +20,6 @@ from dynosaur_core.logs import logger
 from dynosaur_core.store import Store
 
 _LOG = logger("continual")
-_SHARD = 1_024
 Progress = Callable[[int, int], None]
 """Called with how many texts are done, and of how many."""
 
@@ -35,22 +34,31 @@ def embed(
     """
     names = [digest_bytes(text.encode(errors="replace")) for text in texts]
     wanted = dict(zip(names, texts, strict=True))
+    place = {name: at for at, name in enumerate(wanted)}
+    result, known = np.empty((0, 0), dtype=np.float32), np.zeros(len(wanted), dtype=np.bool_)
+
+    def put(part: Sequence[str], vectors: Vectors) -> Vectors:
+        """The result, which the first vectors give its width, with those of `part` that are wanted."""
+        rows = [(place[name], at) for at, name in enumerate(part) if name in place]
+        into = result if len(result) else np.empty((len(wanted), vectors.shape[1]), dtype=np.float32)
+        for to, at in rows:
+            into[to], known[to] = vectors[at], True
+        return into
+
     folder = f"embeddings/{encoder.digest}"
-    found = _kept(store, folder, wanted.keys())
-    missing = [name for name in wanted if name not in found]
-    done = len(found)
-    progress(done, len(wanted))
-    for at in range(0, len(missing), _SHARD):
-        part = missing[at : at + _SHARD]
+    for kept, vectors in _kept(store, folder) if names else ():
+        result = put(kept, vectors)
+    missing = [name for name, at in place.items() if not known[at]]
+    progress(len(wanted) - len(missing), len(wanted))
+    for at in range(0, len(missing), encoder.chunk):
+        part = missing[at : at + encoder.chunk]
         vectors = encoder.encode([wanted[name] for name in part])
         _keep(store, folder, part, vectors)
-        found |= zip(part, vectors, strict=True)
-        done += len(part)
+        result = put(part, vectors)
+        done = int(known.sum())
         progress(done, len(wanted))
         _LOG.info("%s: %d of %d texts are embedded", encoder.name, done, len(wanted))
-    if not names:
-        return np.empty((0, 0), dtype=np.float32)
-    return np.stack([found[name] for name in names])
+    return result if len(wanted) == len(names) else result[[place[name] for name in names]]
 
 
 def _keep(store: Store, folder: str, names: Sequence[str], vectors: Vectors) -> None:
@@ -62,10 +70,9 @@ def _keep(store: Store, folder: str, names: Sequence[str], vectors: Vectors) -> 
     store.write_bytes(f"{folder}/{digest_bytes(data)}.parquet", data)
 
 
-def _kept(store: Store, folder: str, wanted: Set[str]) -> dict[str, Vectors]:
-    """text digest -> vector, of those that the store has. A file that is damaged is left out: its texts are encoded
-    again."""
-    found: dict[str, Vectors] = {}
+def _kept(store: Store, folder: str) -> Iterator[tuple[list[str], Vectors]]:
+    """(digests of texts, their vectors) of each file of the store. One that is damaged is left out: its texts are
+    encoded again."""
     for name in store.names(folder):
         data = store.read_bytes(name)
         try:
@@ -75,5 +82,4 @@ def _kept(store: Store, folder: str, wanted: Set[str]) -> dict[str, Vectors]:
         except (pa.ArrowException, KeyError, ValueError, OSError) as error:
             _LOG.warning("%s of the store is damaged, and its texts are embedded again: %s", name, error)
             continue
-        found |= {text: row for text, row in zip(texts, values, strict=True) if text in wanted}
-    return found
+        yield texts, values

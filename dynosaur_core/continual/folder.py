@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import fsspec
-
+from dynosaur_core.continual.places import Place, open_place
 from dynosaur_core.digest import digest_bytes
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Stored
@@ -34,38 +33,40 @@ def made_before(url: str, manifest: str, key: str) -> Made | None:
 
     Raises BadSetting for a place that cannot be read, and for files that somebody else has put there.
     """
-    fs, root = _open(url)
+    place = open_place(url)
     try:
-        if not fs.exists(root) or not fs.ls(root, detail=False):
+        if place.empty():
             return None
-        if not fs.exists(f"{root}/{manifest}"):
+        data = place.read(manifest)
+        if data is None:
             message = f"{url} holds files and no {manifest}: give an empty place with --out, or remove them"
             raise DynosaurError(Code.BAD_SETTING, message)
-        found = Made.model_validate_json(fs.cat_file(f"{root}/{manifest}"))
-        whole = found.key == key and all(
-            fs.exists(f"{root}/{name}") and digest_bytes(fs.cat_file(f"{root}/{name}")) == content
-            for name, content in found.files.items()
-        )
+        found = Made.model_validate_json(data)
+        return found if found.key == key and _is_whole(found, place) else None
     except ValueError:  # a manifest that is cut: the folder is made anew
         return None
     except STORAGE_ERRORS as error:
         raise DynosaurError(Code.BAD_SETTING, f"{url} cannot be read: {error}") from error
-    return found if whole else None
+
+
+def _is_whole(made: Made, place: Place) -> bool:
+    read = ((place.read(name), content) for name, content in made.files.items())
+    return all(data is not None and digest_bytes(data) == content for data, content in read)
 
 
 @contextmanager
 def made_whole(url: str, manifest: str, key: str, summary: dict[str, Any]) -> Iterator[Path]:
     """A scratch folder whose files take the place of those at `url` when the block ends well.
 
-    A local folder is put in place by renaming; elsewhere the files go up first and the manifest last, by which readers
-    go. `summary` may be filled inside the block. Raises BadSetting where the place cannot be written.
+    A local folder is put in place by renaming, on the Hub by one commit; elsewhere the files go up first and the
+    manifest last, by which readers go. `summary` may be filled inside the block. Raises BadSetting where the place
+    cannot be written, or what the Hub's sink raises.
     """
-    fs, root = _open(url)
-    local = isinstance(fs, fsspec.implementations.local.LocalFileSystem)
+    place = open_place(url)
     try:
-        beside = Path(root).parent if local else Path(scratch_folder())
+        beside = place.beside or Path(scratch_folder())
         beside.mkdir(parents=True, exist_ok=True)
-        folder = beside / f".{Path(root).name}.{uuid.uuid4().hex}.tmp"
+        folder = beside / f".{url.rstrip('/').rpartition('/')[2]}.{uuid.uuid4().hex}.tmp"
         folder.mkdir()
         try:
             yield folder
@@ -74,33 +75,8 @@ def made_whole(url: str, manifest: str, key: str, summary: dict[str, Any]) -> It
                 key=key, files={name: digest_bytes(path.read_bytes()) for name, path in files.items()}, summary=summary
             )
             (folder / manifest).write_text(made.model_dump_json(indent=1), encoding="utf-8")
-            if local:
-                _replace(folder, Path(root))
-            else:
-                if fs.exists(f"{root}/{manifest}"):
-                    fs.rm_file(f"{root}/{manifest}")
-                for name in (*files, manifest):
-                    fs.put_file(str(folder / name), f"{root}/{name}")
+            place.put(folder, [*files, manifest])
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     except STORAGE_ERRORS as error:
         raise DynosaurError(Code.BAD_SETTING, f"{url} cannot be written: {error}") from error
-
-
-def _replace(folder: Path, target: Path) -> None:
-    """Between the two renames there is no folder at all, and what was made lies beside it."""
-    if not target.exists():
-        folder.rename(target)
-        return
-    old = target.with_name(f".{target.name}.{uuid.uuid4().hex}.old")
-    target.rename(old)
-    folder.rename(target)
-    shutil.rmtree(old)
-
-
-def _open(url: str) -> tuple[Any, str]:
-    try:
-        fs, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
-    except (ValueError, ImportError) as error:
-        raise DynosaurError(Code.BAD_SETTING, f"{url!r} cannot be opened: {error}") from error
-    return fs, str(root).rstrip("/")

@@ -10,10 +10,8 @@ replay.json                 the manifest, written last
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +19,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dynosaur_core.continual.card import CARD
 from dynosaur_core.continual.choice import ReplayChoice
 from dynosaur_core.continual.choosing import Chosen, choose, replay_encoder, replay_key
 from dynosaur_core.continual.embeddings import Progress
-from dynosaur_core.continual.encoders import needed
+from dynosaur_core.continual.encoders import Billed, needed
 from dynosaur_core.continual.folder import made_before, made_whole
-from dynosaur_core.continual.mixture_card import CARD, mixture_card
+from dynosaur_core.continual.mixture_card import mixture_card
 from dynosaur_core.continual.picture import draw_map
 from dynosaur_core.continual.reasons import why_chosen
+from dynosaur_core.continual.row_files import RowFiles, in_schema
 from dynosaur_core.continual.stages import Stage, open_stages
-from dynosaur_core.export import FORMATS, Record
 from dynosaur_core.publish.records import SCHEMA
 from dynosaur_core.results import Result
 from dynosaur_core.settings import Settings
@@ -38,7 +37,6 @@ from dynosaur_core.store import Store
 
 MANIFEST = "replay.json"
 DATA = "data/train-00000.parquet"
-_BATCH = 2_000
 _MIXTURE = SCHEMA.append(pa.field("version", pa.int64(), nullable=False)).append(
     pa.field("replayed", pa.bool_(), nullable=False)
 )
@@ -61,21 +59,15 @@ class ReplaySummary(Result):
     replayed_rows: int
     replayed_tokens: int
     """Estimated."""
+    embedding: Billed = Billed()
 
     def sentence(self) -> str:
         done = "made" if self.changed else "stood there already"
         return (
             f"mixture {done}: {self.new_rows:,} rows of {self.new_tasks:,} new tasks, {self.replayed_rows:,} rows of "
             f"{self.replayed_tasks:,} replayed tasks ({self.strategy}, of {self.earlier_tasks:,})"
+            f"{self.embedding.sentence()}"
         )
-
-
-def reference(record: Record) -> Record:
-    """The six columns of 2023."""
-    return {name: record[name] for name in ("instruction", "input", "output", "license", "website", "taskname")}
-
-
-EXPORTS: dict[str, Callable[[Record], Record]] = {**dict(FORMATS.items()), "reference": reference}
 
 
 def replay(
@@ -105,6 +97,7 @@ def replay(
             "new_tasks": len(chosen.pool.new),
             "earlier_tasks": len(chosen.pool.earlier),
             "replayed_tasks": len(chosen.picks),
+            "embedding": Billed.of(encoder).as_json(),
             "replayed_tokens": sum(chosen.pool.earlier[at].tokens for at, _ in chosen.picks),
         }
         found = ReplaySummary(out=out, changed=True, **summary)
@@ -112,7 +105,7 @@ def replay(
         pq.write_table(table, folder / "chosen.parquet", compression="zstd")
         if encoder is not None:
             draw_map(chosen, f"{choice.strategy}: {len(chosen.picks):,} of {len(chosen.pool.earlier):,}", folder)
-        card = mixture_card(found.as_json(), chosen, table, choice, pictured=encoder is not None)
+        card = mixture_card(found.as_json(), chosen, table, choice, key, pictured=encoder is not None)
         (folder / CARD).write_text(card, encoding="utf-8")
     return found
 
@@ -120,18 +113,10 @@ def replay(
 def _write_rows(folder: Path, new: Stage, earlier: Stage, chosen: Chosen) -> dict[str, int]:
     """The data file and the exports; returns how many rows are new and how many replayed."""
     counts = {"new_rows": 0, "replayed_rows": 0}
-    for name in ("data", "exports"):
-        (folder / name).mkdir()
-    with ExitStack() as stack:
-        writer = stack.enter_context(pq.ParquetWriter(folder / DATA, _MIXTURE, compression="zstd"))
-        files = {form: stack.enter_context((folder / f"exports/{form}.jsonl").open("wb")) for form in EXPORTS}
+    with RowFiles(folder / DATA, folder / "exports", _MIXTURE) as files:
         for table in _rows(new, earlier, chosen):
-            writer.write_table(table)
+            files.write(table)
             counts["replayed_rows" if table["replayed"][0].as_py() else "new_rows"] += table.num_rows
-            for batch in table.to_batches(_BATCH):
-                for record in batch.to_pylist():
-                    for form, shape in EXPORTS.items():
-                        files[form].write(json.dumps(shape(record), ensure_ascii=False).encode() + b"\n")
     return counts
 
 
@@ -150,7 +135,5 @@ def _rows(new: Stage, earlier: Stage, chosen: Chosen) -> Iterator[pa.Table]:
 
 
 def _as_mixture(table: pa.Table, *, replayed: bool) -> pa.Table:
-    if "references" not in table.column_names:
-        table = table.append_column("references", pa.nulls(table.num_rows, _MIXTURE.field("references").type))
     table = table.append_column("replayed", pa.array([replayed] * table.num_rows, pa.bool_()))
-    return table.select(_MIXTURE.names).cast(_MIXTURE)
+    return in_schema(table, _MIXTURE)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dynosaur_core.continual.pool import Candidate
-from dynosaur_core.continual.stages import Stage
+from dynosaur_core.continual.stages import Records
 
 CHARS_PER_TOKEN = 4
 """Of English, for most tokenizers; the exact count is known to the trained model's own alone."""
@@ -30,7 +30,7 @@ class Drawn:
     """task id -> (part of the stage, place in its file) of the drawn rows, in the order of their draw."""
 
 
-def draw(stage: Stage, rows: int | None, seed: int) -> Drawn:
+def draw(stage: Records, rows: int | None, seed: int) -> Drawn:
     """Draws at most `rows` rows of each task: the same for the same seed, in whatever files they lie."""
     found: dict[str, _Rows] = {}
     for part, table in enumerate(stage.tables(_COLUMNS)):
@@ -86,8 +86,8 @@ def _keys(table: pa.Table, seed: int) -> Whole:
     for name in ("task_id", "split"):
         texts = table[name].combine_chunks().dictionary_encode()
         of = np.array([_number(text) for text in texts.dictionary.to_pylist()] or [0], dtype=np.uint64)
-        keys = _mixed(keys ^ of[texts.indices.to_numpy()])
-    keys = _mixed(keys ^ table["row"].to_numpy().astype(np.uint64))
+        keys = mixed(keys ^ of[texts.indices.to_numpy()])
+    keys = mixed(keys ^ table["row"].to_numpy().astype(np.uint64))
     return (keys >> np.uint64(1)).astype(np.int64)
 
 
@@ -95,7 +95,7 @@ def _number(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode(errors="replace")).digest()[:8], "big")
 
 
-def _mixed(keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def mixed(keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """The last steps of SplitMix64: Steele, Lea and Flood, OOPSLA 2014."""
     keys = (keys ^ (keys >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     keys = (keys ^ (keys >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -110,15 +110,18 @@ def billed(settings: Settings, request: Request, answer: Completion, *, batch: b
     or implausibly few; cut to what a request can cost if they are absurdly many."""
     bare = prompt_tokens(request.messages)
     whole = bare + _schema_tokens(request.schema)
-    prompt = _believed(answer.prompt_tokens, whole, bare, whole)
+    prompt = believed(answer.prompt_tokens, whole, bare, whole)
     own = count_tokens(answer.text)
-    completion = _believed(answer.completion_tokens, own, own, max(own, request.max_output_tokens))
+    completion = believed(answer.completion_tokens, own, own, max(own, request.max_output_tokens))
     cached = min(answer.cached_tokens, prompt)
     usage = Usage(requests=1, prompt_tokens=prompt, cached_tokens=cached, completion_tokens=completion)
     return priced(settings, usage, batch=batch, model=request.model)
 
 
-def _believed(told: int | None, own: int, least: int, most: int) -> int:
+def believed(told: int | None, own: int, least: int | None = None, most: int | None = None) -> int:
+    """The tokens that an endpoint states, if plausible; `own` are those that were counted here, which also stand for
+    the least and the most that there can be where these are not given."""
+    least, most = own if least is None else least, own if most is None else most
     if told is None or told < least * _LEAST_SHARE:
         return own
     return min(told, most * _MOST_TIMES + _MOST_MORE)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dynosaur_core.continual.choice import ReplayChoice
-from flows.command.arguments import AsJson, ReleaseUrls, StoreUrl, help_of, print_json
+from flows.command.arguments import AsJson, MaxCost, ReleaseUrls, StoreUrl, help_of, print_json
 from flows.options import Options, checked
+
+if TYPE_CHECKING:
+    from flows.command.screen import Screen
 
 app = typer.Typer()
 
@@ -31,6 +34,7 @@ def replay(
     age_weight: Annotated[float | None, _option("age_weight", "W")] = None,
     seed: Annotated[int | None, _option("seed", "S")] = None,
     out: Annotated[str | None, _option("out", "FOLDER")] = None,
+    max_cost_usd: MaxCost = None,
     store: StoreUrl = None,
     release: ReleaseUrls = None,
     as_json: AsJson = False,
@@ -49,20 +53,21 @@ def replay(
         "seed": seed,
         "out": out,
     }
+    from flows.command.screen import Screen
+
     choice = checked(ReplayChoice, {name: value for name, value in given.items() if value is not None})
-    options = Options(store=store, release=release)
-    summary = _run(choice, options)
+    options = Options(store=store, release=release, max_cost_usd=max_cost_usd)
+    screen = Screen()
+    with screen:
+        summary = _run(choice, options, screen)
     if as_json:
         print_json(summary)
         return
-    from flows.command.screen import Screen
-
-    screen = Screen()
     screen.line(summary.sentence())
     screen.next_steps([f"look at {summary.out}/README.md; train on {summary.out}/data or one of {summary.out}/exports"])
 
 
-def _run(choice: ReplayChoice, options: Options) -> Any:
+def _run(choice: ReplayChoice, options: Options, screen: Screen) -> Any:
     from dynosaur_core.continual.choosing import replay_encoder
     from dynosaur_core.continual.stages import open_stages
     from flows.progress import MixtureMade, listening
@@ -73,8 +78,11 @@ def _run(choice: ReplayChoice, options: Options) -> Any:
     from flows.replay import replay as flow
 
     made: list[Any] = []
-    with listening(lambda event: made.append(event.summary) if isinstance(event, MixtureMade) else None):
-        state = flow(choice, options.store, options.release, return_state=True)
+    with (
+        listening(lambda event: made.append(event.summary) if isinstance(event, MixtureMade) else None),
+        listening(screen.listen),
+    ):
+        state = flow(choice, options.store, options.release, options.max_cost_usd, return_state=True)
     if not made:
         error = state.result(raise_on_failure=False)
         raise error if isinstance(error, BaseException) else RuntimeError(state.message)

@@ -20,7 +20,7 @@ from dynosaur_core.results import Forecast, Released, ReleaseOutcome
 from dynosaur_core.settings import Settings
 from dynosaur_core.text import printable
 from flows.command.next_steps import after_growth, after_release
-from flows.progress import BranchEnded, Event, GrowthEnded, Planned, ReleasesEnded, Releasing
+from flows.progress import BranchEnded, Embedded, Event, GrowthEnded, Planned, ReleasesEnded, Releasing
 
 
 class PlainTable(Table):
@@ -70,6 +70,12 @@ class Screen:
     def __exit__(self, *exc: object) -> None:
         self._progress.stop()
 
+    def advance(self, what: str, done: int, total: int) -> None:
+        """Shows how much of some long work is done; a step with another name begins another bar."""
+        if self._task is None or self._progress.tasks[-1].description != what:
+            self._task = self._progress.add_task(what, total=total, last="")
+        self._progress.update(self._task, completed=done, total=total)
+
     def line(self, text: str) -> None:
         """One line; where nobody watches it stays one, however long it is."""
         self.console.print(printable(text), soft_wrap=not self.console.is_terminal)
@@ -100,6 +106,8 @@ class Screen:
                 self.report = report
             case ReleasesEnded(released):
                 self.released = released
+            case Embedded(done, total):
+                self.advance("embedding", done, total)
 
     def show_report(self, settings: Settings) -> None:
         """Tables of what was grown, refused and failed, and where to look next."""

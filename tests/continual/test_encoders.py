@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import itertools
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from dynosaur_core.continual.encoders import Encoder, open_encoder
+from dynosaur_core.clients import close_clients, open_clients
+from dynosaur_core.continual.embeddings import embed
+from dynosaur_core.continual.encoders import Billed, Encoder, open_encoder
 from dynosaur_core.continual.encoders.endpoint import EndpointEncoder
 from dynosaur_core.continual.encoders.minilm import open_minilm, open_packaged, pooled
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.ledger.budget import Budget
 from dynosaur_core.settings import Embedding, Settings
+from dynosaur_core.store import Store
 from tests.support.embeddings import Endpoint, embeddings_server
 
 TEXTS = [
@@ -154,3 +159,50 @@ def test_endpoint_encoder_names_what_went_wrong(endpoint: Endpoint, status: int,
         EndpointEncoder("m", settings, pause_s=0.01).encode(["a"])
     assert caught.value.code is code
     assert "sk-of-a-test" not in str(caught.value)
+
+
+def capped(endpoint: Endpoint, folder: Path, *, price: float | None = 1_000.0, **caps: float) -> EndpointEncoder:
+    """An encoder of two texts a request, with a ledger in `folder`."""
+    section = Embedding(base_url=endpoint.url, batch_size=2, price=price)
+    return EndpointEncoder("m", Settings(embedding=section, store=str(folder), **caps), pause_s=0.01)
+
+
+def test_endpoint_encoder_keeps_to_the_cap_and_what_was_paid_is_kept(endpoint: Endpoint, tmp_path: Path) -> None:
+    """A token costs a tenth of a cent: the cap pays for two of the three requests."""
+    texts, store = [f"instruction number {at}" for at in range(6)], Store(str(tmp_path))
+    encoder = capped(endpoint, tmp_path, max_cost_usd=0.09)
+    with pytest.raises(DynosaurError, match="cap of") as caught:
+        embed(texts, encoder, store)
+    assert caught.value.code is Code.BUDGET_SPENT
+    assert len(endpoint.asked) == 2 and encoder.usage.requests == 2
+    assert encoder.usage.cost_usd == pytest.approx(encoder.usage.prompt_tokens / 1_000)
+    again = capped(endpoint, tmp_path, max_cost_usd=0.09)
+    assert embed(texts, again, store).shape == (6, 3)
+    assert again.usage.requests == 1 and len(endpoint.asked) == 3, "nothing is asked for twice"
+
+
+def test_endpoint_encoder_shares_the_cap_of_the_month(endpoint: Endpoint, tmp_path: Path) -> None:
+    capped(endpoint, tmp_path, max_cost_usd_month=0.09).encode(["instruction number 1", "instruction number 2"])
+    with pytest.raises(DynosaurError, match=r"cap of .* for month") as caught:
+        capped(endpoint, tmp_path, max_cost_usd_month=0.09).encode([f"instruction {at}" for at in range(40)])
+    assert caught.value.code is Code.BUDGET_SPENT
+    close_clients()
+    usage = Budget(open_clients(Settings(store=str(tmp_path))).ledger.engine, "x").spent(f"{datetime.now(UTC):%Y-%m}")
+    assert usage.requests == len(endpoint.asked) and usage.cost_usd == pytest.approx(usage.prompt_tokens / 1_000)
+
+
+def test_endpoint_encoder_needs_a_price_for_a_cap(endpoint: Endpoint, tmp_path: Path) -> None:
+    with pytest.raises(DynosaurError, match=r"embedding\.price") as caught:
+        capped(endpoint, tmp_path, price=None, max_cost_usd=1.0)
+    assert caught.value.code is Code.PRICE_UNKNOWN
+    encoder = capped(endpoint, tmp_path, price=None)
+    encoder.encode(["a"])
+    assert encoder.usage.cost_usd is None and "unknown price" in Billed.of(encoder).sentence()
+    assert list(tmp_path.iterdir()) == [], "no ledger is made where nothing is capped"
+
+
+def test_endpoint_encoder_gives_back_what_a_failed_request_had_set_aside(endpoint: Endpoint, tmp_path: Path) -> None:
+    endpoint.replies = [(503, {})] * 4
+    encoder = capped(endpoint, tmp_path, max_cost_usd=0.03)
+    assert encoder.encode(["instruction number 1"]).shape == (1, 3) and len(endpoint.asked) == 5
+    assert encoder.usage.requests == 1

@@ -16,8 +16,9 @@ import pytest
 from PIL import Image
 
 from dynosaur_core.continual.choice import ReplayChoice
-from dynosaur_core.continual.mixture import EXPORTS, ReplaySummary, replay
+from dynosaur_core.continual.mixture import ReplaySummary, replay
 from dynosaur_core.continual.picture import principal
+from dynosaur_core.continual.row_files import EXPORTS
 from dynosaur_core.continual.strategies import STRATEGIES
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.settings import Settings

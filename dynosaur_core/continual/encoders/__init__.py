@@ -11,8 +11,11 @@ import numpy.typing as npt
 
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Usage
+from dynosaur_core.results import Result
 from dynosaur_core.settings import Settings
 
+CHUNK = 1_024
+"""Texts between two writes for encoders on this machine."""
 Vectors = npt.NDArray[np.float32]
 """[n, d], row by row of length one."""
 
@@ -24,8 +27,12 @@ class Encoder(Protocol):
     """For a person: the kind and the model."""
     digest: str
     """Names all that the vectors depend on: two encoders with the same one return the same vectors."""
-    usage: Usage
-    """What the endpoint was asked for and billed so far; nothing for encoders on this machine."""
+    chunk: int
+    """So many texts are encoded between two writes to the store: what is encoded since the last is lost with a kill."""
+
+    @property
+    def usage(self) -> Usage:
+        """What the endpoint was asked for and billed so far; nothing for encoders on this machine."""
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """[n, d] float32, normalised; of `texts` in their order. Raises DynosaurError."""
@@ -68,6 +75,27 @@ ENCODERS: dict[str, Callable[[Settings], Encoder]] = {
     "endpoint": _endpoint,
     "hashing": _hashing,
 }
+
+
+class Billed(Result):
+    """What embedding was billed: nothing on this machine."""
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    cost_usd: float | None = 0.0
+    """US dollars; None where the model has no known price."""
+
+    @classmethod
+    def of(cls, encoder: Encoder | None) -> Billed:
+        usage = encoder.usage if encoder else Usage()
+        return cls(requests=usage.requests, prompt_tokens=usage.prompt_tokens, cost_usd=usage.cost_usd)
+
+    def sentence(self) -> str:
+        """What is added to a summary's sentence; empty where nothing was asked for."""
+        if not self.requests:
+            return ""
+        dollars = "at an unknown price" if self.cost_usd is None else f"${self.cost_usd:.4f}"
+        return f"; embeddings: {self.requests:,} requests, {self.prompt_tokens:,} tokens, {dollars}"
 
 
 def open_encoder(settings: Settings) -> Encoder:

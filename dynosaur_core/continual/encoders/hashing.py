@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from dynosaur_core.continual.encoders import Vectors, normalised
+from dynosaur_core.continual.encoders import CHUNK, Vectors, normalised
 from dynosaur_core.models import Usage
 
 _DIMENSIONS = 256
@@ -22,6 +22,7 @@ _DIMENSIONS = 256
 class HashingEncoder:
     name = "hashing"
     digest = "hashing-1"
+    chunk = CHUNK
     usage = Usage()
 
     def encode(self, texts: Sequence[str]) -> Vectors:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from huggingface_hub import constants, get_session, hf_hub_download, hf_hub_url, try_to_load_from_cache
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-from dynosaur_core.continual.encoders import Vectors, needed, normalised
+from dynosaur_core.continual.encoders import CHUNK, Vectors, needed, normalised
 from dynosaur_core.digest import digest, digest_bytes
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.logs import logger
@@ -99,7 +99,7 @@ class OnnxEncoder:
         """Raises BadSetting for files that are missing or are no model and tokenizer."""
         runtime, tokenizers = needed("onnxruntime", _EXTRA), needed("tokenizers", _EXTRA)
         self.name = f"minilm {name}"
-        self.usage = Usage()
+        self.usage, self.chunk = Usage(), CHUNK
         try:
             self.digest = digest(_VERSION, *(digest_bytes(path.read_bytes()) for path in (model, tokenizer)))
             self._session = runtime.InferenceSession(str(model), providers=["CPUExecutionProvider"])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dynosaur_core.continual.encoders import Vectors, needed
+from dynosaur_core.continual.encoders import CHUNK, Vectors, needed
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Usage
@@ -24,7 +24,7 @@ class SentenceTransformersEncoder:
         commit = getattr(getattr(self._model[0], "auto_model", None), "config", None)
         # of a folder nothing but its path is known
         self.digest = digest("sentence-transformers", model, getattr(commit, "_commit_hash", None))
-        self.usage = Usage()
+        self.usage, self.chunk = Usage(), CHUNK
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         found = self._model.encode(list(texts), normalize_embeddings=True, show_progress_bar=False)

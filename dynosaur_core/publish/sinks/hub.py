@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -32,6 +32,8 @@ from dynosaur_core.publish.sinks import MANIFEST, Stored, read_manifest, stale_f
 from dynosaur_core.retry import retrying
 from dynosaur_core.scratch import scratch_folder
 
+GIT_ATTRIBUTES = ".gitattributes"
+"""The Hub makes this file in every repository."""
 ATTEMPTS = 5
 """Of one request, see `retry`; the client itself does not repeat those that change or describe a repository."""
 _CODES = {409: Code.RELEASE_CONFLICT, 412: Code.RELEASE_CONFLICT, 429: Code.RATE_LIMITED}
@@ -132,6 +134,18 @@ class HubSink:
         title = f"Release {release.version}: {release.records:,} records of {release.sources:,} sources"
         self._commit(operations, title, release.changelog[0])
         self._listing = {path: stored for path, stored in self._listing.items() if path not in gone}
+
+    def commit_folder(self, path: str, folder: Path, files: Sequence[str], title: str) -> None:
+        """One commit after which the files below `path` (the repository's root for "") are those of `folder`."""
+        self._create()
+        named = {f"{path}/{name}".lstrip("/"): folder / name for name in files}
+        below = f"{path}/" if path else ""
+        gone = [name for name in self._listing if name.startswith(below) and name not in {*named, GIT_ATTRIBUTES}]
+        operations: list[_Operation] = [
+            *(CommitOperationAdd(path_in_repo=name, path_or_fileobj=file) for name, file in named.items()),
+            *(CommitOperationDelete(path_in_repo=name) for name in sorted(gone)),
+        ]
+        self._commit(operations, title)
 
     def _commit(self, operations: list[_Operation], title: str, description: str | None = None) -> None:
         """On top of the commit that was read; ReleaseConflict where another one is there."""

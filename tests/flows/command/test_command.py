@@ -29,6 +29,8 @@ def test_help_fits_a_terminal(process: Run) -> None:
         "stats",
         "export",
         "replay",
+        "split",
+        "subset",
     ):
         assert f"\n  {name} " in commands
     assert "..." not in commands
