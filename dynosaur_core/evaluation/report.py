@@ -44,7 +44,7 @@ class EvaluationSummary(Result):
     task_exact_match: float
     task_rouge_l: float
     """Both as means over tasks, each of which counts the same."""
-    categories: dict[str, Score]
+    categories: dict[str, dict[str, float]]
     cut: int
     """Instances whose input was cut to fit into the prompt."""
     unanswered: int
@@ -105,7 +105,7 @@ def write_report(
         **overall._asdict(),
         "task_exact_match": by_task.exact_match,
         "task_rouge_l": by_task.rouge_l,
-        "categories": {name: score for name, (_, score) in categories.items()},
+        "categories": {name: score._asdict() for name, (_, score) in categories.items()},
         "cut": sum(each.question.cut for each in scored),
         "unanswered": sum(bool(each.predicted.error) for each in scored),
         "left_out": dict(left_out),
@@ -170,7 +170,7 @@ def _card(
     lines = [
         "# Scores\n",
         f"{cell(found['model'])} on {cell(found['suite'])}, by `dynosaur evaluate`: exact match and ROUGE-L as the "
-        "scorer of Super-NaturalInstructions computes them: its normalisation, the best of the references, times 100.\n",
+        "scorer of Super-NaturalInstructions computes them, the best over the references, times 100.\n",
         *table(
             ("", "instances", "exact match", "ROUGE-L"),
             [

@@ -73,7 +73,7 @@ def _first(value: Any) -> str:
 
 
 def text(value: Any) -> str:
-    """A text as every file takes it; raises TypeError for what is none."""
-    if not isinstance(value, str):
+    """A text as every file takes it; some tasks write numbers in its place. Raises TypeError for anything else."""
+    if not isinstance(value, str | int | float):
         raise TypeError(f"{type(value).__name__} in the place of a text")
-    return storable(value)
+    return storable(str(value))
