@@ -106,6 +106,7 @@ def load(name: str) -> Loaded:
     """The model, on the GPU where there is one, and its tokenizer. Raises BadSetting where they cannot be loaded."""
     torch, library = needed("torch", _EXTRA), needed("transformers", _EXTRA)
     adapted, base = _base(name)
+    library.utils.logging.disable_progress_bar()  # the bar of the predictions is enough
     try:
         has_tokenizer = not adapted or Path(name, "tokenizer_config.json").is_file()
         tokenizer = library.AutoTokenizer.from_pretrained(name if has_tokenizer else base)
