@@ -101,6 +101,7 @@ def folder(request: pytest.FixtureRequest, tokenizer: Any, tmp_path_factory: pyt
     """A T5-shaped or Llama-shaped model of a few thousand parameters, drawn widely, so that its texts vary."""
     torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
     torch.manual_seed(5)
+    torch.set_num_threads(1)  # several spend their time waiting for each other on so few numbers
     size, ends = len(tokenizer), {"pad_token_id": 0, "eos_token_id": 1}
     if request.param == "t5":
         config = transformers.T5Config(

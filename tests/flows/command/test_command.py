@@ -29,6 +29,7 @@ def test_help_fits_a_terminal(process: Run) -> None:
         "stats",
         "export",
         "replay",
+        "evaluate",
     ):
         assert f"\n  {name} " in commands
     assert "..." not in commands
