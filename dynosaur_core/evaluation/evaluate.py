@@ -65,7 +65,8 @@ def evaluate(
         summary: dict[str, Any] = {}
         with made_whole(str(out), MANIFEST, key, summary) as folder:
             scored = [Scored.of(question, found[question.digest], scorer, choice) for question in questions]
-            summary |= {"identity": identity, "model": generator.name, "suite": choice.suite, "track": choice.track}
+            summary |= {"identity": identity, "scores_version": SCORES_VERSION}
+            summary |= {"model": generator.name, "suite": choice.suite, "track": choice.track}
             summary |= {"prompt": choice.prompt, "examples": choice.examples}
             summary |= write_report(scored, left_out, summary, choice, folder)
     return EvaluationSummary(out=choice.out, changed=True, usage=generator.usage(), **summary)

@@ -254,5 +254,12 @@ def test_evaluate_leaves_what_designers_know_of_the_endpoint_alone(
     assert not (tmp_path / "store/capabilities").exists(), "a free text shows nothing of schemas"
 
 
+def test_evaluate_keeps_no_secret_that_a_model_repeats(model: LlmServer, suite: Path, tmp_path: Path) -> None:
+    model.behaviour.answerer = lambda _asked: "my key is sk-test-secret"
+    evaluated(tmp_path, suite, instances=1)
+    assert {row["prediction"] for row in predictions(tmp_path / "out")} == {"my key is [secret]"}
+    assert not any(b"sk-test-secret" in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+
+
 def test_animals_are_ten() -> None:
     assert len(ANIMALS) == 10, "the shares in the tests above count on it"
