@@ -38,6 +38,8 @@ class StageScores(Stored):
     def _square(self) -> StageScores:
         if any(len(row) != len(self.unseen) for row in (self.held_out, *self.held_out)):
             raise ValueError(f"{self.strategy}, seed {self.seed}: scores of {len(self.unseen)} stages are no square")
+        if any(self.held_out[stage][stage] is None for stage in range(len(self.unseen))):
+            raise ValueError(f"{self.strategy}, seed {self.seed}: a stage has no score when it was learnt")
         return self
 
 
@@ -55,11 +57,14 @@ def measures(stages: int) -> list[Measure]:
     def unseen(stage: int) -> Measure:
         return Measure(f"test after stage {stage + 1}", lambda run: run.unseen[stage])
 
+    def own(stage: int) -> Measure:
+        return Measure(f"held-out of stage {stage + 1} when learnt", lambda run: float(run.held_out[stage][stage] or 0))
+
     def since(stage: int) -> Measure:
         name = f"stage {stage + 1} after {stages}, since learnt"
         return Measure(name, lambda run: since_learnt(run.held_out)[stage])
 
-    found = [unseen(stage) for stage in range(stages)]
+    found = [of(stage) for of in (unseen, own) for stage in range(stages)]
     if stages > 1:
         found += [since(stage) for stage in range(stages - 1)]
         found += [
@@ -128,7 +133,7 @@ def draw_comparison(runs: Sequence[StageScores], folder: Path, unit: str = "ROUG
     names = [each.name for each in measures(stages)]
     panels = [("unseen tasks", "after stage", names[:stages])]
     if stages > 1:
-        panels.append(("change since learnt", "stage", names[stages : 2 * stages - 1]))
+        panels.append(("change since learnt", "stage", names[2 * stages : 3 * stages - 1]))
     size = {"figsize": (6.5 * len(panels), 5), "dpi": 120, "layout": "constrained"}
     figure = needed("matplotlib.figure", "eval").Figure(**size)
     drawn = figure.subplots(1, len(panels), squeeze=False)[0]

@@ -96,6 +96,7 @@ def test_compare_has_each_measure_over_seeds() -> None:
     assert list(found) == ["none", "instr-support", "a|b$x$"]
     assert found["instr-support"]["test after stage 3"].mean == pytest.approx(43)
     assert found["none"]["stage 2 after 3, since learnt"] == pytest.approx(Interval(-3.88, -3.88, -3.88, 3))
+    assert [found["none"][f"held-out of stage {at} when learnt"].mean for at in (1, 2, 3)] == [50, 40, 30]
     assert found["none"]["BWT"].mean == pytest.approx(-4.94) and found["none"]["forgetting"].mean == pytest.approx(4.94)
     assert found["none"]["test after stage 1"].low == pytest.approx(37 - 4.3027 / 3**0.5, abs=1e-3)
     paired = against(runs(), "none")
@@ -111,6 +112,8 @@ def test_compare_refuses_what_does_not_belong_together() -> None:
         compare([*runs(), runs()[0]])
     with pytest.raises(ValueError, match="no square"):
         StageScores(strategy="none", seed=0, unseen=(1, 2), held_out=((1,), (1, 1)))
+    with pytest.raises(ValueError, match="no score when it was learnt"):
+        StageScores(strategy="none", seed=0, unseen=(1, 2), held_out=((1, None), (1, None)))
 
 
 def test_comparison_table_has_a_row_a_strategy() -> None:
@@ -132,5 +135,5 @@ def test_draw_comparison_is_a_picture(tmp_path: Path, seeds: int) -> None:
 
 def test_draw_comparison_of_one_stage_has_no_forgetting(tmp_path: Path) -> None:
     alone = [StageScores(strategy="none", seed=0, unseen=(1.0,), held_out=((2.0,),))]
-    assert list(compare(alone)["none"]) == ["test after stage 1"]
+    assert list(compare(alone)["none"]) == ["test after stage 1", "held-out of stage 1 when learnt"]
     draw_comparison(alone, tmp_path)
