@@ -261,6 +261,14 @@ class Embedding(Section):
     """US dollars per million tokens at the endpoint; overrides the price table."""
 
 
+class Evaluation(Section):
+    """Where suites lie. Part of no stage's key."""
+
+    superni: Text | None = None
+    """What `dynosaur evaluate --suite superni` reads: a copy of github.com/allenai/natural-instructions, or a file with
+    its tasks as JSON lines."""
+
+
 class ReleaseSettings(Section):
     """How a release is laid out."""
 

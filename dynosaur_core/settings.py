@@ -27,6 +27,7 @@ from dynosaur_core.setting_sections import (
     SHARED,
     Designing,
     Embedding,
+    Evaluation,
     Filtering,
     Hub,
     Judging,
@@ -44,6 +45,7 @@ from dynosaur_core.setting_sections import (
 __all__ = [
     "Designing",
     "Embedding",
+    "Evaluation",
     "Filtering",
     "Hub",
     "Judging",
@@ -112,6 +114,7 @@ class Settings(BaseSettings):
     publishing: Publishing = Publishing()
     releasing: ReleaseSettings = ReleaseSettings()
     embedding: Embedding = Embedding()
+    evaluation: Evaluation = Evaluation()
 
     @property
     def judges(self) -> bool:

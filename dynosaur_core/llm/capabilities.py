@@ -40,6 +40,9 @@ class Capabilities:
 
     def learn(self, request: Request, capability: Capability, answer: Completion) -> None:
         """Keeps what a first answer shows of a model; one that ignores a schema is asked for text from then on."""
+        if not request.schema:  # it shows nothing of the forms that designers and judge ask for
+            self._found[request.model] = replace(capability, known=True)
+            return
         structured = capability.structured
         if structured != "text" and answer.finish_reason == STOP and answer.refusal is None:
             try:

@@ -15,7 +15,7 @@ from dynosaur_core.errors import DynosaurError
 from dynosaur_core.logs import ROOT
 from dynosaur_core.text import printable
 from flows.choice import Choice
-from flows.command import ending, look, replay, split
+from flows.command import ending, evaluate, look, replay, split
 from flows.command.arguments import (
     Adopt,
     AsJson,
@@ -206,13 +206,10 @@ def _leave(error: DynosaurError, advice: str) -> None:
     sys.exit(2 if error.policy.wrong_command else 1)
 
 
-app.add_typer(replay.app)
-app.add_typer(split.app)
-app.add_typer(look.app)
+for more in (replay, split, evaluate, look):
+    app.add_typer(more.app)
+    add_verbose(more.app)
 add_verbose(app)
-add_verbose(replay.app)
-add_verbose(split.app)
-add_verbose(look.app)
 
 
 def main() -> None:

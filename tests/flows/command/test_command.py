@@ -31,6 +31,7 @@ def test_help_fits_a_terminal(process: Run) -> None:
         "replay",
         "split",
         "subset",
+        "evaluate",
     ):
         assert f"\n  {name} " in commands
     assert "..." not in commands
