@@ -13,6 +13,7 @@ from dynosaur_core.results import Released
 
 if TYPE_CHECKING:
     from dynosaur_core.continual.mixture import ReplaySummary
+    from dynosaur_core.training.finetune import FinetuneSummary
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,14 @@ class MixtureMade:
     summary: ReplaySummary
 
 
-Event: TypeAlias = Planned | BranchEnded | Releasing | GrowthEnded | ReleasesEnded | MixtureMade
+@dataclass(frozen=True)
+class Trained:
+    """A training has ended, or had ended before."""
+
+    summary: FinetuneSummary
+
+
+Event: TypeAlias = Planned | BranchEnded | Releasing | GrowthEnded | ReleasesEnded | MixtureMade | Trained
 Listener: TypeAlias = Callable[[Event], None]
 
 _listeners: list[Listener] = []

@@ -15,7 +15,7 @@ from dynosaur_core.errors import DynosaurError
 from dynosaur_core.logs import ROOT
 from dynosaur_core.text import printable
 from flows.choice import Choice
-from flows.command import ending, look, replay
+from flows.command import ending, finetune, look, replay
 from flows.command.arguments import (
     Adopt,
     AsJson,
@@ -207,9 +207,11 @@ def _leave(error: DynosaurError, advice: str) -> None:
 
 
 app.add_typer(replay.app)
+app.add_typer(finetune.app)
 app.add_typer(look.app)
 add_verbose(app)
 add_verbose(replay.app)
+add_verbose(finetune.app)
 add_verbose(look.app)
 
 
