@@ -11,20 +11,21 @@ from prefect.states import Completed
 
 from dynosaur_core.training.choice import FinetuneChoice
 from dynosaur_core.training.finetune import FinetuneSummary
-from dynosaur_core.training.recipes import recipe
 from flows.progress import Trained, tell
 from tasks.finetune import finetune as finetune_task
 from tasks.finetune import training_markdown
 
+_DEFAULT = FinetuneChoice()
+
 
 @flow(name="finetune", persist_result=False)
-def finetune(choice: FinetuneChoice) -> State[Any]:
+def finetune(choice: FinetuneChoice = _DEFAULT) -> State[Any]:
     """Trains a model, or goes on with a training that was cut off. One that has ended is left as it is.
 
     Args:
         choice: The data, the recipe with other values for some of its fields, and the folder of the training.
     """
-    recipe(choice.recipe, choice.values)  # a mistyped one ends here
+    choice.chosen()  # a mistyped one ends here
     summary = FinetuneSummary(**finetune_task(choice))
     tell(Trained(summary))
     get_run_logger().info("%s: %s", summary.out, summary.sentence())

@@ -32,7 +32,7 @@ from dynosaur_core.training.manifest import (
     write_manifest,
 )
 from dynosaur_core.training.metrics import Metrics, draw_curve, ends_of, read_metrics
-from dynosaur_core.training.recipes import Recipe, recipe
+from dynosaur_core.training.recipes import Recipe
 from dynosaur_core.training.rows import open_data
 
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "tokenizers")
@@ -74,7 +74,7 @@ def finetune(choice: FinetuneChoice) -> FinetuneSummary:
     Raises DynosaurError: BadSetting for a recipe, data, model or folder that is none or another training's, and where
     the extra is missing; StoreFailed for a damaged folder.
     """
-    chosen = recipe(choice.recipe, choice.values)
+    chosen = choice.chosen()
     for module in ("torch", "transformers", "peft", "accelerate", "matplotlib.figure"):
         needed(module, "train")
     folder = Path(choice.out).expanduser()

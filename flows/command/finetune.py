@@ -12,19 +12,18 @@ from typing import Annotated, Any
 import typer
 
 from dynosaur_core.training.choice import FinetuneChoice
-from dynosaur_core.training.recipes import Recipe, recipe, recipes
+from dynosaur_core.training.recipes import Recipe, recipes
 from flows.command.arguments import AsJson, help_of, json_text, print_json
 from flows.options import checked
 
 app = typer.Typer()
 _VALUES = [name for name in Recipe.model_fields if name != "note"]
-_SHOWN = ("model", "batch", "learning_rate", "epochs", "length", "lora_rank", "note")
 
 
 def _option(field: str, metavar: str) -> Any:
     """An option that says what its field means; None keeps the field's default."""
     default = FinetuneChoice.model_fields[field].default
-    said = f" [default: {default}]" if isinstance(default, str | int | float) else ""
+    said = f" [default: {default}]" if default and isinstance(default, str | int | float) else ""
     name = f"--{field.replace('_', '-')}"
     return typer.Option(name, metavar=metavar, help=f"{help_of(field, FinetuneChoice)}{said}")
 
@@ -66,7 +65,7 @@ def finetune(
     as_json: AsJson = False,
     values: dict[str, Any],
 ) -> None:
-    """Train a model on a mixture or a release, by a recipe; the same again goes on, or changes nothing."""
+    """Train a model on what was grown, by a recipe."""
     if list_recipes:
         _list(as_json)
         return
@@ -98,19 +97,23 @@ def _list(as_json: bool) -> None:
     if as_json:
         typer.echo(json_text({name: found.model_dump(mode="json") for name, found in recipes().items()}))
         return
-    from flows.command.screen import Screen, plain_table
+    from flows.command.screen import Screen
 
-    table = plain_table("recipe", *(name.replace("_", " ") for name in _SHOWN))
+    screen = Screen()
     for name, found in recipes().items():
-        table.row(name, *(str(getattr(found, field)) for field in _SHOWN))
-    Screen().console.print(table)
+        what = f"adapter of rank {found.lora_rank}" if found.lora_rank else "all weights"
+        screen.line(f"{name}: {found.note}")
+        screen.indented(
+            f"{found.model}, {what}; batch {found.batch}, learning rate {found.learning_rate:g} ({found.schedule}), "
+            f"{found.epochs:g} epochs, length {found.length}"
+        )
 
 
 def _run(choice: FinetuneChoice) -> Any:
     """Of the processes that `accelerate launch` starts the first alone is a flow run."""
     from flows.command.verbose import show_logs
 
-    recipe(choice.recipe, choice.values)  # what is wrong ends here, before a flow run exists
+    choice.chosen()  # what is wrong ends here, before a flow run exists
     if os.environ.get("RANK", "0") != "0":
         from dynosaur_core.training.finetune import finetune as train
 
