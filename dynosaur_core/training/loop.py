@@ -112,7 +112,7 @@ def _arguments(recipe: Recipe, choice: FinetuneChoice, devices: Devices) -> Any:
             num_train_epochs=recipe.epochs,
             max_steps=recipe.max_steps or -1,
             bf16=recipe.dtype == "bfloat16",
-            gradient_checkpointing=recipe.gradient_checkpointing,
+            activation_checkpointing=recipe.gradient_checkpointing,
             seed=recipe.seed,
             data_seed=recipe.seed,
             save_strategy="steps",
@@ -123,6 +123,7 @@ def _arguments(recipe: Recipe, choice: FinetuneChoice, devices: Devices) -> Any:
             logging_nan_inf_filter=False,
             include_num_input_tokens_seen="non_padding",
             remove_unused_columns=False,
+            dataloader_pin_memory=torch.cuda.is_available(),
             disable_tqdm=True,
             report_to="none",
         )
