@@ -37,6 +37,7 @@ from dynosaur_core.training.rows import open_data
 
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "tokenizers")
 _LOCK = ".lock"
+_LOGGED_ROWS = 50_000
 _log = logger("training")
 
 
@@ -74,12 +75,8 @@ def finetune(choice: FinetuneChoice) -> FinetuneSummary:
     Raises DynosaurError: BadSetting for a recipe, data, model or folder that is none or another training's, and where
     the extra is missing; StoreFailed for a damaged folder.
     """
-    chosen = choice.chosen()
-    for module in ("torch", "transformers", "peft", "accelerate", "matplotlib.figure"):
-        needed(module, "train")
+    chosen = checked_recipe(choice)
     folder = Path(choice.out).expanduser()
-    if "://" in choice.out:
-        raise DynosaurError(Code.BAD_SETTING, f"--out {choice.out}: a training needs a folder of this machine")
     from dynosaur_core.training.loop import find_devices
 
     first = find_devices().first
@@ -93,6 +90,17 @@ def finetune(choice: FinetuneChoice) -> FinetuneSummary:
         if first:
             wanted = _ended(wanted, folder, trained)
     return _summary(choice, wanted, changed=True)
+
+
+def checked_recipe(choice: FinetuneChoice) -> Recipe:
+    """The recipe of a choice. Raises BadSetting for what can be seen to be wrong before anything is read."""
+    chosen = choice.chosen()
+    if "://" in choice.out:
+        raise DynosaurError(Code.BAD_SETTING, f"--out {choice.out}: a training needs a folder of this machine")
+    for module in ("torch", "transformers", "peft", "accelerate", "matplotlib"):
+        needed(module, "train")
+    open_data(choice.data)
+    return chosen
 
 
 @contextmanager
@@ -145,13 +153,16 @@ def _prepared(choice: FinetuneChoice, chosen: Recipe, folder: Path) -> tuple[Tra
             return found, None
     tokenizer = load_tokenizer(chosen.model)
     causal = is_causal(chosen.model)
-    encoded, rows = encode(
-        data.rows(), tokenizer, chosen, causal=causal, progress=lambda seen: _log.info("read %s rows", f"{seen:,}")
-    )
+    encoded, rows = encode(data.rows(), tokenizer, chosen, causal=causal, progress=_log_rows)
     _log.info("%s rows of %s tokens, %s of them cut", f"{rows.used:,}", f"{rows.tokens:,}", f"{rows.cut:,}")
     for reason, count in rows.left_out.items():
         _log.warning("%s rows are left out: %s", f"{count:,}", reason)
     return wanted.model_copy(update={"rows": rows}), (tokenizer, encoded)
+
+
+def _log_rows(seen: int) -> None:
+    if seen % _LOGGED_ROWS == 0:
+        _log.info("%s rows are tokens now", f"{seen:,}")
 
 
 def _whole(ended: Ended, folder: Path) -> None:

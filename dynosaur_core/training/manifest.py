@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from dynosaur_core.digest import digest_bytes
+from dynosaur_core.digest import digest_file
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Stored
 from dynosaur_core.stored import from_stored
@@ -108,4 +108,4 @@ def digests(folder: Path, names: Sequence[str]) -> dict[str, str]:
     """The files of these names, and those below the folders among them, by their path below `folder`."""
     parts = [folder / name for name in names]
     files = sorted(path for part in parts for path in [part, *part.rglob("*")] if path.is_file())
-    return {path.relative_to(folder).as_posix(): digest_bytes(path.read_bytes()) for path in files}
+    return {path.relative_to(folder).as_posix(): digest_file(path) for path in files}

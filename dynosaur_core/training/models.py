@@ -38,17 +38,23 @@ class Place:
     """The file in the folder, where it is one of GGUF."""
     base: str | None = None
     """The model that the folder is an adapter of."""
+    files: dict[str, str] | None = None
+    """Of a finished training: what its manifest says of its files."""
 
     @property
     def given(self) -> dict[str, Any]:
+        """What the libraries are given with the name."""
         return {"trust_remote_code": False, **({"gguf_file": self.gguf} if self.gguf else {})}
 
     @property
     def digest(self) -> str:
-        """Changes with the files of a folder; of the Hub's it is the name alone."""
+        """Changes with the files of a folder, by what a manifest says of them or by their sizes; of a model of the Hub
+        it is that of its name."""
         folder = Path(self.name)
-        files = sorted((path.name, path.stat().st_size) for path in folder.iterdir()) if folder.is_dir() else []
-        return digest(files or self.name)
+        if self.files or not folder.is_dir():
+            return digest(self.files or self.name)
+        files = [folder / self.gguf] if self.gguf else sorted(path for path in folder.iterdir() if path.is_file())
+        return digest([(path.name, path.stat().st_size) for path in files])
 
 
 def find_model(name: str) -> Place:
@@ -65,13 +71,15 @@ def find_model(name: str) -> Place:
         if name.startswith((".", "/", "~")) or name.count("/") > 1 or folder.exists():
             raise DynosaurError(Code.BAD_SETTING, f"model {name!r}: there is no such folder")
         return Place(name)
+    files = None
     if (folder / MANIFEST).exists():
-        if read_manifest(folder).state != "finished":
+        ended = read_manifest(folder).ended
+        if ended is None:
             message = f"model {name!r} is a training that has not ended: run its command again, it goes on"
             raise DynosaurError(Code.BAD_SETTING, message)
-        folder = folder / WEIGHTS
+        folder, files = folder / WEIGHTS, {name: said for name, said in ended.files.items() if WEIGHTS in name}
     folder = folder.resolve()
-    return Place(str(folder), base=_base(folder) if (folder / ADAPTER).exists() else None)
+    return Place(str(folder), base=_base(folder) if (folder / ADAPTER).exists() else None, files=files)
 
 
 def _base(folder: Path) -> str:

@@ -111,12 +111,12 @@ def _list(as_json: bool) -> None:
 
 def _run(choice: FinetuneChoice) -> Any:
     """Of the processes that `accelerate launch` starts the first alone is a flow run."""
+    from dynosaur_core.training.finetune import checked_recipe
+    from dynosaur_core.training.finetune import finetune as train
     from flows.command.verbose import show_logs
 
-    choice.chosen()  # what is wrong ends here, before a flow run exists
+    checked_recipe(choice)  # what is wrong ends here, before a flow run exists
     if os.environ.get("RANK", "0") != "0":
-        from dynosaur_core.training.finetune import finetune as train
-
         return train(choice)
     show_logs(logging.INFO)
     from flows.finetune import finetune as flow
