@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -177,9 +178,11 @@ def _train(choice: FinetuneChoice, chosen: Recipe, tokenizer: Any, rows: Encoded
     from dynosaur_core.training.loop import train
 
     folder = Path(choice.out)
-    model = trainable(chosen)
-    trainer = train(model, tokenizer, rows, chosen, choice, Metrics(folder))
-    save(trainer, chosen, folder / WEIGHTS)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")  # it warns of its own calls
+        model = trainable(chosen)
+        trainer = train(model, tokenizer, rows, chosen, choice, Metrics(folder))
+        save(trainer, chosen, folder / WEIGHTS)
     return sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
 
 

@@ -124,7 +124,7 @@ def load_model(name: str, dtype: str = "float32", *, adapter: bool = False) -> A
         kind = transformers.AutoModelForSeq2SeqLM if config.is_encoder_decoder else transformers.AutoModelForCausalLM
         model = kind.from_pretrained(place.name, dtype=_DTYPES[dtype], **place.given)
     if place.gguf:
-        del model.config.quantization_config  # the weights are whole again, and are saved so
+        model.hf_quantizer.remove_quantization_config(model)  # the weights are whole again: trained and saved so
     return model
 
 
