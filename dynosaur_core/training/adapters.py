@@ -32,8 +32,11 @@ def trainable(recipe: Recipe) -> Any:
         model = load_model(recipe.model, recipe.dtype, adapter=True)
     else:
         model = _adapted(load_model(recipe.model, recipe.dtype), recipe)
-    if recipe.lora_rank and recipe.gradient_checkpointing:
-        model.enable_input_require_grads()
+    if recipe.lora_rank:
+        model.peft_config["default"].base_model_name_or_path = None  # a name would be looked up at each checkpoint
+        model.base_model.model.name_or_path = ""
+        if recipe.gradient_checkpointing:
+            model.enable_input_require_grads()
     model.config.use_cache = False
     return model
 
@@ -73,7 +76,7 @@ def _base_name(recipe: Recipe) -> str:
 
 
 def _adapted(model: Any, recipe: Recipe) -> Any:
-    """The model with a new adapter, whose names no library looks up: a checkpoint needs no network."""
+    """The model with a new adapter."""
     kind = peft.TaskType.SEQ_2_SEQ_LM if model.config.is_encoder_decoder else peft.TaskType.CAUSAL_LM
     names = [name.strip() for name in recipe.lora_targets.split(",")]
     config = peft.LoraConfig(
@@ -84,8 +87,6 @@ def _adapted(model: Any, recipe: Recipe) -> Any:
         target_modules="all-linear" if names == ["all-linear"] else names,
     )
     try:
-        adapted = peft.get_peft_model(model, config)
+        return peft.get_peft_model(model, config)
     except ValueError as error:
         raise DynosaurError(Code.BAD_SETTING, f"--lora-targets {recipe.lora_targets}: {error}") from error
-    adapted.peft_config["default"].base_model_name_or_path = None
-    return adapted

@@ -103,7 +103,8 @@ def draw_curve(lines: Sequence[Line], title: str, folder: Path) -> None:
     figure = needed("matplotlib.figure", "train").Figure(figsize=(8, 5), dpi=120, layout="constrained")
     axes: Any = figure.subplots()
     axes.plot(steps, losses, color="#b8b8b8", linewidth=0.8, label="each step")
-    axes.plot(steps[window - 1 :], smooth, color="#2a6fbb", label=f"mean over {window:,} steps")
+    if window > 1:
+        axes.plot(steps[window - 1 :], smooth, color="#2a6fbb", label=f"mean over {window:,} steps")
     axes.set(title=title, xlabel="step", ylabel="loss (nats per output token)")
     axes.legend()
     figure.savefig(folder / CURVE, metadata={"Software": None})

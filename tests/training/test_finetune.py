@@ -177,6 +177,8 @@ def test_finetune_killed_and_resumed_is_as_undisturbed(rows: Path, tmp_path: Pat
     process.join()
     assert process.exitcode == -signal.SIGKILL
     assert len(read_metrics(tmp_path / "cut")) == 15 and (tmp_path / "cut/checkpoints/checkpoint-15").exists()
+    for config in (tmp_path / "cut/checkpoints").glob("*/adapter_config.json"):  # whose name would be looked up
+        assert json.loads(config.read_bytes())["base_model_name_or_path"] is None
     with pytest.raises(DynosaurError, match="a training that has not ended"):
         train(rows, tmp_path / "next", tmp_path / "cut")
     other = {**values, "learning_rate": 1e-3}
