@@ -112,6 +112,7 @@ def _arguments(recipe: Recipe, choice: FinetuneChoice, devices: Devices) -> Any:
             num_train_epochs=recipe.epochs,
             max_steps=recipe.max_steps or -1,
             bf16=recipe.dtype == "bfloat16",
+            use_cpu=not torch.accelerator.is_available(),
             activation_checkpointing=recipe.gradient_checkpointing,
             seed=recipe.seed,
             data_seed=recipe.seed,
