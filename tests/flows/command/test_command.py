@@ -32,6 +32,7 @@ def test_help_fits_a_terminal(process: Run) -> None:
         "split",
         "subset",
         "evaluate",
+        "finetune",
     ):
         assert f"\n  {name} " in commands
     assert "..." not in commands
@@ -60,6 +61,10 @@ def test_a_process_of_its_own_ends_with_one_sentence(process: Run) -> None:
         (["backfill", "x", "--from-stage", "nope"], {}, "Invalid value for '--from-stage'"),
         (["backfill", "x", "--since", "yesterday"], {}, "modified_since: "),
         (["release"], {}, "no release is set"),
+        (["finetune", "--out", "o"], {}, "name a mixture, a release or a file with --data"),
+        (["finetune", "--data", "x.jsonl", "--out", "o", "--recipe", "t5-3"], {}, "did you mean t5-3b?"),
+        (["finetune", "--data", "x.jsonl", "--out", "s3://b/o"], {}, "needs a folder of this machine"),
+        (["finetune", "--data", "x.jsonl", "--out", "o", "--batch", "0"], {}, "smollm2-135m-lora, batch: "),
         (["release", "--store", "typo", "--release", "r"], {}, "there is no store at typo"),
         (["export", "x.jsonl", "--store", "typo"], {}, "there is no store at typo"),
         (["grow", "--catalog", "catalog"], {"DYNOSAUR_STOER": "x"}, "did you mean DYNOSAUR_STORE?"),
