@@ -8,6 +8,7 @@ track is the F1 of google-research's `rouge-score` with Porter's stemmer (Lin, 2
 from __future__ import annotations
 
 import string
+import sys
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from functools import lru_cache
@@ -45,6 +46,8 @@ class Scorer:
         if tokenizer is None and track == "xlingual":
             tokenizer = Gpt2Tokens()
         rouge = needed("rouge_score.rouge_scorer", "eval")
+        # absl, which it imports, closes the stderr of its import when logging is set up anew, as Prefect does
+        needed("absl.logging", "eval").get_absl_handler().python_handler.stream = sys.__stderr__
         self._rouge: Any = rouge.RougeScorer(["rougeL"], use_stemmer=True, tokenizer=tokenizer)
 
     def score(self, prediction: str, references: Sequence[str]) -> Score:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,20 @@ def test_score_is_the_best_over_references_of_stems_in_common(prediction: str, r
     found = SCORER.score(prediction, references)
     assert found.rouge_l == pytest.approx(max(rouge_l(reference, prediction) for reference in references))
     assert found.exact_match == float(normalised(prediction) in map(normalised, references))
+
+
+def test_scorer_leaves_stderr_open_when_logging_is_set_up_anew() -> None:
+    code = """
+import io, logging.config, sys
+sys.stderr = kept = io.StringIO()
+from dynosaur_core.evaluation.scores import Scorer
+Scorer()
+sys.stderr = sys.__stderr__
+logging.config.dictConfig({"version": 1})
+assert not kept.closed
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
