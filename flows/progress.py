@@ -13,6 +13,8 @@ from dynosaur_core.results import Released
 
 if TYPE_CHECKING:
     from dynosaur_core.continual.mixture import ReplaySummary
+    from dynosaur_core.errors import DynosaurError
+    from dynosaur_core.experiment.experiment import ExperimentSummary
     from dynosaur_core.training.finetune import FinetuneSummary
 
 
@@ -75,7 +77,18 @@ class Trained:
     summary: FinetuneSummary
 
 
-Event: TypeAlias = Planned | BranchEnded | Releasing | GrowthEnded | ReleasesEnded | MixtureMade | Embedded | Trained
+@dataclass(frozen=True)
+class Compared:
+    """An experiment has ended."""
+
+    summary: ExperimentSummary
+    failure: DynosaurError | None
+    """Of the first step that failed."""
+
+
+Event: TypeAlias = (
+    Planned | BranchEnded | Releasing | GrowthEnded | ReleasesEnded | MixtureMade | Embedded | Trained | Compared
+)
 Listener: TypeAlias = Callable[[Event], None]
 
 _listeners: list[Listener] = []

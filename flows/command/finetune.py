@@ -17,7 +17,6 @@ from flows.command.arguments import AsJson, help_of, json_text, print_json
 from flows.options import checked
 
 app = typer.Typer()
-_VALUES = [name for name in Recipe.model_fields if name != "note"]
 
 
 def _option(field: str, metavar: str) -> Any:
@@ -28,23 +27,27 @@ def _option(field: str, metavar: str) -> Any:
     return typer.Option(name, metavar=metavar, help=f"{help_of(field, FinetuneChoice)}{said}")
 
 
-def _with_values(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds an option for each value of a recipe; the command is handed those that were given as `values`."""
+def with_values(*but: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Adds an option for each value of a recipe but these; the command is handed those that were given as `values`."""
+    names = [name for name in Recipe.model_fields if name not in ("note", *but)]
 
-    @wraps(command)
-    def run(**given: Any) -> None:
-        values = {name: value for name in _VALUES if (value := given.pop(name)) is not None}
-        command(**given, values=values)
+    def adding(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def run(**given: Any) -> None:
+            values = {name: value for name in names if (value := given.pop(name)) is not None}
+            command(**given, values=values)
 
-    known = inspect.signature(command, eval_str=True)
-    kept = [parameter for parameter in known.parameters.values() if parameter.name != "values"]
-    more = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_annotation(name))
-        for name in _VALUES
-    ]
-    run.__signature__ = known.replace(parameters=[*kept, *more])  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*kept, *more]}
-    return run
+        known = inspect.signature(command, eval_str=True)
+        kept = [parameter for parameter in known.parameters.values() if parameter.name != "values"]
+        more = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_annotation(name))
+            for name in names
+        ]
+        run.__signature__ = known.replace(parameters=[*kept, *more])  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in [*kept, *more]}
+        return run
+
+    return adding
 
 
 def _annotation(name: str) -> Any:
@@ -53,7 +56,7 @@ def _annotation(name: str) -> Any:
 
 
 @app.command()
-@_with_values
+@with_values()
 def finetune(
     *,
     data: Annotated[str | None, _option("data", "PLACE")] = None,

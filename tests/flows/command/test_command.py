@@ -33,6 +33,7 @@ def test_help_fits_a_terminal(process: Run) -> None:
         "subset",
         "evaluate",
         "finetune",
+        "continual",
     ):
         assert f"\n  {name} " in commands
     assert "..." not in commands
