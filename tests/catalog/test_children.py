@@ -81,10 +81,11 @@ def test_config_that_ends_the_reader_ends_its_dataset(tmp_path: Path) -> None:
     configs = "".join(f"- config_name: {n}\n  data_files: {n}.jsonl*\n" for n in "abc")
     card = f"---\nlicense: mit\nlanguage: en\nconfigs:\n{configs}---\n"
     add(tmp_path, "x/bad", {"a.jsonl": rows, "b.jsonl.gz": swelling, "c.jsonl": rows}, card)
-    catalog = FolderCatalog(tmp_path, Reading(max_memory_bytes=200_000_000))
+    catalog = FolderCatalog(tmp_path, Reading(max_memory_bytes=200_000_000), deadline_s=60.0)
     with pytest.raises(DynosaurError) as caught:
         read_metadata(catalog.ref("x/bad"), catalog, Store(str(tmp_path / "store")), Sampling(), Policy())
-    assert caught.value.code is Code.READER_DIED
+    # a library whose thread gets no more memory may also wait for ever
+    assert caught.value.code in (Code.READER_DIED, Code.TIMED_OUT)
 
 
 def test_parquet_that_swells_is_ended(tmp_path: Path) -> None:
