@@ -21,10 +21,11 @@ from flows.progress import Compared, tell
 from tasks.continual import continual as step_task
 
 _POLL_S = 5.0
+_DEFAULT = ExperimentChoice()
 
 
 @flow(name="continual", persist_result=False)
-def continual(choice: ExperimentChoice, store: str | None = None) -> State[Any]:
+def continual(choice: ExperimentChoice = _DEFAULT, store: str | None = None) -> State[Any]:
     """Trains a model in stages with each strategy and seed, and compares what it learns and forgets. The same again
     goes on; several runs on one folder share the steps.
 

@@ -26,9 +26,9 @@ class ExperimentChoice(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
-    split: str = Field(min_length=1)
+    split: str = ""
     """Folder of `dynosaur split`: the stages with their held-out rows."""
-    out: str = Field(min_length=1)
+    out: str = ""
     """Folder of the experiment: the same command goes on with what lies there."""
     strategies: tuple[str, ...] = Field(default=STRATEGIES, min_length=1)
     """How earlier tasks are chosen, one run each."""

@@ -80,6 +80,9 @@ def begin(choice: ExperimentChoice, settings: Settings) -> list[Step]:
 
     Raises BadSetting for a split, strategy, recipe or suite that is none, and for a folder of another experiment.
     """
+    for option, what in (("split", "a folder of `dynosaur split`"), ("out", "the folder of the experiment")):
+        if not getattr(choice, option):
+            raise DynosaurError(Code.BAD_SETTING, f"name {what} with --{option}")
     for name in choice.strategies:
         strategy(name)
     chosen = recipe(choice.recipe, choice.values)

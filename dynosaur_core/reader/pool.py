@@ -186,6 +186,10 @@ def _start(module: str) -> _Zygote:
             env=environment(
                 HF_HUB_OFFLINE="1",
                 HF_DATASETS_OFFLINE="1",
+                # where they are installed, `datasets` would import them for each stream, within the memory of a child
+                USE_TORCH="NO",
+                USE_TF="NO",
+                USE_JAX="NO",
                 # the others keep memory in reserve, which would count as taken, and a thread, which a fork loses
                 ARROW_DEFAULT_MEMORY_POOL="system",
                 JE_ARROW_MALLOC_CONF="background_thread:false",

@@ -19,7 +19,7 @@ def _option(field: str, metavar: str) -> Any:
     """An option that says what its field means, and its default; None keeps the field's."""
     known = ExperimentChoice.model_fields[field]
     default = ",".join(map(str, known.default)) if isinstance(known.default, tuple) else known.default
-    said = "" if known.is_required() else f" [default: {default}]"
+    said = f" [default: {default}]" if default else ""
     return typer.Option(
         f"--{field.replace('_', '-')}", metavar=metavar, help=f"{help_of(field, ExperimentChoice)}{said}"
     )
@@ -46,7 +46,7 @@ def continual(
     as_json: AsJson = False,
     values: dict[str, Any],
 ) -> None:
-    """Compare replay strategies: what a model learns and forgets."""
+    """Compare replay strategies on a model trained in stages."""
     given = {
         "split": split,
         "out": out,

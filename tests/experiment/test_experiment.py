@@ -107,6 +107,7 @@ def test_conclude_names_the_runs_that_are_incomplete(choice: ExperimentChoice) -
     ("changes", "said"),
     [
         ({"strategies": ("nonne",)}, "there is no strategy 'nonne'"),
+        ({"split": ""}, "name a folder of `dynosaur split` with --split"),
         ({"recipe": "smollm"}, "there is no recipe 'smollm'"),
         ({"split": "/nowhere"}, "there is no release at"),
         ({"out": "s3://bucket/x"}, "lie in folders of this machine"),

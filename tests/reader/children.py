@@ -35,8 +35,15 @@ def _take(asked: dict[str, Any]) -> dict[str, Any]:
         return {"taken": False}
 
 
+def _frameworks() -> list[bool]:
+    from datasets import config
+
+    return [config.TORCH_AVAILABLE, config.TF_AVAILABLE, config.JAX_AVAILABLE]
+
+
 _DO = {
     "id": lambda asked: {"id": os.getpid()},
+    "frameworks": lambda asked: {"found": _frameworks()},
     "environment": lambda asked: {"values": list(os.environ.values())},
     "take": _take,
     "hang": lambda asked: time.sleep(1_000),

@@ -186,3 +186,8 @@ def test_receive_tells_an_end_from_a_deadline() -> None:
     theirs.close()
     with pytest.raises(EOFError):
         receive(ours)
+
+
+def test_child_does_without_torch(pool: Pool) -> None:
+    """Where it is installed, `datasets` would import it for each stream."""
+    assert session(pool).call("frameworks")[0]["found"] == [False, False, False]
