@@ -67,7 +67,7 @@ def explain(
     store: StoreUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """All that is known of one dataset: its tasks, verdicts, requests."""
+    """All that is known of one dataset: tasks, verdicts, requests."""
     from flows.command.explain import explain as explained
 
     print_json(explained(_clients(store), name), indent=None if as_json else 2)

@@ -181,7 +181,7 @@ def demo(
     ),
     as_json: AsJson = False,
 ) -> None:
-    """Grow the bundled catalogue with a model on this machine: no key."""
+    """Grow the bundled catalogue with a local model: no key."""
     from flows.command.demo import run_demo
 
     raise typer.Exit(run_demo(folder, as_json))
