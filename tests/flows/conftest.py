@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -95,5 +96,12 @@ def night(
 
 
 def task_runs(flow_run_id: Any) -> list[TaskRun]:
+    """The task runs of a flow run that has ended. The server writes their last states down a moment later."""
+    chosen = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id]))
+    deadline = time.monotonic() + 20
     with get_client(sync_client=True) as client:
-        return client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id])))
+        while True:
+            runs = client.read_task_runs(flow_run_filter=chosen)
+            if all(run.state and run.state.is_final() for run in runs) or time.monotonic() > deadline:
+                return runs
+            time.sleep(0.2)
