@@ -96,8 +96,11 @@ def read_step(choice: ExperimentChoice, step: Step) -> StepScores | None:
 
 def is_held(choice: ExperimentChoice, step: Step) -> bool:
     """Whether another process is at it."""
+    folder = Path(choice.out) / step.place
+    if not folder.exists():
+        return False
     try:
-        with _held(Path(choice.out) / step.place, timeout_s=0):
+        with _held(folder, timeout_s=0):
             return False
     except Timeout:
         return True
