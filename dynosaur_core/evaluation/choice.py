@@ -11,6 +11,7 @@ from dynosaur_core.evaluation.prompts import PromptForm
 SUPERNI = "superni"
 ENDPOINT = "endpoint"
 Track = Literal["default", "xlingual"]
+Dtype = Literal["auto", "float32", "bfloat16"]
 
 
 class EvaluationChoice(BaseModel):
@@ -42,6 +43,8 @@ class EvaluationChoice(BaseModel):
     """Tokens of a prediction, at most."""
     batch: int = Field(default=8, ge=1)
     """Prompts of one batch of a model on this machine."""
+    dtype: Dtype = "auto"
+    """Weights of a model on this machine; auto is bfloat16 on a GPU that has it, and float32 elsewhere."""
     first_line: bool = False
     """Score only the first line of a prediction: for models that were not taught to stop."""
     track: Track = "default"

@@ -185,6 +185,7 @@ def _evaluation(choice: ExperimentChoice, model: str, suite: str, out: str, inst
         suite=suite,
         out=out,
         prompt=chosen.prompt,
+        dtype=chosen.dtype,
         instances=instances,
         input_tokens=choice.input_tokens,
         new_tokens=choice.new_tokens,

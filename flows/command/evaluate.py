@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dynosaur_core.evaluation.choice import EvaluationChoice, Track
+from dynosaur_core.evaluation.choice import Dtype, EvaluationChoice, Track
 from dynosaur_core.evaluation.prompts import PromptForm
 from flows.command.arguments import AsJson, StoreUrl, help_of, print_json
 from flows.options import Options, checked
@@ -34,6 +34,7 @@ def evaluate(
     input_tokens: Annotated[int | None, _option("input_tokens", "T")] = None,
     new_tokens: Annotated[int | None, _option("new_tokens", "T")] = None,
     batch: Annotated[int | None, _option("batch", "N")] = None,
+    dtype: Annotated[Dtype | None, _option("dtype")] = None,
     first_line: Annotated[bool, typer.Option("--first-line", help=help_of("first_line", EvaluationChoice))] = False,
     track: Annotated[Track | None, _option("track")] = None,
     max_cost_usd: Annotated[
@@ -55,6 +56,7 @@ def evaluate(
         "input_tokens": input_tokens,
         "new_tokens": new_tokens,
         "batch": batch,
+        "dtype": dtype,
         "first_line": first_line,
         "track": track,
     }

@@ -26,16 +26,26 @@ def texts(generator: LocalGenerator, prompts: list[str] = PROMPTS) -> list[str]:
 
 
 def test_generate_is_the_same_alone_and_in_a_batch(folder: Path) -> None:
-    alone = texts(open_local(str(folder), 12, 1))
-    assert texts(open_local(str(folder), 12, 8)) == texts(open_local(str(folder), 12, 3)) == alone
+    alone = texts(open_local(str(folder), 12, 1, "auto"))
+    assert texts(open_local(str(folder), 12, 8, "auto")) == texts(open_local(str(folder), 12, 3, "auto")) == alone
     assert len(set(alone)) > 5, "texts that differ, or the test shows nothing"
+
+
+def test_generate_in_bfloat16_loads_the_weights_so_and_is_another_model(folder: Path) -> None:
+    import torch
+
+    model, _ = load(str(folder), "bfloat16")
+    assert {weight.dtype for weight in model.parameters()} == {torch.bfloat16}
+    whole, half = (open_local(str(folder), 12, 8, dtype) for dtype in ("float32", "bfloat16"))
+    assert whole.digest == open_local(str(folder), 12, 8, "auto").digest != half.digest
+    assert len(set(texts(half))) > 5
 
 
 def test_generate_is_what_the_model_does_word_for_word(folder: Path) -> None:
     """Greedy decoding by hand, without cache, padding or `generate`."""
     import torch
 
-    model, tokenizer = load(str(folder))
+    model, tokenizer = load(str(folder), "float32")
     expected = []
     for prompt in PROMPTS:
         given = tokenizer(prompt, return_tensors="pt")["input_ids"]
@@ -50,16 +60,16 @@ def test_generate_is_what_the_model_does_word_for_word(folder: Path) -> None:
                 break
         own = written[0] if seq2seq else written[0, given.shape[1] :]
         expected.append(tokenizer.decode(own, skip_special_tokens=True).strip())
-    assert texts(open_local(str(folder), 9, 4)) == expected
+    assert texts(open_local(str(folder), 9, 4, "auto")) == expected
 
 
 def test_generate_makes_the_same_batches_whatever_is_done(folder: Path) -> None:
-    whole = texts(open_local(str(folder), 6, 3))
-    rest = list(open_local(str(folder), 6, 3).generate(PROMPTS, frozenset({0, 4, 9})))
+    whole = texts(open_local(str(folder), 6, 3, "auto"))
+    rest = list(open_local(str(folder), 6, 3, "auto").generate(PROMPTS, frozenset({0, 4, 9})))
     assert {each.place: each.text for each in rest} == {
         at: text for at, text in enumerate(whole) if at not in (0, 4, 9)
     }
-    assert list(open_local(str(folder), 6, 3).generate(PROMPTS, frozenset(range(10)))) == []
+    assert list(open_local(str(folder), 6, 3, "auto").generate(PROMPTS, frozenset(range(10)))) == []
 
 
 def test_evaluate_a_local_model_cut_off_goes_on(folder: Path, suite: Path, tmp_path: Path) -> None:
@@ -87,11 +97,11 @@ def test_a_model_is_named_by_its_content(folder: Path, tmp_path: Path) -> None:
     same = tmp_path / "moved"
     shutil.copytree(folder, same)
     (same / "README.md").write_text("a card")
-    digest = open_local(str(folder), 12, 8).digest
-    assert open_local(str(same), 12, 1).digest == digest != open_local(str(same), 13, 1).digest
+    digest = open_local(str(folder), 12, 8, "auto").digest
+    assert open_local(str(same), 12, 1, "auto").digest == digest != open_local(str(same), 13, 1, "auto").digest
     weights = same / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\1")
-    assert open_local(str(same), 12, 8).digest != digest
+    assert open_local(str(same), 12, 8, "auto").digest != digest
 
 
 def test_an_adapter_is_loaded_onto_its_model(folder: Path, tmp_path: Path) -> None:
@@ -99,16 +109,20 @@ def test_an_adapter_is_loaded_onto_its_model(folder: Path, tmp_path: Path) -> No
     import torch
 
     torch.manual_seed(1)
-    model, tokenizer = load(str(folder))
+    model, tokenizer = load(str(folder), "float32")
     target = "q" if model.config.is_encoder_decoder else "q_proj"
     adapted = peft.get_peft_model(model, peft.LoraConfig(r=2, target_modules=[target], init_lora_weights=False))
     adapted.save_pretrained(tmp_path / "lora")
     expected = texts(LocalGenerator("", "", lambda: (adapted, tokenizer), 8, 4))
-    assert texts(open_local(str(tmp_path / "lora"), 8, 4)) == expected != texts(open_local(str(folder), 8, 4))
+    assert (
+        texts(open_local(str(tmp_path / "lora"), 8, 4, "auto"))
+        == expected
+        != texts(open_local(str(folder), 8, 4, "auto"))
+    )
     config = tmp_path / "lora/adapter_config.json"
     config.write_text("{}")
     with pytest.raises(DynosaurError, match="does not name the model that it adapts"):
-        open_local(str(tmp_path / "lora"), 8, 4)
+        open_local(str(tmp_path / "lora"), 8, 4, "auto")
 
 
 def test_a_model_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -53,4 +53,4 @@ def open_generator(choice: EvaluationChoice, settings: Settings) -> Generator:
         return open_endpoint(model or settings.model, choice.new_tokens, settings)
     from dynosaur_core.evaluation.generators.local import open_local
 
-    return open_local(choice.model, choice.new_tokens, choice.batch)
+    return open_local(choice.model, choice.new_tokens, choice.batch, choice.dtype)

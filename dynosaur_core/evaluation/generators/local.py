@@ -12,6 +12,7 @@ from typing import Any
 
 from dynosaur_core.continual.encoders import needed
 from dynosaur_core.digest import digest
+from dynosaur_core.evaluation.choice import Dtype
 from dynosaur_core.evaluation.generators import Generated
 from dynosaur_core.models import Usage
 
@@ -81,23 +82,24 @@ class LocalGenerator:
         )
 
 
-def open_local(name: str, new_tokens: int, batch: int) -> LocalGenerator:
+def open_local(name: str, new_tokens: int, batch: int, dtype: Dtype) -> LocalGenerator:
     """A model by its name, as `training.models` knows it. Raises BadSetting where it is none, before it is loaded."""
     needed("torch", _EXTRA), needed("transformers", _EXTRA)
     from dynosaur_core.training.models import find_model
 
-    weights = digest(find_model(name).digest, _dtype())
-    return LocalGenerator(name, weights, lambda: load(name), new_tokens, batch)
+    computed = _by_device() if dtype == "auto" else dtype
+    weights = digest(find_model(name).digest, computed)
+    return LocalGenerator(name, weights, lambda: load(name, computed), new_tokens, batch)
 
 
-def load(name: str) -> Loaded:
+def load(name: str, dtype: str) -> Loaded:
     """The model, on the GPU where there is one, and its tokenizer. Raises BadSetting where they cannot be loaded."""
     from dynosaur_core.training.models import load_model, load_tokenizer
 
     gpu = needed("torch", _EXTRA).cuda.is_available()
-    return load_model(name, _dtype()).to("cuda" if gpu else "cpu"), load_tokenizer(name)
+    return load_model(name, dtype).to("cuda" if gpu else "cpu"), load_tokenizer(name)
 
 
-def _dtype() -> str:
+def _by_device() -> str:
     cuda = needed("torch", _EXTRA).cuda
     return "bfloat16" if cuda.is_available() and cuda.is_bf16_supported() else "float32"
