@@ -128,8 +128,8 @@ def test_an_adapter_is_loaded_onto_its_model(folder: Path, tmp_path: Path) -> No
 def test_a_model_that_is_not_there_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DynosaurError, match="there is no such folder") as caught:
-        open_local("nobody/nothing/of the kind", 8, 4)
+        open_local("nobody/nothing/of the kind", 8, 4, "auto")
     assert caught.value.code is Code.BAD_SETTING
     with pytest.raises(DynosaurError, match="cannot be loaded") as caught:
-        open_local(str(tmp_path / "empty"), 8, 4).count("x")
+        open_local(str(tmp_path / "empty"), 8, 4, "auto").count("x")
     assert caught.value.code is Code.BAD_SETTING
