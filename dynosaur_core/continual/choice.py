@@ -53,7 +53,7 @@ class SplitChoice(_Choice):
     rows: int | None = Field(default=None, ge=1)
     """Rows of each task, at most; they are drawn."""
     test: str | None = None
-    """Suite whose tasks nothing may overlap with: JSON lines, or a folder of natural-instructions."""
+    """Suite whose tasks nothing may overlap with: whatever `dynosaur evaluate` takes."""
     seed: int = 0
     """Draws stages and rows."""
     out: str = Field(min_length=1)
@@ -67,7 +67,7 @@ class SubsetChoice(_Choice):
     """What is chosen from: versions of the release such as `1-` or `2-4`, of another one as `URL@2-4`; a release; a
     folder with data/*.parquet; or a parquet or JSON lines file of records or tasks."""
     suite: str = Field(min_length=1)
-    """Suite that tasks are chosen for, and may not overlap with: JSON lines, or a folder of natural-instructions."""
+    """Suite that tasks are chosen for, and may not overlap with: whatever `dynosaur evaluate` takes."""
     tasks: int = Field(default=681, ge=1)
     """Tasks, at most."""
     rows: int = Field(default=100, ge=1)

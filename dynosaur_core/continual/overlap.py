@@ -16,7 +16,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from dynosaur_core.continual.suite import SuiteTask
+from dynosaur_core.suites.suite import SuiteTask
 
 NGRAM = 13
 Runs = npt.NDArray[np.uint64]
@@ -106,11 +106,11 @@ class SuiteIndex:
     def __init__(self, suite: Sequence[SuiteTask]) -> None:
         self._definitions = {plain(task.definition): task.task_id for task in suite}
         self._instructions = _Index((task.task_id, task.definition) for task in suite)
-        self._inputs = _Index((task.task_id, given) for task in suite for given, _ in task.examples)
+        self._inputs = _Index((task.task_id, given) for task in suite for given, _ in task.pairs())
         self._rows = {
             (plain(given), plain(output)): task.task_id
             for task in suite
-            for given, outputs in task.examples
+            for given, outputs in task.pairs()
             for output in outputs
         }
         self._names = [(task.task_id, _names(task)) for task in suite]

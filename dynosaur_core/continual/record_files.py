@@ -12,12 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dynosaur_core.continual.stages import Records, open_stage, open_versions
-from dynosaur_core.continual.suite import read_suite, suite_items
 from dynosaur_core.digest import digest, digest_bytes
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.publish.records import REFERENCES, SCHEMA
 from dynosaur_core.publish.sinks import MANIFEST
 from dynosaur_core.settings import Settings
+from dynosaur_core.suites.records import json_lines
+from dynosaur_core.suites.suite import find_suite
 from dynosaur_core.text import storable
 
 _NEEDED = ("instruction", "input", "output")
@@ -73,16 +74,18 @@ def _read(file: str) -> pa.Table:
             return pq.read_table(file)
     except (pa.ArrowException, OSError) as error:
         raise DynosaurError(Code.BAD_SETTING, f"{file} cannot be read: {error}") from error
-    first = next(suite_items(file), None)
-    if first and "definition" in first[1]:
+    suite = find_suite(file)
+    first = {} if file.endswith(".json") else next(json_lines(suite), (1, {}))[1]
+    if file.endswith(".json") or {"definition", "Definition"} & set(first):
         rows: list[dict[str, Any]] = [
             {"task_id": task.task_id, "taskname": task.task_id, "instruction": task.definition, "input": given}
-            | {"output": outputs[0] if outputs else "", REFERENCES: list(outputs)}
-            for task in read_suite(file)
-            for given, outputs in task.examples
+            | {"output": outputs[0], REFERENCES: list(outputs)}
+            for task in suite.tasks()
+            for given, outputs in task.pairs()
+            if outputs
         ]
     else:
-        rows = [{str(name): value for name, value in item.items()} for _, item in suite_items(file)]
+        rows = [item for _, item in json_lines(suite)]
     names = [name for name in SCHEMA.names if any(name in row for row in rows)]
     return pa.table({name: [_value(name, row.get(name)) for row in rows] for name in names})
 

@@ -33,11 +33,11 @@ from dynosaur_core.continual.row_files import RowFiles, in_schema
 from dynosaur_core.continual.split_card import split_card
 from dynosaur_core.continual.splits import Split, split
 from dynosaur_core.continual.stages import SPLIT_MANIFEST, Records
-from dynosaur_core.continual.suite import read_suite, suite_digest
 from dynosaur_core.digest import digest
 from dynosaur_core.publish.records import SCHEMA
 from dynosaur_core.results import Result
 from dynosaur_core.settings import Settings
+from dynosaur_core.suites.suite import open_suite
 
 SPLIT_VERSION = 1
 """Raised when the same choice over the same rows yields another split."""
@@ -98,13 +98,14 @@ def make_split(choice: SplitChoice, settings: Settings, count: Count = lambda _d
     release's sink raises.
     """
     needed("scipy.sparse", "replay")
-    suite = read_suite(choice.test) if choice.test else ()
+    suite = open_suite(choice.test, settings) if choice.test else None
+    tests = suite.tasks() if suite else ()
     records = open_records(choice.records, settings)
     how = choice.model_dump(exclude={"records", "test", "out"})
-    key = digest("split", SPLIT_VERSION, records.digest, suite_digest(suite), how)
+    key = digest("split", SPLIT_VERSION, records.digest, suite.digest if suite else None, how)
     if made := made_before(choice.out, SPLIT_MANIFEST, key):
         return SplitSummary(**{**made.summary, "out": choice.out, "changed": False})
-    facts = read_facts(records, choice.rows, choice.seed, SuiteIndex(suite) if suite else None, count)
+    facts = read_facts(records, choice.rows, choice.seed, SuiteIndex(tests) if tests else None, count)
     found = split(facts.rows, choice.stages, choice.held_out, choice.seed)
     summary: dict[str, Any] = {}
     with made_whole(choice.out, SPLIT_MANIFEST, key, summary) as folder:
@@ -123,7 +124,7 @@ def make_split(choice: SplitChoice, settings: Settings, count: Count = lambda _d
             out=choice.out,
             changed=True,
             records=records.name,
-            test_tasks=len(suite),
+            test_tasks=len(tests),
             tasks=len(tasks),
             rows=sum(task["rows"] for task in tasks),
             stages=stages,

@@ -35,13 +35,13 @@ from dynosaur_core.continual.row_files import RowFiles, in_schema
 from dynosaur_core.continual.similarity import nearest_of
 from dynosaur_core.continual.stages import Records
 from dynosaur_core.continual.subset_card import subset_card
-from dynosaur_core.continual.suite import SuiteTask, read_suite, suite_digest
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.publish.records import SCHEMA
 from dynosaur_core.results import Result
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
+from dynosaur_core.suites.suite import SuiteTask, open_suite
 
 MANIFEST = "subset.json"
 SUBSET_VERSION = 1
@@ -101,24 +101,25 @@ def make_subset(
     """
     encoder = open_encoder(settings)
     needed("matplotlib.figure", "replay")  # before the work that the picture is of
-    suite = read_suite(choice.suite)
+    suite = open_suite(choice.suite, settings)
+    tests = suite.tasks()
     records = open_records(choice.records, settings)
     how = choice.model_dump(exclude={"records", "suite", "out"})
-    key = digest("subset", SUBSET_VERSION, records.digest, suite_digest(suite), encoder.digest, how)
+    key = digest("subset", SUBSET_VERSION, records.digest, suite.digest, encoder.digest, how)
     if made := made_before(choice.out, MANIFEST, key):
         return SubsetSummary(**{**made.summary, "out": choice.out, "changed": False})
-    facts = read_facts(records, choice.rows, choice.seed, SuiteIndex(suite), progress)
+    facts = read_facts(records, choice.rows, choice.seed, SuiteIndex(tests), progress)
     tasks = [task for task in facts.tasks if task.task_id not in facts.left_out]
     if not tasks:
         message = f"all {len(facts.tasks)} tasks of {records.name} overlap with the suite {choice.suite}"
         raise DynosaurError(Code.BAD_SETTING, message)
-    texts = [*(task.instruction for task in tasks), *(task.definition for task in suite)]
+    texts = [*(task.instruction for task in tasks), *(task.definition for task in tests)]
     vectors = embed(texts, encoder, store, progress)
     mine, theirs = vectors[: len(tasks)], vectors[len(tasks) :]
     taken = most_alike([task.instruction for task in tasks], mine, theirs, choice.tasks)
     summary: dict[str, Any] = {}
     with made_whole(choice.out, MANIFEST, key, summary) as folder:
-        table = _tasks(facts, suite, taken, mine, theirs)
+        table = _tasks(facts, tests, taken, mine, theirs)
         wanted = {task_id for task_id, rank in zip(*_columns(table, "task_id", "rank"), strict=True) if rank}
         pq.write_table(table, folder / "tasks.parquet", compression="zstd")
         made_now = SubsetSummary(
@@ -126,7 +127,7 @@ def make_subset(
             changed=True,
             records=records.name,
             encoder=encoder.name,
-            test_tasks=len(suite),
+            test_tasks=len(tests),
             tasks=len(facts.tasks),
             chosen_tasks=len(taken),
             chosen_rows=_write_rows(folder, records, facts, wanted),

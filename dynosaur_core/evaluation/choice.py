@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from dynosaur_core.evaluation.prompts import PromptForm
+from dynosaur_core.suites import SUPERNI
 
-SUPERNI = "superni"
 ENDPOINT = "endpoint"
 Track = Literal["default", "xlingual"]
 Dtype = Literal["auto", "float32", "bfloat16"]

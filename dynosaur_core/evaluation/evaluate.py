@@ -29,9 +29,9 @@ from dynosaur_core.evaluation.journal import Journal, Predicted, kept
 from dynosaur_core.evaluation.questions import PROMPT_VERSION, Question, ask
 from dynosaur_core.evaluation.report import MANIFEST, PREDICTIONS, EvaluationSummary, Scored, write_report
 from dynosaur_core.evaluation.scores import SCORES_VERSION, Scorer
-from dynosaur_core.evaluation.suite import Suite, open_suite
 from dynosaur_core.settings import Settings
 from dynosaur_core.stored import from_stored
+from dynosaur_core.suites.suite import Suite, open_suite
 
 Progress = Callable[[int, int], None]
 """Called with how many predictions are there, and of how many."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from dynosaur_core.digest import digest
 from dynosaur_core.evaluation.prompts import PromptForm, prompt
-from dynosaur_core.evaluation.suite import Instance
+from dynosaur_core.suites.suite import Instance
 
 PROMPT_VERSION = 1
 """Raised when the same instances get other prompts."""

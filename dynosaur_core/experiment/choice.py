@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from dynosaur_core.evaluation.choice import SUPERNI
+from dynosaur_core.suites import SUPERNI
 from dynosaur_core.training.recipes import Value
 
 STRATEGIES = (

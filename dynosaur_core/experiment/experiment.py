@@ -27,13 +27,13 @@ from dynosaur_core.evaluation.comparison import (
     comparison_table,
     draw_comparison,
 )
-from dynosaur_core.evaluation.suite import open_suite
 from dynosaur_core.experiment.choice import ExperimentChoice
 from dynosaur_core.experiment.steps import HELD_OUT, Step, StepScores, steps_of
 from dynosaur_core.models import Stored
 from dynosaur_core.results import Result
 from dynosaur_core.settings import Settings
 from dynosaur_core.stored import from_stored
+from dynosaur_core.suites.suite import open_suite
 from dynosaur_core.training.recipes import recipe
 
 BEGUN = "experiment.json"

@@ -198,7 +198,7 @@ def test_split_without_held_out_rows(grown: Settings, tmp_path: Path) -> None:
         ({"records": "nothing.jsonl"}, "has no instruction"),
         ({"records": "4"}, "has the versions 1 to 3"),
         ({"stages": 9}, "7 tasks are too few for 9 stages"),
-        ({"test": "nowhere.jsonl"}, "cannot be read"),
+        ({"test": "nowhere.jsonl"}, "there is no suite nowhere.jsonl"),
     ],
 )
 def test_split_says_what_is_wrong(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dynosaur_core.evaluation.questions import Question, ask
-from dynosaur_core.evaluation.suite import Instance
+from dynosaur_core.suites.suite import Instance
 
 EXAMPLES = (("one two", "three"), ("four five", "six"))
 

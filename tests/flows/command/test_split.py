@@ -49,7 +49,7 @@ def test_subset_prints_what_was_made(run: Run, records: str, monkeypatch: pytest
         (["split", "mine.jsonl", "--stages", "0", "--out", "x"], "stages: "),
         (["split", "nowhere", "--out", "x"], "no versions of a release"),
         (["split", "--out", "x"], "no release is set"),
-        (["split", "mine.jsonl", "--test", "nowhere.jsonl", "--out", "x"], "the suite nowhere.jsonl cannot be read"),
+        (["split", "mine.jsonl", "--test", "nowhere.jsonl", "--out", "x"], "there is no suite nowhere.jsonl"),
         (["subset", "mine.jsonl", "--out", "x"], "Missing option '--suite'"),
     ],
 )

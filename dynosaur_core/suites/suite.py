@@ -1,7 +1,7 @@
-"""Held-out tasks: instances with their references, from Super-NI's files or from records of our own.
+"""A suite: tasks with instances and their references, from Super-NI's files or from records of our own.
 
-The kind of a suite is found by looking: a folder with `tasks/` is Super-NI's, one with `data/*.parquet` a release or a
-mixture; lines say by their keys what they are. Text of a suite is untrusted: it is only prompted with and compared.
+The kind of a suite is found by looking: a folder with task files is Super-NI's, one with `data/*.parquet` a release or
+a mixture; lines say by their keys what they are. Text of a suite is untrusted: it is only prompted with and compared.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import hashlib
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import IO, Any
 
@@ -18,10 +18,10 @@ import fsspec
 
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.evaluation.choice import SUPERNI
 from dynosaur_core.evaluation.prompts import Example
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import STORAGE_ERRORS
+from dynosaur_core.suites import SUPERNI
 
 _CHUNK = 1 << 20
 
@@ -41,6 +41,28 @@ class Instance:
     category: str | None = None
 
 
+@dataclass(frozen=True)
+class SuiteTask:
+    """What a file, or a line of one, says of a task."""
+
+    task_id: str
+    definition: str
+    examples: tuple[Example, ...] = ()
+    """Positive ones, which explain the task."""
+    instances: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+    """(id, input, references)"""
+    category: str | None = None
+    sources: tuple[str, ...] = ()
+    """Names of the datasets that it was made from, where the suite says so."""
+    placed: bool = False
+    """Whether its first instances are those that count, as in Super-NI's files."""
+
+    def pairs(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """(input, outputs) of all that it shows."""
+        yield from ((given, (output,)) for given, output in self.examples)
+        yield from ((given, references) for _, given, references in self.instances)
+
+
 @dataclass
 class Drawn:
     """What is evaluated, by task and in the suite's order within a task; and what is not, by reason."""
@@ -49,9 +71,8 @@ class Drawn:
     left_out: Counter[str] = field(default_factory=Counter)
 
 
-Reader = Callable[["Suite", Counter[str]], Iterator[tuple[Instance, int | None]]]
-"""Yields instances, each with its place in its task where only the first ones are to be drawn from; counts what it
-leaves out."""
+Reader = Callable[["Suite", Counter[str]], Iterator[SuiteTask]]
+"""Yields tasks, one of which may come in several parts; counts what it leaves out."""
 
 
 @dataclass(frozen=True)
@@ -84,18 +105,27 @@ class Suite:
         left_out: Counter[str] = Counter()
         kept: dict[str, list[tuple[int, int, Instance]]] = {}
         with told(self.name):
-            for at, (instance, place) in enumerate(self.read(self, left_out)):
-                if not any(reference.strip() for reference in instance.references):
-                    left_out["instances without a reference"] += 1
-                elif place is None or place < max(instances, OFFICIAL):
-                    mine = kept.setdefault(instance.task, [])
-                    item = (-_drawn(seed, instance), -at, instance)
-                    (heapq.heappush if len(mine) < instances else heapq.heappushpop)(mine, item)
+            for at, instance in enumerate(_instances(self.read(self, left_out), max(instances, OFFICIAL), left_out)):
+                mine = kept.setdefault(instance.task, [])
+                item = (-_drawn(seed, instance), -at, instance)
+                (heapq.heappush if len(mine) < instances else heapq.heappushpop)(mine, item)
         if not kept:
             reasons = "; ".join(f"{count:,} {reason}" for reason, count in left_out.items()) or "it is empty"
             raise DynosaurError(Code.BAD_SETTING, f"nothing of the suite {self.name} can be evaluated: {reasons}")
         found = [each for task in sorted(kept) for _, _, each in sorted(kept[task], key=lambda item: -item[1])]
         return Drawn(found, left_out)
+
+    def tasks(self) -> tuple[SuiteTask, ...]:
+        """All tasks by their id, also those that have no instance. Raises BadSetting where there is none, or for a file
+        that cannot be read, with the line."""
+        found: dict[str, SuiteTask] = {}
+        with told(self.name):
+            for task in self.read(self, Counter()):
+                known = found.get(task.task_id)
+                found[task.task_id] = replace(known, instances=known.instances + task.instances) if known else task
+        if not found:
+            raise DynosaurError(Code.BAD_SETTING, f"the suite {self.name} is empty")
+        return tuple(found[task_id] for task_id in sorted(found))
 
     def _digest(self, path: str) -> str:
         found = hashlib.sha256()
@@ -107,6 +137,19 @@ class Suite:
 
 OFFICIAL = 100
 """Instances of a test task that Super-NI's authors evaluate: its first ones, which they balanced by label."""
+
+
+def _instances(tasks: Iterator[SuiteTask], most: int, left_out: Counter[str]) -> Iterator[Instance]:
+    """Of a task whose first instances count, the first `most`; no one without a reference, which are counted."""
+    for task in tasks:
+        if not task.instances:
+            left_out["tasks without instances"] += 1
+        for name, given, references in task.instances[:most] if task.placed else task.instances:
+            if any(reference.strip() for reference in references):
+                examples, category = task.examples, task.category
+                yield Instance(name, task.task_id, task.definition, given, references, examples, category)
+            else:
+                left_out["instances without a reference"] += 1
 
 
 def _drawn(seed: int, instance: Instance) -> int:
@@ -129,9 +172,6 @@ class told:  # noqa: N801 - reads as a verb: `with told(name)`
 
 def open_suite(name: str, settings: Settings) -> Suite:
     """Finds a suite by what `--suite` says. Raises BadSetting where there is none."""
-    from dynosaur_core.evaluation import records, superni
-
-    where = name
     if name == SUPERNI:
         if not settings.evaluation.superni:
             message = (
@@ -139,7 +179,14 @@ def open_suite(name: str, settings: Settings) -> Suite:
                 "github.com/allenai/natural-instructions, or to its tasks as JSON lines"
             )
             raise DynosaurError(Code.BAD_SETTING, message)
-        where = settings.evaluation.superni
+        return find_suite(settings.evaluation.superni)
+    return find_suite(name)
+
+
+def find_suite(where: str) -> Suite:
+    """The suite at a path or URL. Raises BadSetting where there is none."""
+    from dynosaur_core.suites import records, superni
+
     try:
         fs, root = fsspec.core.url_to_fs(where, use_listings_cache=False)
     except (ValueError, ImportError) as error:
@@ -147,11 +194,11 @@ def open_suite(name: str, settings: Settings) -> Suite:
     with told(where):
         if not fs.exists(root):
             raise DynosaurError(Code.BAD_SETTING, f"there is no suite {where}")
-        for find in (superni.find, records.find):
+        for find in (superni.find, records.find, superni.find_loose):
             if found := find(where, fs, str(root).rstrip("/")):
                 return found
     message = (
-        f"{where} is no suite: give a folder with tasks/ (Super-NI) or data/*.parquet (a release, a mixture), or a "
-        ".parquet, .jsonl or .jsonl.gz file"
+        f"{where} is no suite: give a folder with tasks/ or *.json (Super-NI) or data/*.parquet (a release, a "
+        "mixture), or a .json, .parquet, .jsonl or .jsonl.gz file"
     )
     raise DynosaurError(Code.BAD_SETTING, message)

@@ -13,18 +13,26 @@ from typing import Any
 
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.evaluation.prompts import Example
-from dynosaur_core.evaluation.suite import Instance, Suite
+from dynosaur_core.suites.suite import Suite, SuiteTask
 from dynosaur_core.text import storable
 
 TESTS = "splits/default/test_tasks.txt"
-Placed = Iterator[tuple[Instance, int | None]]
 
 
 def find(name: str, fs: Any, root: str) -> Suite | None:
-    """The suite of a folder with `tasks/`; None where there is none."""
-    if not fs.isdir(f"{root}/tasks"):
-        return None
-    there = {path.rsplit("/", 1)[-1].removesuffix(".json"): path for path in fs.glob(f"{root}/tasks/*.json")}
+    """The suite of a folder with task files, or of one of them; None where there is none."""
+    if root.endswith(".json"):
+        return Suite(name, fs, (root,), _read)
+    return _found(name, fs, root, f"{root}/tasks") if fs.isdir(f"{root}/tasks") else None
+
+
+def find_loose(name: str, fs: Any, root: str) -> Suite | None:
+    """The suite of a folder that holds task files themselves; None where there is none."""
+    return _found(name, fs, root, root) if fs.glob(f"{root}/*.json") else None
+
+
+def _found(name: str, fs: Any, root: str, folder: str) -> Suite:
+    there = {_stem(path): path for path in fs.glob(f"{folder}/*.json")}
     if not fs.exists(f"{root}/{TESTS}"):
         return Suite(name, fs, tuple(there[task] for task in sorted(there)), _read)
     wanted = fs.cat_file(f"{root}/{TESTS}").decode("utf-8", "replace").split()
@@ -34,34 +42,43 @@ def find(name: str, fs: Any, root: str) -> Suite | None:
     return Suite(name, fs, tuple(there[task] for task in wanted), _read)
 
 
-def _read(suite: Suite, left_out: Counter[str]) -> Placed:
+def _read(suite: Suite, _left_out: Counter[str]) -> Iterator[SuiteTask]:
     for path in suite.files:
-        task = path.rsplit("/", 1)[-1].removesuffix(".json")
         with suite.open(path) as file:
             try:
-                yield from task_instances(task, json.load(file), left_out)
-            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                yield suite_task(_stem(path), json.load(file))
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 message = f"{path} is no task of Super-NI: {type(error).__name__}: {error}"
                 raise DynosaurError(Code.BAD_SETTING, message) from error
 
 
-def task_instances(task: str, found: dict[str, Any], left_out: Counter[str]) -> Placed:
-    """The instances of a task, each with its place; keys as in the original files or in lower case.
+def suite_task(name: str, found: dict[str, Any]) -> SuiteTask:
+    """A task; its keys are as in the original files or in lower case.
 
-    Raises KeyError, TypeError or ValueError for another form.
+    Raises KeyError, TypeError, AttributeError or ValueError for another form.
     """
     values = {key.lower().replace(" ", "_"): value for key, value in found.items()}
-    definition = _first(values["definition"])
     shown = values.get("positive_examples") or [values[key] for key in ("positive_example",) if values.get(key)]
-    category = _first(values.get("categories") or "") or None
-    examples = tuple(map(_example, shown))
-    if not values["instances"]:
-        left_out["tasks without instances"] += 1
-    for place, each in enumerate(values["instances"]):
-        output = each["output"]
-        references = tuple(map(text, [output] if isinstance(output, str) else output))
-        name = text(str(each.get("id") or f"{task}-{place}"))
-        yield Instance(name, text(task), definition, text(each["input"]), references, examples, category), place
+    sources = values.get("source")  # a text is where the file is from
+    return SuiteTask(
+        text(name),
+        _first(values["definition"]),
+        tuple(map(_example, shown)),
+        tuple(_instance(f"{name}-{place}", each) for place, each in enumerate(values.get("instances") or ())),
+        _first(values.get("categories") or "") or None,
+        tuple(map(text, sources)) if isinstance(sources, list) else (),
+        placed=True,
+    )
+
+
+def _instance(name: str, found: dict[str, Any]) -> tuple[str, str, tuple[str, ...]]:
+    output = found["output"]
+    references = tuple(map(text, output if isinstance(output, list) else [output]))
+    return text(found.get("id") or name), text(found["input"]), references
+
+
+def _stem(path: str) -> str:
+    return path.rsplit("/", 1)[-1].removesuffix(".json")
 
 
 def _example(found: dict[str, Any]) -> Example:

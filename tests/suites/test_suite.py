@@ -15,13 +15,14 @@ from dynosaur_core.continual.choice import ReplayChoice
 from dynosaur_core.continual.mixture import replay
 from dynosaur_core.continual.row_files import EXPORTS
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.evaluation.suite import Drawn, Instance, open_suite
 from dynosaur_core.settings import Evaluation, Settings
 from dynosaur_core.store import Store
+from dynosaur_core.suites.suite import Drawn, Instance, find_suite, open_suite
 from tests.continual.conftest import ROWS, VERSIONS
 from tests.continual.conftest import grown as grown
 from tests.continual.conftest import store as store
 from tests.evaluation.conftest import ANIMALS, lines, task
+from tests.evaluation.conftest import suite as suite
 
 
 def drawn(path: Path | str, instances: int = 100, seed: int = 0) -> Drawn:
@@ -60,6 +61,34 @@ def test_superni_folder_has_the_first_hundred_of_each_test_task(superni: Path) -
     assert len(drawn(superni, 200).instances) == 400, "more than the official ones, where they are asked for"
     (superni / "splits/default/test_tasks.txt").unlink()
     assert {each.task for each in drawn(superni).instances} == {f"task{number}_animal" for number in (1, 2, 3)}
+
+
+def test_tasks_are_those_of_a_folder_with_and_without_a_list(superni: Path) -> None:
+    def names(path: Path) -> list[str]:
+        return [each.task_id for each in find_suite(str(path)).tasks()]
+
+    assert names(superni) == ["task1_animal", "task3_animal"]
+    assert names(superni / "tasks") == ["task1_animal", "task2_animal", "task3_animal"]
+    one = json.loads((superni / "tasks/task2_animal.json").read_text())
+    one |= {"Source": ["zoo"], "Instances": [{"input": "c", "output": ["d", "e"]}]}
+    (superni / "tasks/task2_animal.json").write_text(json.dumps(one))
+    [found] = find_suite(str(superni / "tasks/task2_animal.json")).tasks()
+    assert found.sources == ("zoo",) and found.definition == "Name the animal of kind 2."
+    assert [*found.pairs()][-2:] == [("one emu", ("emu",)), ("c", ("d", "e"))]
+
+
+def test_tasks_of_lines_need_no_instances_and_join_by_name(tmp_path: Path) -> None:
+    shown = {"positive_example": {"input": "a", "output": "b"}, "source": "where@1"}
+    path = lines(tmp_path / "a.jsonl", [{"task": "t", "definition": "Do.", **shown}, {"definition": "Say."}])
+    first, second = find_suite(str(path)).tasks()
+    assert (first.task_id, first.definition, [*first.pairs()], first.sources) == ("line 2", "Say.", [], ())
+    assert (second.task_id, [*second.pairs()], second.sources) == ("t", [("a", ("b",))], ())
+    records = [{"instruction": "Do.", "input": text, "output": 3} for text in "xy"]
+    [task] = find_suite(str(lines(tmp_path / "b.jsonl", records))).tasks()
+    assert [*task.pairs()] == [("x", ("3",)), ("y", ("3",))]
+    (tmp_path / "c.jsonl").write_text("\n")
+    with pytest.raises(DynosaurError, match="is empty"):
+        find_suite(str(tmp_path / "c.jsonl")).tasks()
 
 
 def test_superni_folder_that_lacks_a_test_task_is_refused(superni: Path) -> None:
@@ -161,6 +190,8 @@ def test_chats_of_more_turns_and_empty_references_are_left_out(tmp_path: Path) -
         ('{"instruction": ["x"], "output": "y"}\n', "list in the place of a text"),
         ('{"definition": "x", "instances": [{"input": "x"}]}\n', "KeyError: 'output'"),
         ('{"messages": "x"}\n', "line 1"),
+        ('{"definition": "x"}\n\n{"x": 1}\n', "line 3"),
+        ("[" * 100_000, "line 1"),
         ("\n", "nothing of the suite .* it is empty"),
         ('{"instruction": "x", "output": ""}\n', "1 instances without a reference"),
     ],
