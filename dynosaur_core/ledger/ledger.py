@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, delete, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from dynosaur_core.ledger import tables
 from dynosaur_core.ledger.engine import open_engine
@@ -80,9 +79,8 @@ class Ledger:
         rows = list(
             {entry.repo_id: entry.model_dump() for entry in entries}.values()
         )  # a statement may not name one twice
-        insert = postgresql.insert if self.engine.dialect.name == "postgresql" else sqlite.insert
         for start in range(0, len(rows), _CHUNK):
-            statement = insert(tables.datasets).values(rows[start : start + _CHUNK])
+            statement = tables.inserting(tables.datasets, self.engine.dialect).values(rows[start : start + _CHUNK])
             new = {name: statement.excluded[name] for name in _MUTABLE}
             with self.writing() as connection:
                 connection.execute(statement.on_conflict_do_update(index_elements=["repo_id"], set_=new))
@@ -220,8 +218,7 @@ class Ledger:
 
     def set_watermark(self, catalog: str, watermark: datetime | None, cursor: str | None, now: datetime) -> None:
         values = {"watermark": watermark, "cursor": cursor, "updated": now}
-        insert = postgresql.insert if self.engine.dialect.name == "postgresql" else sqlite.insert
-        statement = insert(tables.surveys).values(catalog=catalog, **values)
+        statement = tables.inserting(tables.surveys, self.engine.dialect).values(catalog=catalog, **values)
         with self.writing() as connection:
             connection.execute(statement.on_conflict_do_update(index_elements=["catalog"], set_=values))
 

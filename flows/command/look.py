@@ -5,15 +5,17 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.export import Form
 from flows.command.arguments import AsJson, Catalog, ReleaseUrls, StoreUrl, print_json
-from flows.command.screen import Screen
 from flows.options import Options
+
+if TYPE_CHECKING:
+    from flows.command.screen import Screen
 
 app = typer.Typer()
 
@@ -108,7 +110,7 @@ def settings(
 ) -> None:
     """Every setting: its variable, value, source, default, meaning."""
     from dynosaur_core.setting_reference import reference
-    from flows.command.views import show_settings
+    from flows.command.show_settings import show_settings
 
     options = Options(catalog=catalog, store=store, release=release)
     _show(reference(options.settings(), options.overrides(), word), show_settings, as_json)
@@ -136,5 +138,7 @@ def _clients(store: str | None, catalog: str | None = None) -> Any:
 def _show(found: Any, show: Callable[[Any, Screen], None], as_json: bool) -> None:
     if as_json:
         print_json(found)
-    else:
-        show(found, Screen())
+        return
+    from flows.command.screen import Screen
+
+    show(found, Screen())

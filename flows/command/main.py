@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -214,6 +215,7 @@ add_verbose(app)
 
 def main() -> None:
     """Entry point: exit status 0 done, 1 failed, 2 wrong command or setting, 130 or 143 interrupted (and resumable)."""
+    gc.set_threshold(50_000)  # the default looks through all that was imported again and again: a fifth of the start
     _quiet_prefect()
     ending.on_signals()
     try:

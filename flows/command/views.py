@@ -11,9 +11,7 @@ from dynosaur_core.contributions import Contributions
 from dynosaur_core.errors import ERRORS, Code
 from dynosaur_core.ledger import LedgerEntry, Outcome
 from dynosaur_core.results import GrowthSummary, Result
-from dynosaur_core.setting_reference import Setting
 from dynosaur_core.stored import as_stored
-from flows.command.arguments import json_text
 from flows.command.screen import Screen, plain_table
 
 SHOWN = 50
@@ -171,14 +169,6 @@ def show_stats(found: Stats, screen: Screen) -> None:
         for name, count in counts.items():
             table.row(name, f"{count:,}", "█" * max(1, round(30 * count / max(most, 1))))
         screen.console.print(table)
-
-
-def show_settings(found: Sequence[Setting], screen: Screen) -> None:
-    for each in found:
-        screen.line(f"{each.name} = {json_text(each.value)}  ({each.source})")
-        screen.indented(each.meaning)
-        screen.indented(f"{each.variable}; default {json_text(each.default)}")
-    screen.line(f"{len(found)} settings")
 
 
 def advice(entry: LedgerEntry) -> str:
