@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, select, update
+from sqlalchemy import Connection, Select, delete, func, or_, select, update
 
 from dynosaur_core.ledger import tables
 from dynosaur_core.ledger.engine import open_engine
@@ -16,6 +16,8 @@ from dynosaur_core.ledger.lease import Lease, last_number, lease
 from dynosaur_core.models import Removal
 from dynosaur_core.stored import as_stored
 
+_ALIKE = 3
+"""Letters in which similar ids agree."""
 _CHUNK = 500
 """Rows of one statement: SQLite allows 32,766 parameters."""
 _MUTABLE = [column.name for column in tables.datasets.columns if column.name != "repo_id"]
@@ -73,6 +75,13 @@ class Ledger:
             for entry in self._entries(select(tables.datasets).where(tables.datasets.c.repo_id.in_(ids))):
                 found[entry.repo_id] = entry
         return found
+
+    def similar(self, repo_id: str, limit: int = 5_000) -> list[str]:
+        """Ids that begin, or whose names begin, as this id or its name does: among them is what was mistyped."""
+        c, name = tables.datasets.c.repo_id, repo_id.rpartition("/")[2]
+        begin = [c.istartswith(repo_id[:_ALIKE], autoescape=True), c.icontains(f"/{name[:_ALIKE]}", autoescape=True)]
+        with self.engine.connect().execution_options(reading=True) as connection:
+            return list(connection.execute(select(c).where(or_(*begin)).order_by(c).limit(limit)).scalars())
 
     def record(self, entries: Iterable[LedgerEntry], also: Callable[[Connection], None] = lambda _: None) -> None:
         """Writes entries, the newer over the older; `also` belongs to the transaction that writes them."""

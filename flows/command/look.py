@@ -67,12 +67,23 @@ def failed(store: StoreUrl = None, as_json: AsJson = False) -> None:
 def explain(
     name: Annotated[str, typer.Argument(metavar="ID[:CONFIG]", help="A dataset, or one of its configs.")],
     store: StoreUrl = None,
+    requests: Annotated[
+        bool, typer.Option("--requests", help="Also what was sent to the model, and what came back.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """All that is known of one dataset: tasks, verdicts, requests."""
+    """What became of one dataset and why: tasks, verdicts, records."""
     from flows.command.explain import explain as explained
 
-    print_json(explained(_clients(store), name), indent=None if as_json else 2)
+    clients = _clients(store)
+    found = explained(clients, name, requests=requests or as_json)
+    if as_json:
+        print_json(found)
+        return
+    from flows.command.screen import Screen
+    from flows.command.show_explanation import show_explanation
+
+    show_explanation(found, Screen(), clients.settings.store, requests=requests)
 
 
 @app.command()

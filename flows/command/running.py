@@ -14,8 +14,8 @@ from flows.command.arguments import print_json
 from flows.options import Options
 
 _NOTHING_CHOSEN = (
-    "no dataset is chosen: give ids or patterns (`nyu-mll/glue`, 'nyu-mll/*'), or --error CODE, --license ID, --since "
-    "DATE, --until DATE; `dynosaur failed` lists what failed"
+    "choose datasets: by ids or patterns (nyu-mll/glue, 'nyu-mll/*'), --error CODE, --license ID or --since DATE; "
+    "`dynosaur failed` lists what failed"
 )
 
 # The flows bring Prefect: seconds that `--help` and a wrong option need not wait for.

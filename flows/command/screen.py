@@ -9,6 +9,7 @@ from typing import Self
 from rich import box
 from rich.console import Console
 from rich.padding import Padding
+from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -39,10 +40,16 @@ def plain_table(*columns: str) -> PlainTable:
 
 
 _NUMBERS = {"count", "records", "datasets", "grown", "failed", "cost", "rows", "seconds"}
+_RECORD_CHARS = 400
+"""Of each part of a record."""
 SHOWN_SLOWEST = 5
 """Datasets whose seconds the screen shows."""
 _SLOW_S = 1.0
 """Those that took less are not worth a line."""
+
+
+def _short(text: str) -> str:
+    return f"{text[:_RECORD_CHARS]}…" if len(text) > _RECORD_CHARS else text
 
 
 class Screen:
@@ -80,12 +87,18 @@ class Screen:
         """One line; where nobody watches it stays one, however long it is."""
         self.console.print(printable(text), soft_wrap=not self.console.is_terminal)
 
-    def indented(self, text: str) -> None:
+    def indented(self, text: str, by: int = 4) -> None:
         text = printable(text)
         self.console.print(
-            Padding(Text(text), (0, 0, 0, 4)) if self.console.is_terminal else f"    {text}",
+            Padding(Text(text), (0, 0, 0, by)) if self.console.is_terminal else f"{' ' * by}{text}",
             soft_wrap=not self.console.is_terminal,
         )
+
+    def record(self, title: str, instruction: str, given: str, output: str) -> None:
+        """A record in a frame: what is asked, what is given, what is answered."""
+        asked, given, answer = (printable(_short(text)) for text in (instruction, given, output))
+        text = Text.assemble((asked, "bold"), "\n", given, "\n", (answer, "green"))
+        self.console.print(Panel(text, title=Text(printable(title)), title_align="left"))
 
     def listen(self, event: Event) -> None:
         """A listener of `flows.progress`."""

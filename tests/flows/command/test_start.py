@@ -33,8 +33,8 @@ LOOKS = [
     (["status"], [*HEAVY, *ARROW]),
     (["failed"], [*HEAVY, *ARROW]),
     (["stats"], [*HEAVY, *ARROW]),
-    (["explain", "a/b"], HEAVY),
-    (["explain", "a/c"], HEAVY),
+    (["explain", "a/b"], [*HEAVY, *ARROW]),
+    (["explain", "a/c"], [*HEAVY, *ARROW]),
     (["export", "out.jsonl"], HEAVY),
 ]
 """Commands, those that bring least first, since one process runs them all; and what each leaves aside."""
