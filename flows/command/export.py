@@ -10,6 +10,7 @@ from dynosaur_core.export import Form, config_lines, write_records
 from dynosaur_core.models import DatasetMetadata
 from dynosaur_core.results import Result
 from dynosaur_core.traces import read_trace
+from flows.command.counting import counted
 from flows.command.screen import Screen
 
 
@@ -36,7 +37,7 @@ def export(clients: Clients, form: Form, to: str) -> Exported:
 
 
 def show_exported(found: Exported, screen: Screen) -> None:
-    screen.line(f"{found.lines:,} lines to {found.to}")
+    screen.line(f"{counted(found.lines, 'line')} to {found.to}")
 
 
 def _grown_metadata(clients: Clients) -> Iterator[DatasetMetadata]:

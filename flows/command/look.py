@@ -111,9 +111,7 @@ def export(
 
 @app.command()
 def settings(
-    word: Annotated[
-        str, typer.Argument(metavar="[WORD]", help="Only those with it in name, variable or meaning.")
-    ] = "",
+    word: Annotated[str, typer.Argument(metavar="WORD", help="Only those with it in name, variable or meaning.")] = "",
     catalog: Catalog = None,
     store: StoreUrl = None,
     release: ReleaseUrls = None,

@@ -77,7 +77,7 @@ def run_release(options: Options, verify: bool, as_json: bool) -> None:
     _ = [sink_of(clients, url) for url in settings.release]
     screen = Screen()
     given = options.model_dump(include={"store", "release", "adopt", "withdraw_many"})
-    with listening(screen.listen):
+    with screen, listening(screen.listen):
         state = release(**given, verify=verify, return_state=True)
     if screen.released is None:
         raise _end_of(state)
