@@ -7,7 +7,7 @@ default.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -30,6 +30,12 @@ class ReleaseOutcome:
     version: int
     records: int
     changed: bool
+    added: int = field(default=0, compare=False)
+    """Records that this run added: of sources that are new or have changed."""
+    removed: int = field(default=0, compare=False)
+    """Records that it removed: of sources that were withdrawn or have changed."""
+    change: str = field(default="", compare=False)
+    """The changelog's line about it."""
 
 
 class Released(Result):
@@ -157,6 +163,11 @@ class Forecast(Result):
     held_back: str | None
     """Why withdrawals would wait for a person's word."""
     estimate: Estimate
+
+    def names(self, most: int = 5) -> str:
+        """The first of the datasets, and how many more there are."""
+        more = f" and {len(self.datasets) - most:,} more" if len(self.datasets) > most else ""
+        return ", ".join(self.datasets[:most]) + more
 
     def sentence(self) -> str:
         counts = ", ".join(f"{count:,} {name}" for name, count in self.planned.items())

@@ -7,11 +7,12 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import Task
-from prefect.client.schemas.objects import State, TaskRun
+from prefect.client.schemas.objects import Constant, State, TaskRun
 from prefect.filesystems import RemoteFileSystem
 
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError, Retrier
+from dynosaur_core.models import DatasetRef
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
 
@@ -32,12 +33,41 @@ def coded(stage: Callable[Given, Result]) -> Callable[Given, Result]:
     def run(*args: Given.args, **kwargs: Given.kwargs) -> Result:
         try:
             return stage(*args, **kwargs)
-        except DynosaurError:
-            raise
+        except DynosaurError as error:
+            raise StageFailed.of(error) from error
         except Exception as error:
-            raise DynosaurError(Code.UNEXPECTED, f"{type(error).__name__}: {error}") from error
+            raise StageFailed(Code.UNEXPECTED, f"{type(error).__name__}: {error}") from error
 
     return run
+
+
+class StageFailed(DynosaurError):  # noqa: N818 - its name begins the state message: "StageFailed: TimedOut: ..."
+    """Why a stage failed, and what to do about it: the state message of its task run."""
+
+    @classmethod
+    def of(cls, error: DynosaurError) -> StageFailed:
+        return cls(error.code, error.message, retry_after=error.retry_after)
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} -> {self.policy.advice}"
+
+
+class StageTask(Task[Given, Result]):
+    """A task whose runs show in the UI of which dataset and revision they are: Prefect keeps no values of inputs."""
+
+    async def create_local_run(self, *args: Any, **kwargs: Any) -> TaskRun:
+        ref = (kwargs.get("parameters") or {}).get("ref")
+        if isinstance(ref, DatasetRef):
+            more: dict[str, set[Any]] = kwargs.get("extra_task_inputs") or {}
+            kwargs["extra_task_inputs"] = {**more, "ref": {Constant(type=f"{ref.repo_id} at revision {ref.revision}")}}
+        return await super().create_local_run(*args, **kwargs)
+
+
+def stage_task(found: Task[Given, Result], **options: Any) -> Task[Given, Result]:
+    """The task with these options, as one whose runs show their dataset."""
+    made = found.with_options(**options)
+    made.__class__ = StageTask  # `with_options` makes a plain task of any
+    return made
 
 
 def worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:

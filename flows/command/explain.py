@@ -8,13 +8,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from dynosaur_core.asked import asked_of_designers, asked_of_judge
 from dynosaur_core.clients import Clients
 from dynosaur_core.contributions import read_contribution
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.instruction.stage import plan
-from dynosaur_core.judge.stage import plan as plan_judge
+from dynosaur_core.failing import advice
 from dynosaur_core.ledger import LedgerEntry
-from dynosaur_core.llm.answers import Answers
 from dynosaur_core.models import (
     Contribution,
     DatasetMetadata,
@@ -28,9 +27,8 @@ from dynosaur_core.models import (
 from dynosaur_core.prompting import described
 from dynosaur_core.reasons import REASONS, Reason
 from dynosaur_core.results import Result
-from dynosaur_core.traces import Trace, read_trace
+from dynosaur_core.traces import read_trace
 from flows.command.explanation import (
-    Asked,
     ConfigFacts,
     Design,
     Explanation,
@@ -39,7 +37,6 @@ from flows.command.explanation import (
     RowsRejected,
     Source,
 )
-from flows.command.views import advice
 
 
 def explain(clients: Clients, name: str) -> Explanation:
@@ -82,8 +79,8 @@ def explain(clients: Clients, name: str) -> Explanation:
         designs=designs,
         rows_rejected=[RowsRejected(**_facts(item, RowsRejected)) for item in rows],
         requests=[
-            *_requests(clients, metadata, [p for p in proposals if not config or p.config == config]),
-            *_judge_s_requests(clients, trace.metadata, trace),
+            *asked_of_designers(clients, metadata, [p for p in proposals if not config or p.config == config]),
+            *asked_of_judge(clients, trace.metadata, trace),
         ],
     )
 
@@ -175,33 +172,3 @@ def _acceptance(
     if not _is_design_of(task, proposal, design):
         told["mended"] = f"{task.instruction} ({', '.join(task.input_fields)} -> {task.output_field})"
     return {"labels": list(task.labels), "verdict": "accepted", **told, **rows}
-
-
-def _requests(clients: Clients, metadata: DatasetMetadata, proposals: Sequence[Proposal]) -> Iterator[Asked]:
-    """What was sent and what came back, from the store's answers; what is still to be answered, as it would be sent."""
-    planned = {ask.request.digest: ask.request.messages for ask in plan(metadata, clients.settings)}
-    names = list(dict.fromkeys(p.request_digest for p in proposals)) or list(planned)
-    yield from _asked(clients, metadata, names, planned)
-
-
-def _judge_s_requests(clients: Clients, metadata: DatasetMetadata, trace: Trace) -> Iterator[Asked]:
-    """The same of the judge, who is asked about all configs of a dataset at once."""
-    if isinstance(trace.judge, JudgeResult):
-        yield from _asked(clients, metadata, trace.judge.requests, {})
-    elif trace.judge is not None and isinstance(trace.filter, FilterResult):
-        asks = plan_judge(metadata, trace.filter.tasks, clients.settings, clients.store)
-        planned = {ask.request.digest: ask.request.messages for ask in asks}
-        yield from _asked(clients, metadata, list(planned), planned)
-
-
-def _asked(
-    clients: Clients, metadata: DatasetMetadata, names: Sequence[str], planned: Mapping[str, tuple[dict[str, str], ...]]
-) -> Iterator[Asked]:
-    answers = Answers(clients.store)
-    for name in names:
-        answer = answers.get(name, owner=metadata.ref.repo_id)
-        if answer:
-            told = _facts(answer, Asked)
-            yield Asked(request=name, **told, sent=list(answer.messages), came_back=answer.text)
-        elif name in planned:
-            yield Asked(request=name, sent=list(planned[name]), came_back=None)

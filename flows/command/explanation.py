@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from dynosaur_core.models import Level, ListOutput, Mode, Usage
+from dynosaur_core.asked import Asked
+from dynosaur_core.models import Level, ListOutput, Mode
 from dynosaur_core.results import Result, Seconds
 
 
@@ -81,19 +82,6 @@ class RowsRejected(Result):
     reason: str
     detail: str
     count: int
-
-
-class Asked(Result):
-    """What was sent to the model, or would be, and what came back."""
-
-    request: str
-    model: str = ""
-    when: datetime | None = None
-    finish_reason: str | None = None
-    refusal: str | None = None
-    usage: Usage = Usage()
-    sent: list[dict[str, str]]
-    came_back: str | None
 
 
 class Explanation(Result):

@@ -44,6 +44,7 @@ def run_growth(call: Callable[[], Any], options: Options, as_json: bool) -> None
 
 def run_backfill(choice: Choice, options: Options, dry_run: bool, as_json: bool) -> None:
     """Runs the backfill, or shows what it would do."""
+    choice.check()  # before Prefect is loaded, or a server started
     from dynosaur_core.clients import open_clients
     from flows.backfill import backfill, check_choice, chosen_forecast
 

@@ -20,6 +20,7 @@ REPORT = {
 PLANNED = {"new", "changed", "relicensed", "withdrawn", "retried", "unchanged"}
 FAILED = {
     *("dataset", "outcome", "code", "stage", "message", "attempts", "next_try", "quarantined", "what_to_do"),
+    *("since", "link"),
 }
 EXPLAINED = {"dataset", "revision", "outcome", "growth_id", "license", "records"}
 ENDED = {"stage", "code", "meaning", "message", "what_to_do", "attempts", "next_try", "quarantined"}
@@ -65,7 +66,7 @@ def test_json_of_the_commands_keeps_its_keys(grown: tuple[Run, Any], tmp_path: P
     assert set(report["tasks"]) == {"proposed", "accepted", "rejected"}
     assert set(report["rows"]) == {"sampled", "recorded", "rejected"}
     assert set(report["llm"]) == USAGE | {"cost_usd_per_1000_records"}
-    assert set(report["release"]["release"]) == {"version", "records", "changed"}
+    assert set(report["release"]["release"]) == {"version", "records", "changed", "added", "removed", "change"}
     stages = {"metadata", "instruction", "filter", "judge", "publish", "model"}
     assert set(report["seconds"]) == {"stages", "slowest"} and set(report["seconds"]["stages"]) == stages
     assert set(report["seconds"]["slowest"]) == {"shop/reviews", "museum/questions", "odd/garbage"}
@@ -75,7 +76,8 @@ def test_json_of_the_commands_keeps_its_keys(grown: tuple[Run, Any], tmp_path: P
     assert set(forecast["estimate"]) == {"requests", "prompt_tokens", "completion_tokens", "cost_usd", "read"}
     released = printed("release", "--release", "release")
     assert set(released) == {"release", "release_errors"}
-    assert released["release"]["release"] == {**report["release"]["release"], "changed": False}
+    as_it_was = {"changed": False, "added": 0, "removed": 0, "change": ""}
+    assert released["release"]["release"] == {**report["release"]["release"], **as_it_was}
 
     status = printed("status")
     assert set(status) == {"store", "datasets", "growths"}
