@@ -36,13 +36,13 @@ class Anew(Stored):
 
 
 @flow_with_options("backfill", backfill_name)
-def backfill(choice: Choice = Choice(), options: Options = Options(), dry_run: bool = False) -> State[Any]:
+def backfill(choice: Choice, dry_run: bool = False, options: Options = Options()) -> State[Any]:
     """Grows chosen datasets again, whatever the ledger says of them: quarantined, refused or unchanged.
 
     Args:
         choice: Which datasets, and from which stage.
-        options: What this growth does otherwise than the settings on the worker's machine say.
         dry_run: Only say what would be done and what it would cost.
+        options: What this growth does otherwise than the settings on the worker's machine say.
     """
     choice.check()
     if dry_run:

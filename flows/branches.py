@@ -42,7 +42,7 @@ from tasks.filter import filter as filter_task
 from tasks.instruction import instruction as instruction_task
 from tasks.judge import judge as judge_task
 from tasks.metadata import metadata as metadata_task
-from tasks.policy import results_storage, stage_task
+from tasks.policy import results_storage
 from tasks.publish import publish as publish_task
 
 _TASKS: Mapping[Stage, Task[..., Any]] = {
@@ -63,7 +63,7 @@ class Branches:
         fresh = set(STAGES[STAGES.index(fresh_from) :]) if fresh_from else set()
         storage = results_storage(settings)
         self.tasks = {
-            stage: stage_task(_TASKS[stage], result_storage=storage, refresh_cache=stage in fresh) for stage in STAGES
+            stage: _TASKS[stage].with_options(result_storage=storage, refresh_cache=stage in fresh) for stage in STAGES
         }
         self._after: Mapping[Stage, Callable[[Branch, Any], bool]] = {
             "metadata": self._after_metadata,

@@ -28,12 +28,23 @@ License = Annotated[str, WithJsonSchema({"type": "string", "enum": [*accepted_id
 """The form offers those of the policy table; the command takes also what `policy.allow_licenses` adds."""
 
 
+_NONE: dict[str, Any] = {
+    **{name: {"maxItems": 0} for name in ("datasets", "errors", "licenses")},
+    **{name: {"type": "null"} for name in ("modified_since", "modified_until")},
+}
+_SOMETHING: dict[str, Any] = {
+    "if": {"properties": _NONE},
+    "then": {"properties": {"datasets": {"minItems": 1}}, "required": ["datasets"]},
+}
+"""Prefect refuses a run where nothing is chosen before it exists; the form says so at the first field."""
+
+
 class Choice(BaseModel):
     """Which datasets, and how much of their branches; several conditions narrow each other."""
 
     # all of this is shown by Prefect's form, and the descriptions of the fields by the command's help too
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, json_schema_extra=_SOMETHING)
 
     datasets: list[str] = []
     """Ids, or patterns such as 'nyu-mll/*'."""

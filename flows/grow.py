@@ -8,7 +8,6 @@ from typing import Any
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from dynosaur_core import stopping
 from dynosaur_core.clients import Clients, open_clients
@@ -28,6 +27,7 @@ from flows.progress_artifact import showing_progress
 from flows.release import check_releases, release_everywhere
 from flows.run_names import add_growth_id, growth_name
 from tasks.artifacts import publish_artifacts
+from tasks.policy import StageThreads
 
 
 @flow_with_options("grow", growth_name)
@@ -122,9 +122,9 @@ def _run_wave(
 ) -> None:
     """A part of a large plan as a flow run of its own, in this process. The flow is made here, around the growth, which
     holds the open ledger and store and so can be no parameter of a flow run."""
-    runner: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=settings.concurrency)
+    runner = StageThreads(max_workers=settings.concurrency)
 
-    @flow(name="grow wave", flow_run_name=f"wave {which}", task_runner=runner, persist_result=False)  # type: ignore[arg-type]
+    @flow(name="grow wave", flow_run_name=f"wave {which}", task_runner=runner, persist_result=False)
     def grow_wave(growth_id: str, number: str) -> None:
         Branches(growth, settings, fresh_from).run(wave)
 

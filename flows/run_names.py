@@ -23,9 +23,7 @@ def growth_name() -> str:
 def backfill_name() -> str:
     """What is chosen, and whether the run only plans."""
     given = flow_run.parameters
-    choice = given.get("choice") or Choice()
-    chosen = choice if isinstance(choice, Choice) else Choice.model_validate(choice)
-    what = one_line(chosen.sentence(), _CHARS)
+    what = one_line(Choice.model_validate(given.get("choice") or {}).sentence(), _CHARS)
     return f"backfill {what}{' (plan)' if given.get('dry_run') else ''}"
 
 

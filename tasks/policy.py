@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import Task
-from prefect.client.schemas.objects import Constant, State, TaskRun
+from prefect.client.schemas.objects import Constant, RunInput, State, TaskRun
 from prefect.filesystems import RemoteFileSystem
+from prefect.futures import PrefectFuture
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError, Retrier
@@ -52,22 +54,26 @@ class StageFailed(DynosaurError):  # noqa: N818 - its name begins the state mess
         return f"{super().__str__()} -> {self.policy.advice}"
 
 
-class StageTask(Task[Given, Result]):
-    """A task whose runs show in the UI of which dataset and revision they are: Prefect keeps no values of inputs."""
+class ShowsDataset(TaskRunner[Any]):
+    """Mixed into a task runner: its task runs show in the UI of which dataset and revision they are. Prefect keeps no
+    values of inputs, only their kinds."""
 
-    async def create_local_run(self, *args: Any, **kwargs: Any) -> TaskRun:
-        ref = (kwargs.get("parameters") or {}).get("ref")
+    def submit(
+        self,
+        task: Task[..., Any],
+        parameters: dict[str, Any],
+        wait_for: Iterable[PrefectFuture[Any]] | None = None,
+        dependencies: dict[str, set[RunInput]] | None = None,
+    ) -> Any:
+        ref = parameters.get("ref")
         if isinstance(ref, DatasetRef):
-            more: dict[str, set[Any]] = kwargs.get("extra_task_inputs") or {}
-            kwargs["extra_task_inputs"] = {**more, "ref": {Constant(type=f"{ref.repo_id} at revision {ref.revision}")}}
-        return await super().create_local_run(*args, **kwargs)
+            shown: set[RunInput] = {Constant(type=f"{ref.repo_id} at revision {ref.revision}")}
+            dependencies = {**(dependencies or {}), "ref": shown}
+        return super().submit(task, parameters, wait_for, dependencies)  # type: ignore[safe-super]
 
 
-def stage_task(found: Task[Given, Result], **options: Any) -> Task[Given, Result]:
-    """The task with these options, as one whose runs show their dataset."""
-    made = found.with_options(**options)
-    made.__class__ = StageTask  # `with_options` makes a plain task of any
-    return made
+class StageThreads(ShowsDataset, ThreadPoolTaskRunner[Any]):
+    """Runs the stages of datasets in threads of this process."""
 
 
 def worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:

@@ -52,7 +52,7 @@ def run_backfill(choice: Choice, options: Options, dry_run: bool, as_json: bool)
         show_forecast(chosen_forecast(choice, options), as_json)
         return
     check_choice(open_clients(options.settings()), choice)
-    run_growth(lambda: backfill(choice, options, return_state=True), options, as_json)
+    run_growth(lambda: backfill(choice, options=options, return_state=True), options, as_json)
 
 
 def run_release(options: Options, verify: bool, as_json: bool) -> None:

@@ -34,7 +34,8 @@ def publish_evidence(markdown: str, repo_id: str, error: DynosaurError, task_run
         type="markdown",
         description=markdown_text(str(error)),
         data=markdown,
-        flow_run_id=flow_run.id if flow_run else None,
+        # the flow run's own artifacts would not be found among hundreds of these
+        flow_run_id=flow_run.id if flow_run and task_run_id is None else None,
         task_run_id=task_run_id,
     )
     with get_client(sync_client=True) as client:
@@ -92,6 +93,6 @@ def _request(number: int, each: Asked) -> list[str]:
     came_back = each.came_back if each.came_back is not None else each.refusal
     parts = [f"## Request {number}", f"Sent{others}:", fenced(last, _SENT_CHARS)]
     if came_back is None:
-        return [*parts, "No answer came back."]
+        return [*parts, "No answer is kept: what came back instead is in the message above."]
     model = f" from {markdown_text(each.model)}" if each.model else ""
     return [*parts, f"Came back{model}:", fenced(came_back, _CAME_BACK_CHARS)]

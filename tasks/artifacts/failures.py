@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from dynosaur_core.failing import FailedDataset, SameCode, is_new
+from dynosaur_core.ledger import Outcome
 from dynosaur_core.text import markdown_text
-from tasks.artifacts.pages import NAMES, and_more, linked, submit_again
+from tasks.artifacts.pages import NAMES, and_more, key_of, linked, submit_again
 
 _MESSAGE_CHARS = 400
 
@@ -51,4 +52,7 @@ def _dataset(each: FailedDataset, since: datetime) -> str:
     else:
         when = f"since {each.since:%Y-%m-%d}" if each.since else "since an earlier night"
     facts = f"{when}, in {each.stage}, {each.nights}, {each.due}"
-    return f"- {linked(each.dataset, each.link)} ({facts})\n\n    {markdown_text(each.message, _MESSAGE_CHARS)}\n"
+    # from the page of this artifact, whatever the UI's version and address
+    evidence = f", [evidence](../key/{key_of(each.dataset)})" if each.outcome is Outcome.FAILED else ""
+    message = markdown_text(each.message, _MESSAGE_CHARS)
+    return f"- {linked(each.dataset, each.link)} ({facts}{evidence})\n\n    {message}\n"

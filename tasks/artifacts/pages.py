@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dynosaur_core.digest import digest
 from dynosaur_core.secrets import strike
-from dynosaur_core.text import markdown_text, printable, storable
+from dynosaur_core.text import markdown_text, one_line, printable, storable
 
 NAMES = 200
 """Datasets that one page names; the rest is counted, with the place where it is found."""
 
 _KEY = re.compile(r"[^a-z0-9]+")
 _SLUG_CHARS = 60
+_COLUMNS = 72
+"""Of a block, at the width that the UI has on a screen of 1,440 pixels."""
 
 
 def key_of(repo_id: str, prefix: str = "failed") -> str:
@@ -32,11 +34,18 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[in
 
 
 def fenced(text: str, max_chars: int, language: str = "") -> str:
-    """Text as it is, cut to `max_chars`, without known secrets, in a block that it cannot end by itself."""
-    shown = storable(printable(text), max_chars)
+    """Text as it is, cut to `max_chars`, without known secrets, in a block that it cannot end by itself. Its lines are
+    broken where the UI would cut them off."""
+    lines = storable(printable(text), max_chars).split("\n")
+    shown = "\n".join(part for line in lines for part in _broken(line))
     longest = max((len(run) for run in re.findall("`+", shown)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{shown}\n{fence}"
+
+
+def _broken(line: str) -> list[str]:
+    broken = textwrap.wrap(line, _COLUMNS, replace_whitespace=False, drop_whitespace=False, break_on_hyphens=False)
+    return [part.rstrip() for part in broken] or [""]
 
 
 def and_more(left_out: int, where: str) -> list[str]:
@@ -51,14 +60,36 @@ def linked(name: str, link: str | None) -> str:
 
 
 def submit_again(choice: Mapping[str, Any], options: Mapping[str, Any], arguments: Sequence[str]) -> str:
-    """How to run a backfill: the command, and the fields of the form."""
+    """How to run a backfill: the command, and the fields of the form as it names them."""
+    words = ["dynosaur backfill", *_quoted([*arguments, *_flags(options)])]
+    fields = [f"{_title(name)} {_code(value)}" for name, value in [*choice.items(), *options.items()]]
     return "\n\n".join(
         (
-            fenced(f"dynosaur backfill {shlex.join([*arguments, *_flags(options)])}", 4_000, "sh"),
-            "or the deployment `backfill/backfill`, *Custom run*, with these fields (as JSON):",
-            fenced(json.dumps({"choice": choice, "options": options, "dry_run": False}, indent=2), 4_000, "json"),
+            fenced(" \\\n    ".join(words) if len(" ".join(words)) > _COLUMNS else " ".join(words), 4_000, "sh"),
+            f"or in this UI: Deployments, backfill, Run; {', '.join(fields)}; **dry_run off**",
         )
     )
+
+
+def _quoted(words: Sequence[str]) -> list[str]:
+    """Each flag with its value, as a shell takes them."""
+    found: list[str] = []
+    for word in map(shlex.quote, words):
+        if found and found[-1].startswith("--") and " " not in found[-1] and not word.startswith("--"):
+            found[-1] += f" {word}"
+        else:
+            found.append(word)
+    return found
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").title()
+
+
+def _code(value: Any) -> str:
+    shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    flat = one_line(shown).replace("`", "'")
+    return f"`{flat}`"
 
 
 def _flags(options: Mapping[str, Any]) -> list[str]:
