@@ -49,7 +49,7 @@ def _asked(
 ) -> Iterator[Asked]:
     answers = Answers(clients.store)
     for name in names:
-        answer = answers.get(name, owner=metadata.ref.repo_id)
+        answer = answers.last(name, metadata.ref.repo_id)
         if answer:
             told = answer.model_dump(include=set(Asked.model_fields))
             yield Asked(request=name, **told, sent=list(answer.messages), came_back=answer.text)

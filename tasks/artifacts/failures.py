@@ -30,7 +30,7 @@ def failed_sentence(codes: Sequence[SameCode]) -> str:
     """How many fail, and how many of them are new."""
     count, new = sum(same.count for same in codes), sum(same.new for same in codes)
     what = "dataset fails" if count == 1 else "datasets fail"
-    return f"{count:,} {what}, {new:,} of them new tonight"
+    return f"{count:,} {what}, {new:,} new tonight"
 
 
 def _code(same: SameCode, room: int, since: datetime, options: Mapping[str, Any]) -> list[str]:

@@ -16,7 +16,7 @@ from dynosaur_core.reasons import REASONS, Reason
 from dynosaur_core.report import GrowthReport
 from dynosaur_core.results import ReleaseOutcome
 from dynosaur_core.text import markdown_text
-from tasks.artifacts.pages import NAMES, and_more, linked, table
+from tasks.artifacts.pages import NAMES, and_more, as_code, linked, table
 
 _BAR = 24
 _SHOWN = 20
@@ -125,7 +125,7 @@ def _ended(title: str, those: Named, counted: int, told: Told) -> Iterator[str]:
     yield f"## {title}: {_datasets(max(counted, those.count))}"
     entries = sorted(those.shown, key=lambda entry: (entry.code or "", entry.repo_id))
     for code, same in groupby(entries, key=lambda entry: entry.code or ""):
-        yield f"**{markdown_text(code)}**{_meaning(code)}"
+        yield f"**{as_code(code)}**{_meaning(code)}"
         yield "\n".join(f"- {_linked(entry)}{_why(entry)}" for entry in same)
     yield from and_more(those.left_out, _rest(told))
     if counted > those.count:
@@ -199,7 +199,11 @@ def _counted(head: str, counts: Counter[str]) -> str:
     shown = [(name, count) for name, count in counts.most_common() if count]
     most = max((count for _, count in shown), default=1)
     rows = [
-        (f"{markdown_text(name)}{_meaning(name)}", f"{count:,}", "█" * max(1, round(_BAR * count / most)))
+        (
+            f"{as_code(name) if _meaning(name) else markdown_text(name)}{_meaning(name)}",
+            f"{count:,}",
+            "█" * max(1, round(_BAR * count / most)),
+        )
         for name, count in shown
     ]
     return table((head, "count", ""), rows, right=(1,))

@@ -62,7 +62,7 @@ def linked(name: str, link: str | None) -> str:
 def submit_again(choice: Mapping[str, Any], options: Mapping[str, Any], arguments: Sequence[str]) -> str:
     """How to run a backfill: the command, and the fields of the form as it names them."""
     words = ["dynosaur backfill", *_quoted([*arguments, *_flags(options)])]
-    fields = [f"{_title(name)} {_code(value)}" for name, value in [*choice.items(), *options.items()]]
+    fields = [f"{_title(name)} {as_code(value)}" for name, value in [*choice.items(), *options.items()]]
     return "\n\n".join(
         (
             fenced(" \\\n    ".join(words) if len(" ".join(words)) > _COLUMNS else " ".join(words), 4_000, "sh"),
@@ -86,7 +86,8 @@ def _title(name: str) -> str:
     return name.replace("_", " ").title()
 
 
-def _code(value: Any) -> str:
+def as_code(value: Any) -> str:
+    """A word, or several, in the letters of code; what is none could be taken for Markdown."""
     shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     flat = one_line(shown).replace("`", "'")
     return f"`{flat}`"
