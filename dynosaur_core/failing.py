@@ -90,12 +90,10 @@ def by_code(found: Iterable[FailedDataset], most: int, since: datetime | None = 
             code.new += 1
         if len(code.shown) < most:
             code.shown.append(each)
-        elif new and not is_new(code.shown[-1], since):
-            old = next(place for place, kept in enumerate(code.shown) if not is_new(kept, since))
-            del code.shown[old]
-            code.shown.append(each)
+        elif new and (old := [place for place, kept in enumerate(code.shown) if not is_new(kept, since)]):
+            code.shown[old[-1]] = each
     for code in codes.values():
-        code.shown.sort(key=lambda each: not is_new(each, since))
+        code.shown.sort(key=lambda each: (not is_new(each, since), each.dataset))
     return sorted(codes.values(), key=lambda code: -code.count)
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from dynosaur_core.models import STAGES, Stage, Usage
 
@@ -30,11 +30,12 @@ class ReleaseOutcome:
     version: int
     records: int
     changed: bool
-    added: int = field(default=0, compare=False)
-    """Records that this run added: of sources that are new or have changed."""
-    removed: int = field(default=0, compare=False)
-    """Records that it removed: of sources that were withdrawn or have changed."""
-    change: str = field(default="", compare=False)
+    # of this run alone, for its page: neither printed nor kept
+    added: Annotated[int, Field(exclude=True)] = field(default=0, compare=False)
+    """Records of sources that are new or have changed."""
+    removed: Annotated[int, Field(exclude=True)] = field(default=0, compare=False)
+    """Records of sources that were withdrawn or have changed."""
+    change: Annotated[str, Field(exclude=True)] = field(default="", compare=False)
     """The changelog's line about it."""
 
 
