@@ -22,7 +22,7 @@ _FLAGS = (
 )
 _SHOTS = "SCREENSHOTS"
 """The folder for screenshots; without it none are kept."""
-_TIMEOUT_MS = 120_000
+_TIMEOUT_MS = 60_000
 
 
 class Browser:
@@ -42,6 +42,11 @@ class Browser:
 
     def click(self, role: str, name: str, exact: bool = False) -> None:
         self.page.get_by_role(role, name=name, exact=exact).first.click()
+
+    def artifact(self, key: str) -> None:
+        """From the artifacts of a run, or a link to one, to the page of its newest version."""
+        self.page.locator(f"a[href*='/key/{key}']").first.click()
+        self.page.locator("a[href*='artifacts/artifact/']").first.click()
 
     def shot(self, name: str, height: int = 1_000) -> None:
         """Nothing is wider than the window: what is cut off at the side nobody would find."""
