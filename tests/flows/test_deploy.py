@@ -105,7 +105,11 @@ def _running(night: Night, name: str, *arguments: str, **more: str) -> Iterator[
             assert process.poll() is None, night.log(name)[-2_000:]
         finally:
             process.terminate()
-            process.wait(60)
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:  # a worker that is asked twice ends at once
+                process.terminate()
+                process.wait(30)
 
 
 pytestmark = pytest.mark.xdist_group("night")
@@ -261,6 +265,7 @@ def test_backfill_where_nothing_is_chosen_is_refused_before_a_run_exists(night: 
 
 
 @needs_browser
+@pytest.mark.timeout(600)
 def test_a_person_finds_in_the_browser_what_failed_and_grows_it_from_the_form(
     night: Night, endpoint: LlmServer, catalog: Path, tmp_path: Path
 ) -> None:
