@@ -152,8 +152,15 @@ KEYS = {"planned", "grown", "refused", "failed", "deferred", "tasks", "rows", "r
 
 
 def test_a_growth_and_the_commands_that_look_at_it(
-    prefect_server: None, endpoint: LlmServer, process: Run, run: Run, catalog: Path, tmp_path: Path
+    prefect_server: None,
+    endpoint: LlmServer,
+    process: Run,
+    run: Run,
+    catalog: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("DYNOSAUR_FAILURE_FLOOR", "0")
     broken = write_dataset(catalog, "odd/garbage", {"train": [{"a": 1}]})
     (broken / "train.jsonl").write_text("{{{{")
     where = ["--store", "store"]
