@@ -181,7 +181,7 @@ def _changed(there: Any, choices: Mapping[str, Any]) -> dict[str, str]:
     }
     file = {**choices, "schedules": _schedules(choices["schedules"]), "tags": sorted(choices["tags"])}
     # values of parameters and variables may be private, and are not repeated
-    shown = {"schedules": there.schedules and _when(there.schedules), "concurrency_limit": stands["concurrency_limit"]}
+    shown = {"schedules": there.schedules and when(there.schedules), "concurrency_limit": stands["concurrency_limit"]}
     return {
         name: f"{name.replace('_', ' ')} {shown[name] or 'none'}" if name in shown else name.replace("_", " ")
         for name, value in stands.items()
@@ -195,10 +195,10 @@ def _schedules(schedules: Any) -> list[Any]:
 
 def _told(schedules: Any, choices: Mapping[str, Any]) -> str:
     limit = choices["concurrency_limit"]
-    return ", ".join(filter(None, [_when(schedules), f"{limit} at once" if limit else ""]))
+    return ", ".join(filter(None, [when(schedules), f"{limit} at once" if limit else ""]))
 
 
-def _when(schedules: Any) -> str:
+def when(schedules: Any) -> str:
     """Schedules for a person: `0 3 * * * UTC`."""
     told = []
     for item in schedules:
