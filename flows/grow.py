@@ -26,6 +26,7 @@ from flows.parameters import flow_with_options
 from flows.progress import GrowthEnded, Planned, tell
 from flows.release import check_releases, release_everywhere
 from tasks.artifacts import publish_artifacts
+from tasks.figures import tell_figures
 
 
 @flow_with_options("grow")
@@ -98,6 +99,7 @@ def run_plan(
     release_everywhere(clients, options, report)
     clients.ledger.finish_growth(growth_id, report.summary().as_json(), datetime.now(UTC))
     publish_artifacts(report)
+    tell_figures(report, clients.settings)
     tell(GrowthEnded(report))
     return _final_state(report, clients.settings)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from itertools import pairwise
 from typing import Any
 from uuid import UUID
@@ -18,6 +18,7 @@ from flows.command.deploy import NIGHTLY, Deployed
 BLOCK = "dynosaur-alarm"
 LATE = timedelta(hours=3)
 """How long after its time a growth may begin, where nobody says by when."""
+_WEB = re.compile(r"https?://[^/\s]")
 _SLACK = re.compile(r"https://hooks\.slack(-gov)?\.com/services/")
 _BLOCK = re.compile(r"([a-z0-9-]+)/([A-Za-z0-9_-]+)")
 _RUN = "prefect.flow-run."
@@ -75,10 +76,24 @@ ALARMS = (
 )
 
 
+def check_alarms(client: Any, notify: str | None, by: str | None) -> None:
+    """Raises BadSetting where an option of `set_alarms` says nothing that it understands."""
+    if notify is not None:
+        remember(notify)
+        named = _BLOCK.fullmatch(notify)
+        if not _WEB.match(notify) and not (named and _document(client, named[2], named[1])):
+            wanted = "https://..., or TYPE/NAME of a notification block of the server (`prefect block ls` lists them)"
+            raise DynosaurError(
+                Code.BAD_SETTING, f"--notify: neither a web address nor a block that is there: {wanted}"
+            )
+    if by is not None:
+        _hour(by)
+
+
 def set_alarms(client: Any, notify: str | None, by: str | None) -> Iterator[Deployed]:
     """Makes the automations that are not there. `notify` is the address of a webhook, or `TYPE/NAME` of a notification
     block of the server; without it those that are there go on as they are. `by` is an hour `HH:MM` in the schedule's
-    time zone. Raises BadSetting."""
+    time zone. Raises BadSetting where the growth has no schedule that `by` could refer to."""
     there = {alarm.name: client.read_automations_by_name(alarm.name) for alarm in ALARMS}
     block = _block(client, notify) if notify else None
     if not notify and not all(there.values()):
@@ -88,18 +103,15 @@ def set_alarms(client: Any, notify: str | None, by: str | None) -> Iterator[Depl
             yield Deployed(part="alarms", done="kept", detail=detail)
             return
     deployment = client.read_deployment_by_name(f"grow/{NIGHTLY}")
-    period, late = period_of(next_starts(client, deployment)), None
-    if by is not None or not all(there.values()):
-        late = _late(client, deployment, by)
+    starts = next_starts(client, deployment)
+    late = LATE if by is None else _late(deployment, starts, _hour(by))
     for alarm in ALARMS:
-        yield _set(client, alarm, there[alarm.name], block, alarm.periods * period, late, by is not None)
+        within = alarm.periods * period_of(starts) + late
+        yield _set(client, alarm, there[alarm.name], block, within, by is not None)
 
 
-def _set(
-    client: Any, alarm: Alarm, there: list[Any], block: UUID | None, wait: timedelta, late: timedelta | None, by: bool
-) -> Deployed:
+def _set(client: Any, alarm: Alarm, there: list[Any], block: UUID | None, within: timedelta, by: bool) -> Deployed:
     part = f"alarm {alarm.name.removeprefix('dynosaur: ')}"
-    within = wait + (late or LATE)
     if not there:
         assert block
         client.create_automation(_automation(alarm, block, within))
@@ -148,25 +160,20 @@ def _actions(alarm: Alarm, block: UUID) -> list[Any]:
 
 
 def _block(client: Any, notify: str) -> UUID:
-    """The block that notifies; made for the address of a webhook. The address is kept encrypted, as a secret."""
+    """The block that notifies; made for the address of a webhook, which it keeps encrypted, as a secret."""
     from prefect.blocks.notifications import CustomWebhookNotificationBlock, SlackWebhook
 
-    remember(notify)
+    if named := _BLOCK.fullmatch(notify):
+        return UUID(str(client.read_block_document_by_name(named[2], named[1]).id))
+    block: Any
     if _SLACK.match(notify):
-        slack: Any = SlackWebhook(url=notify)
-        return UUID(str(slack.save(BLOCK, overwrite=True)))
-    if re.match(r"https?://[^/\s]", notify):
+        block = SlackWebhook(url=notify)
+    else:
         text = {"subject": "{{subject}}", "body": "{{body}}", "text": "{{subject}}\n{{body}}"}
-        webhook: Any = CustomWebhookNotificationBlock(
+        block = CustomWebhookNotificationBlock(
             name="dynosaur", url="{{address}}", json_data=text, secrets={"address": notify}
         )
-        return UUID(str(webhook.save(BLOCK, overwrite=True)))
-    named = _BLOCK.fullmatch(notify)
-    found = named and _document(client, named[2], named[1])
-    if not found:
-        wanted = "https://..., or TYPE/NAME of a notification block of the server (`prefect block ls` lists them)"
-        raise DynosaurError(Code.BAD_SETTING, f"--notify: neither a web address nor a block that is there: {wanted}")
-    return found
+    return UUID(str(block.save(BLOCK, overwrite=True)))
 
 
 def _block_of(client: Any) -> UUID | None:
@@ -208,15 +215,15 @@ def period_of(starts: list[datetime]) -> timedelta:
     return max(gaps, default=timedelta(days=1))
 
 
-def _late(client: Any, deployment: Any, by: str | None) -> timedelta:
-    """How long after its time a growth may begin."""
-    if by is None:
-        return LATE
+def _hour(by: str) -> time:
     try:
-        hour = datetime.strptime(by, "%H:%M").time()
+        return datetime.strptime(by, "%H:%M").time()
     except ValueError:
         raise DynosaurError(Code.BAD_SETTING, "--by is an hour of the day, such as 06:00") from None
-    starts = next_starts(client, deployment)
+
+
+def _late(deployment: Any, starts: list[datetime], hour: time) -> timedelta:
+    """How long after its time a growth may begin, so that it has begun by that hour."""
     if not starts:
         raise DynosaurError(Code.BAD_SETTING, f"--by: grow/{NIGHTLY} has no schedule that is switched on")
     zone = next((ZoneInfo(item.schedule.timezone) for item in deployment.schedules if item.schedule.timezone), None)
@@ -225,5 +232,5 @@ def _late(client: Any, deployment: Any, by: str | None) -> timedelta:
     return end - due if end > due else end + timedelta(days=1) - due
 
 
-def _hours(time: timedelta) -> str:
-    return f"{time.total_seconds() / 3600:g} hours"
+def _hours(length: timedelta) -> str:
+    return f"{length.total_seconds() / 3600:g} hours"

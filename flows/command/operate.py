@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from dynosaur_core.errors import Code, DynosaurError
 from flows.command.arguments import AsJson, print_json
+from flows.command.deploy import Deployed
 from flows.command.screen import Screen
 
 app = typer.Typer()
@@ -25,6 +28,24 @@ By = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """The options of `dynosaur deploy`."""
+
+    reset: bool = False
+    notify: str | None = None
+    by: str | None = None
+
+
+def bring_all(client: Any, folder: Path, wanted: Wanted) -> list[Deployed]:
+    """Brings pool, deployments and alarms to the server; raises BadSetting before it changes anything."""
+    from flows.command.alarms import check_alarms, set_alarms
+    from flows.command.deploy import deploy
+
+    check_alarms(client, wanted.notify, wanted.by)
+    return [*deploy(client, folder, wanted.reset), *set_alarms(client, wanted.notify, wanted.by)]
+
+
 @app.command()
 def deploy(
     notify: Notify = None,
@@ -38,15 +59,13 @@ def deploy(
     from prefect.client.orchestration import get_client
     from prefect.settings import PREFECT_API_URL
 
-    from flows.command.alarms import set_alarms
-    from flows.command.deploy import deploy as bring
     from flows.command.deploy import find_folder, show_deployed
 
     if not PREFECT_API_URL.value():
         said = "no server is set: export PREFECT_API_URL=http://127.0.0.1:4200/api, or run `dynosaur serve`"
         raise DynosaurError(Code.BAD_SETTING, said)
     with get_client(sync_client=True) as client:
-        done = [*bring(client, find_folder(), reset), *set_alarms(client, notify, by)]
+        done = bring_all(client, find_folder(), Wanted(reset, notify, by))
     if as_json:
         print_json(done)
     else:
@@ -66,7 +85,12 @@ def serve(
 ) -> None:
     """Prefect's server with its UI, the deployments and a worker."""
     from flows.command.deploy import find_folder
+    from flows.command.serve import PartEndedError
     from flows.command.serve import serve as run
 
     given = [f"--{name}={value}" for name, value in (("notify", notify), ("by", by)) if value is not None]
-    run(host, port, url, find_folder(), given)
+    try:
+        run(host, port, url, find_folder(), given)
+    except PartEndedError as error:
+        Screen().line(f"dynosaur: {error}")
+        raise typer.Exit(1) from error

@@ -28,9 +28,13 @@ KEPT_DAYS = 90
 otherwise."""
 
 
+class PartEndedError(Exception):
+    """The server, the deployments or the worker ended by themselves; they have said why."""
+
+
 def serve(host: str, port: int, url: str | None, folder: Path, deploy: list[str]) -> None:
     """Starts all of it and waits; `url` is the address that browsers reach it under, `deploy` the arguments of
-    `dynosaur deploy`. Raises BadSetting where the port is taken, ConnectionFailed where a part ends by itself."""
+    `dynosaur deploy`. Raises BadSetting where the port is taken, PartEndedError where a part ends by itself."""
     _check_free(host, port)
     screen, stop = Screen(), _stop_on_signals()
     ui = (url or f"http://{socket.getfqdn() if host in _EVERY else _in_url(host)}:{port}").rstrip("/")
@@ -47,7 +51,7 @@ def serve(host: str, port: int, url: str | None, folder: Path, deploy: list[str]
         command = [sys.executable, "-m", "flows.command", "deploy", *deploy]
         done = subprocess.run(command, env=environment, cwd=folder, start_new_session=True, check=False)
         if done.returncode:
-            raise DynosaurError(Code.BAD_SETTING, "the deployments could not be made: see above")
+            raise PartEndedError("the deployments could not be made: see above")
         name = f"serve on {socket.gethostname()}"
         work = [*prefect, "worker", "start", "--pool", POOL, "--name", name]
         with _running("worker", work, environment, folder, _WORKER_S) as worker:
@@ -58,7 +62,7 @@ def serve(host: str, port: int, url: str | None, folder: Path, deploy: list[str]
                     if each.poll() is not None:
                         ended = "server" if each is server else "worker"
                         said = f"the {ended} has ended by itself, with status {each.returncode}: see above"
-                        raise DynosaurError(Code.CONNECTION_FAILED, said)
+                        raise PartEndedError(said)
             screen.line("ending; a growth at work goes on from here when it is started again ...")
 
 
@@ -74,6 +78,7 @@ def variables(given: Mapping[str, str], api: str, ui: str) -> dict[str, str]:
     for name, value in (
         ("PREFECT_SERVER_UI_API_URL", f"{ui}/api"),
         ("PREFECT_UI_URL", ui),
+        ("PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT", "false"),
         ("PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED", "events,flow_runs"),
         ("PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD", str(KEPT_DAYS * 86_400)),
     ):
@@ -137,7 +142,7 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def _wait_until_up(api: str, server: subprocess.Popen[bytes], stop: threading.Event) -> bool:
-    """Whether the server answers; False where someone ends it before. Raises ConnectionFailed."""
+    """Whether the server answers; False where someone ends it before. Raises PartEndedError."""
     deadline = time.monotonic() + _START_S
     while not stop.wait(0.2):
         try:
@@ -146,7 +151,7 @@ def _wait_until_up(api: str, server: subprocess.Popen[bytes], stop: threading.Ev
         except httpx.HTTPError:
             pass  # not yet
         if server.poll() is not None:
-            raise DynosaurError(Code.CONNECTION_FAILED, f"the server ended with status {server.returncode}: see above")
+            raise PartEndedError(f"the server has ended with status {server.returncode}: see above")
         if time.monotonic() > deadline:
-            raise DynosaurError(Code.CONNECTION_FAILED, f"the server does not answer after {_START_S:.0f} seconds")
+            raise PartEndedError(f"the server does not answer after {_START_S:.0f} seconds")
     return False
