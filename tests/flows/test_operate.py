@@ -195,7 +195,7 @@ def test_deploy_again_keeps_what_people_changed(served: Served) -> None:
 
 
 def test_deploy_refuses_what_it_cannot_do_before_it_does_anything(served: Served) -> None:
-    before = served.ask("POST", "deployments/filter", {})
+    before = declared(served)
     wrong: list[tuple[dict[str, str], str]] = [
         ({"by": "six"}, "--by is an hour"),
         ({"notify": "no-such/block"}, "neither a web address nor a block"),
@@ -205,20 +205,24 @@ def test_deploy_refuses_what_it_cannot_do_before_it_does_anything(served: Served
         with pytest.raises(DynosaurError, match=said) as error:
             served.deploy(reset=True, **given)  # type: ignore[arg-type]
         assert SECRET not in str(error.value)
-    assert served.ask("POST", "deployments/filter", {}) == before
+    assert declared(served) == before
 
 
-def test_alarm_of_a_growth_that_failed_and_runs_are_removed_in_time(served: Served, tmp_path: Path) -> None:
-    where = {"catalog": str(tmp_path / "nothing"), "store": str(tmp_path / "store")}
-    run = served.start({"options": where}, datetime.now(UTC))
+def test_alarm_of_a_growth_that_failed_and_runs_are_removed_in_time(served: Served) -> None:
+    run = served.start({}, datetime.now(UTC) + timedelta(days=1))
+    ends = {"state": {"type": "FAILED", "name": "Failed", "message": "40% of the branches failed"}, "force": True}
+    served.ask("POST", f"flow_runs/{run}/set_state", ends)
+    log = {"flow_run_id": run, "level": 40, "message": "odd", "name": "x", "timestamp": datetime.now(UTC).isoformat()}
+    served.ask("POST", "logs/", [log])
     told = served.alarmed("Dynosaur: a growth failed")
-    assert "BadCatalog" in told["body"] and f"/runs/flow-run/{run}" in told["body"]
-    served.until(lambda: served.ask("GET", f"flow_runs/{run}")["end_time"])
+    assert "40% of the branches failed" in told["body"] and f"/runs/flow-run/{run}" in told["body"]
+
+    logs = {"logs": {"flow_run_id": {"any_": [run]}}}
+    served.until(lambda: served.ask("POST", "logs/filter", logs))
     with sqlite3.connect(Path(served.environment["PREFECT_HOME"]) / "prefect.db", timeout=60) as database:
         database.execute("UPDATE flow_run SET end_time = '2020-01-01 00:00:00' WHERE id = ?", [run])
     chosen = {"flow_runs": {"id": {"any_": [run]}}}
     served.until(lambda: not served.ask("POST", "flow_runs/filter", chosen))
-    logs = {"logs": {"flow_run_id": {"any_": [run]}}}
     served.until(lambda: not served.ask("POST", "logs/filter", logs))
 
 
