@@ -57,6 +57,19 @@ def _commands() -> list[list[str]]:
     return [[Path(command[0]).name, *command[1:]] for command in found]
 
 
+def _of_document(path: Path) -> list[list[str]]:
+    """Commands in a document: lines of its code blocks, and what stands between backticks."""
+    text = path.read_text()
+    lines = [line.strip() for line in re.findall(r"^ {4}(.+)$", text, re.MULTILINE)]
+    written = [part for line in lines for part in re.split(r"&&|  #", line)] + re.findall(r"`([^`\n]+)`", text)
+    found = (re.search(r"(?:^|/)((?:dynosaur|prefect) [a-z-].*)", part.strip()) for part in written)
+    texts = (each[1].replace("...", "x").replace("prefect --no-prompt ", "prefect ") for each in found if each)
+    return [shlex.split(text) for text in texts if not text.endswith("--help")]
+
+
+DOCUMENTS = [*_of_document(ROOT / "docs/runbook.md"), *_of_document(FOLDER / "README.md")]
+
+
 def _variables() -> set[str]:
     names = {name for service in COMPOSE["services"].values() for name in service.get("environment", {})}
     names |= {each["name"] for pod in _pods() for each in pod.get("env", [])}
@@ -76,7 +89,7 @@ def _check(command: list[str]) -> None:
     prefect_app.parse_args(command[1:], print_error=False, exit_on_error=False)
 
 
-@pytest.mark.parametrize("command", _commands(), ids=" ".join)
+@pytest.mark.parametrize("command", [*_commands(), *DOCUMENTS], ids=" ".join)
 def test_commands_of_the_files_exist(command: list[str]) -> None:
     assert command[0] in ("dynosaur", "prefect")
     _check(command)
