@@ -26,6 +26,8 @@ _EVERY = ("0.0.0.0", "::", "")
 KEPT_DAYS = 90
 """Runs with their logs and artifacts are kept for so many days, unless PREFECT_SERVER_SERVICES_DB_VACUUM_* say
 otherwise."""
+KEPT_EVENTS_DAYS = 3
+"""Events take seven times the room of the runs that they are about."""
 
 
 class PartEndedError(Exception):
@@ -81,6 +83,7 @@ def variables(given: Mapping[str, str], api: str, ui: str) -> dict[str, str]:
         ("PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT", "false"),
         ("PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED", "events,flow_runs"),
         ("PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD", str(KEPT_DAYS * 86_400)),
+        ("PREFECT_SERVER_EVENTS_RETENTION_PERIOD", f"P{KEPT_EVENTS_DAYS}D"),
     ):
         own.setdefault(name, value)
     return own | {"PREFECT_API_URL": api}
