@@ -40,7 +40,7 @@ def _schedule(client: Any, deployment: Any) -> Finding:
         found = f"{_NAME}, {when(deployment.schedules)}: next at {starts[0].astimezone(UTC):%Y-%m-%d %H:%M} UTC"
         return Finding(part="schedule", ok=True, found=found, what_to_do="")
     found = f"{_NAME} is paused" if deployment.paused else f"{_NAME} has no schedule that is switched on"
-    advice = f"`prefect deployment schedule resume {_NAME} --all`, or `dynosaur deploy --reset`."
+    advice = "Switch it on in the UI, or take prefect.yaml's with `dynosaur deploy --reset`."
     return Finding(part="schedule", ok=False, found=found, what_to_do=advice)
 
 
