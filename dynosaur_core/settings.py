@@ -32,6 +32,7 @@ from dynosaur_core.setting_sections import (
     Hub,
     Judging,
     Llm,
+    Metrics,
     Money,
     Policy,
     Publishing,
@@ -50,6 +51,7 @@ __all__ = [
     "Hub",
     "Judging",
     "Llm",
+    "Metrics",
     "Policy",
     "Publishing",
     "Reading",
@@ -117,6 +119,7 @@ class Settings(BaseSettings):
     releasing: ReleaseSettings = ReleaseSettings()
     embedding: Embedding = Embedding()
     evaluation: Evaluation = Evaluation()
+    metrics: Metrics = Metrics()
 
     @property
     def judges(self) -> bool:

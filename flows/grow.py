@@ -27,6 +27,7 @@ from flows.progress_artifact import showing_progress
 from flows.release import check_releases, release_everywhere
 from flows.run_names import add_growth_id, growth_name
 from tasks.artifacts import publish_artifacts
+from tasks.figures import tell_figures
 from tasks.policy import StageThreads
 
 
@@ -102,6 +103,7 @@ def run_plan(
         release_everywhere(clients, options, report)
     clients.ledger.finish_growth(growth_id, report.summary().as_json(), datetime.now(UTC))
     publish_artifacts(report, clients, options.given())
+    tell_figures(report, clients.settings)
     tell(GrowthEnded(report))
     return _final_state(report, clients.settings)
 

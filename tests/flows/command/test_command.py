@@ -278,7 +278,7 @@ def test_doctor_names_what_is_wrong(
     run: Run, endpoint: LlmServer, prefect_server: None, catalog: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     well = run("doctor", "--catalog", "catalog", "--store", "store", "--json")
-    assert (well.status, [finding["ok"] for finding in well.json()]) == (0, [True] * 6)
+    assert (well.status, [finding["ok"] for finding in well.json()]) == (0, [True] * 7)
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     monkeypatch.setenv("DYNOSAUR_LLM__RETRY_S", "1")
     ill = run("doctor", "--catalog", "nowhere", "--store", "store", "--json")
