@@ -257,7 +257,7 @@ def test_backfill_where_nothing_is_chosen_is_refused_before_a_run_exists(night: 
         ({}, "choice"),
         ({"choice": nothing}, "should be non-empty"),
         ({"choice": {"errors": ["UnreadableFile"]}}, "is not one of"),
-        ({"choice": {"datasets": ["a/b"]}, "options": {"max_cost_usd": -1}}, "not valid"),
+        ({"choice": {"datasets": ["a/b"]}, "options": {"max_cost_usd": -1}}, "less than the minimum"),
     ):
         answer = httpx.post(path, json={"parameters": choice, "state": {"type": "SCHEDULED"}}, timeout=60)
         assert answer.status_code == 409 and why in answer.text, answer.text
@@ -326,4 +326,4 @@ def _submit_the_form(browser: Browser, deployment: str) -> None:
     browser.page.keyboard.press("Escape")
     browser.click("switch", "dry_run")
     browser.shot("backfill-form")
-    browser.click("button", "Submit")
+    browser.submit()

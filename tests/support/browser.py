@@ -6,7 +6,7 @@ import importlib.util
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,18 @@ class Browser:
 
     def click(self, role: str, name: str, exact: bool = False) -> None:
         self.page.get_by_role(role, name=name, exact=exact).first.click()
+
+    def submit(self) -> None:
+        """Submits a form, whose page is left then; again where the server is too busy to take it."""
+        from playwright.sync_api import TimeoutError as NotTaken
+
+        here = self.page.url
+        for _ in range(4):
+            self.click("button", "Submit")
+            with suppress(NotTaken):
+                self.page.wait_for_url(lambda url: url != here, timeout=_TIMEOUT_MS)
+                return
+        raise AssertionError(self.page.inner_text("body")[-2_000:])
 
     def artifact(self, key: str) -> None:
         """From the artifacts of a run, or a link to one, to the page of its newest version."""
