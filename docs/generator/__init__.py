@@ -1,1 +1,4 @@
-"""Makes the pages of the site that follow from the code: nothing of them is written down twice, or committed."""
+"""Makes the sources of the site: the pages of docs/, with what follows from the code filled in, and files of the repository.
+
+It is a plain program before the site's builder and no plug-in of it, so that another builder can take its place.
+"""

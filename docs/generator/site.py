@@ -1,0 +1,74 @@
+"""The folder of all pages as the site's builder reads it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from posixpath import dirname, join, normpath
+
+from docs.generator import codes, columns, command, reasons, settings
+
+ROOT = Path(__file__).parents[2]
+MADE: dict[str, Callable[[], str]] = {
+    "codes": codes.made,
+    "reasons": reasons.made,
+    "settings": settings.made,
+    "command": command.made,
+    **{f"columns {name}": partial(columns.made, name) for name in columns.TABLES},
+}
+"""What stands in a page in the place of `<!-- made: NAME -->`."""
+INCLUDED = {
+    "CONTRIBUTING.md": "contributing.md",
+    "CHANGELOG.md": "changes.md",
+    "benchmarks/RESULTS.md": "measurements.md",
+}
+"""Files of the repository that are pages too."""
+PLANNED = {"runbook.md": "Runbook", "scale.md": "Scale"}
+"""Pages that the navigation has a place for, whether they are written or not."""
+_LINK = re.compile(r"\[([^\]]*)\]\((?![a-z]+:|#)([^)#\s]+)(#[^)\s]*)?\)")
+_MADE = re.compile(r"<!-- made: ([\w ]+) -->")
+_SCREENSHOTS = "<!-- screenshots -->"
+
+
+def write_site(folder: Path) -> None:
+    """Writes all pages, pictures and styles into `folder`, whose earlier content goes. Raises KeyError for a name of
+    `<!-- made: NAME -->` that is none."""
+    docs = ROOT / "docs"
+    if folder.exists():
+        shutil.rmtree(folder)
+    shutil.copytree(docs, folder, ignore=shutil.ignore_patterns("generator"))
+    pages = {f"docs/{page.name}": page.name for page in docs.glob("*.md")} | INCLUDED
+    for source, name in pages.items():
+        text = (ROOT / source).read_text(encoding="utf-8")
+        (folder / name).write_text(page(text, dirname(source), docs / "screenshots"), encoding="utf-8")
+    for name in PLANNED.keys() - pages.values():
+        (folder / name).write_text(f"# {PLANNED[name]}\n\nThis page is not written yet.\n", encoding="utf-8")
+
+
+def page(text: str, here: str, screenshots: Path) -> str:
+    """A page as the site has it, from the text of a file in the folder `here` of the repository."""
+    text = _MADE.sub(lambda found: MADE[found[1]](), text)
+    if _SCREENSHOTS in text:
+        text = text.replace(_SCREENSHOTS, "\n\n".join(map(_picture, sorted(screenshots.glob("*.png")))))
+    return _LINK.sub(lambda found: _link(found, here), text)
+
+
+def _picture(path: Path) -> str:
+    """A screenshot under a heading of its name: `failed-datasets.png` is "Failed datasets"."""
+    name = path.stem.replace("-", " ").replace("_", " ").strip()
+    return f"## {name[:1].upper()}{name[1:]}\n\n![{name}](screenshots/{path.name})"
+
+
+def _link(found: re.Match[str], here: str) -> str:
+    """A link between files of the repository as one between pages. Of a file that is no page its path is written down;
+    a link that leads nowhere stays, and the builder refuses it."""
+    text, path, anchor = found[1], found[2], found[3] or ""
+    target = normpath(join(here, path))
+    if target in INCLUDED:
+        return f"[{text}]({INCLUDED[target]}{anchor})"
+    if target.startswith("docs/"):
+        return f"[{text}]({target.removeprefix('docs/')}{anchor})"
+    return f"{text} (`{target}`)" if (ROOT / target).exists() else found[0]
