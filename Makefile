@@ -34,7 +34,7 @@ demo: install ## grow the bundled catalogue with a model on this machine
 docs: install ## the documentation site in site/; a link that leads nowhere fails
 	@$(BIN)/python -c 'import material' 2>/dev/null || $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[docs]'
 	$(BIN)/python -m docs.generator build/docs
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs --quiet build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	@! grep -rlE '<(script|img|iframe)[^>]* src="(https?:)?//|<link[^>]* rel="stylesheet"[^>]*//' site --include '*.html'  # works offline
 
 # On all cores; a test that asks for a group of its own shares its servers with the others of that group.
