@@ -33,7 +33,7 @@ def _entry(code: Code, meaning: str) -> str:
 
 def _consequences(code: Code, policy: ErrorPolicy) -> Iterator[str]:
     if at_once := [words for retrier, words in _RETRIERS.items() if retrier in policy.retried_by]:
-        yield f"Within seconds or minutes, {', and '.join(at_once)}"
+        yield f"Within seconds or minutes {' and '.join(at_once)}"
     if policy.wrong_command:
         yield "The command ends with exit status 2"
     if policy.stops_growth:
@@ -43,7 +43,9 @@ def _consequences(code: Code, policy: ErrorPolicy) -> Iterator[str]:
     elif policy.deferred:
         yield "The dataset is deferred: the next growth takes it, and it does not count as failed"
     elif policy.nights > 1:
-        yield f"It is tried on up to {policy.nights} nights, then the dataset is quarantined{_waits(policy)}"
+        yield f"The dataset is tried on up to {policy.nights} nights, then quarantined"
+        if hours := policy.wait.total_seconds() / 3600:
+            yield f"The second attempt comes {hours:.0f} hours later at the earliest; each further wait is doubled"
     elif not policy.wrong_command and policy.confirmed_by is None:
         yield "The dataset is not tried again before its revision, or a stage of Dynosaur, changes"
     if policy.withdraws:
@@ -53,8 +55,3 @@ def _consequences(code: Code, policy: ErrorPolicy) -> Iterator[str]:
         yield "Other configs of the dataset are read all the same"
     if policy.confirmed_by:
         yield f"With `{policy.confirmed_by}`, for one run, a person confirms that it is meant"
-
-
-def _waits(policy: ErrorPolicy) -> str:
-    hours = policy.wait.total_seconds() / 3600
-    return f"; the second attempt comes after {hours:.0f} hours at the earliest, and waits double" if hours else ""

@@ -71,4 +71,6 @@ def _link(found: re.Match[str], here: str) -> str:
         return f"[{text}]({INCLUDED[target]}{anchor})"
     if target.startswith("docs/"):
         return f"[{text}]({target.removeprefix('docs/')}{anchor})"
-    return f"{text} (`{target}`)" if (ROOT / target).exists() else found[0]
+    if not (ROOT / target).exists():
+        return found[0]
+    return f"`{target}`" if text.strip("`") in target else f"{text} (`{target}`)"
