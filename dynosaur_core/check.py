@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -16,7 +16,6 @@ from dynosaur_core.filter.stage import judge_design, task_of
 from dynosaur_core.instruction.examples import EXAMPLE_INSTRUCTIONS
 from dynosaur_core.instruction.parse import design_of
 from dynosaur_core.judge.stage import judge, plan
-from dynosaur_core.llm.client import LlmClient
 from dynosaur_core.metadata.stage import describe, read_subsets, with_sections
 from dynosaur_core.models import DatasetMetadata, InstructionTask, ListOutput, Mode, Subset, TaskDesign
 from dynosaur_core.protocols import Catalog
@@ -24,6 +23,9 @@ from dynosaur_core.reasons import Finding, Reason
 from dynosaur_core.results import Result
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
+
+if TYPE_CHECKING:  # it brings `openai`: a second that only those wait for who ask
+    from dynosaur_core.llm.client import LlmClient
 
 _KEYS = ("instruction", "input_fields", "output_field", "output_fields", "list_output", "label_words")
 

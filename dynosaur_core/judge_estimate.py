@@ -9,8 +9,7 @@ from dynosaur_core.instruction.estimate import TASKS_PER_ANSWER
 from dynosaur_core.instruction.stage import propose
 from dynosaur_core.judge.stage import plan
 from dynosaur_core.judging import filter_designs
-from dynosaur_core.llm.answers import Answers
-from dynosaur_core.llm.client import Reply
+from dynosaur_core.llm.answers import Answers, Reply
 from dynosaur_core.llm.prices import priced, prompt_tokens
 from dynosaur_core.llm.request import Request
 from dynosaur_core.models import DatasetMetadata, InstructionTask, Mode, Stage, Usage

@@ -6,11 +6,11 @@ Stages do not know one another: here the two meet, for the flows and for `dynosa
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from dynosaur_core.filter.stage import FILTER_VERSION, filter_tasks
 from dynosaur_core.instruction.examples import EXAMPLE_INSTRUCTIONS
 from dynosaur_core.judge.stage import judge, judge_key, plan
-from dynosaur_core.llm.client import LlmClient
 from dynosaur_core.models import (
     DatasetMetadata,
     FilterResult,
@@ -23,6 +23,9 @@ from dynosaur_core.models import (
 from dynosaur_core.prompting import shown_fields
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
+
+if TYPE_CHECKING:  # it brings `openai`: a second that only those wait for who ask
+    from dynosaur_core.llm.client import LlmClient
 
 Again = Mapping[int, InstructionTask | Rejection]
 """What the filter says of the mended tasks, by the place of the first one."""

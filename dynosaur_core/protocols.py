@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-import pyarrow as pa
-
 from dynosaur_core.errors import DynosaurError
 from dynosaur_core.models import DatasetRef, Split
 from dynosaur_core.settings import Sampling
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from datasets import Features
 
 

@@ -49,6 +49,11 @@ def meaning(name: str) -> str:
     return f"{said} One of: {', '.join(choices)}." if choices else said
 
 
+def default_of(name: str) -> Any:
+    """What a setting is where nobody sets it."""
+    return _field(name).get_default(call_default_factory=True)
+
+
 def reference(settings: Settings, options: Mapping[str, Any], word: str = "") -> list[Setting]:
     """All settings, or those with `word` in name, variable or meaning. `options` are the nested values that a command
     has set."""

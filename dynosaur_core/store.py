@@ -15,17 +15,19 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import fsspec
-import pyarrow as pa
-import pyarrow.parquet as pq
 from botocore.exceptions import BotoCoreError  # type: ignore[import-untyped]
 
 from dynosaur_core.digest import canonical_json, digest_bytes
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Stored
 from dynosaur_core.stored import damaged, from_stored
+
+if TYPE_CHECKING:  # not every look into the store is at a table
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
 IDENTITY = "store.json"
 T = TypeVar("T")
@@ -142,6 +144,9 @@ class Store:
 
     def write_table(self, kind: str, table: pa.Table) -> tuple[str, int]:
         """Writes `table` as parquet under `kind`; returns its content digest and its size in bytes."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
         sink = pa.BufferOutputStream()
         # small tables that several stages read whole: lz4 opens them a third faster than zstd, at 1.4 times the size,
         # and dictionaries of columns with few repeats only take time
@@ -164,6 +169,8 @@ class Store:
 
     def _open(self, name: str) -> Any:
         """A local file is opened by Arrow itself: many small tables are read, and each call through Python costs."""
+        import pyarrow as pa
+
         return pa.OSFile(self.path(name)) if self.local else self.fs.open(self.path(name), "rb")
 
     @contextmanager
@@ -172,6 +179,9 @@ class Store:
 
         Raises StoreFailed where the file is missing or damaged, also while it is read.
         """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
         path = table_name(kind, name)
         remedy = f"run `dynosaur backfill {of} --force`" if of else "run a backfill of its dataset with --force"
         try:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dynosaur_core.digest import canonical_json, digest
-from dynosaur_core.models import DatasetMetadata, FilterResult, JudgeResult, Proposal, Stored
+from dynosaur_core.models import DatasetMetadata, FilterResult, JudgeResult, Proposal, Stored, Usage
 from dynosaur_core.results import Seconds
 from dynosaur_core.secrets import strike
 from dynosaur_core.store import Store
@@ -21,6 +21,8 @@ class Trace(Stored):
     filter: FilterResult | str | None = None
     judge: JudgeResult | str | None = None
     seconds: Seconds | None = None
+    usage: Usage | None = None
+    """What the branch has spent on the model; None where it asked nothing."""
 
 
 def trace_name(repo_id: str) -> str:

@@ -10,7 +10,6 @@ from dynosaur_core import stopping
 from dynosaur_core.clients import Clients
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.growth import Growth
-from dynosaur_core.llm.batch import Batches
 from dynosaur_core.models import DatasetRef
 from flows.branches import Branches
 
@@ -20,6 +19,8 @@ def run_batches(clients: Clients, growth: Growth) -> None:
 
     What has not arrived by then is deferred: the batch runs on, and the next growth collects it.
     """
+    from dynosaur_core.llm.batch import Batches  # brings `openai`: a second that few growths need
+
     log, llm = get_run_logger(), clients.settings.llm
     batches = Batches(clients.llm(growth.growth_id))
     until = time.monotonic() + llm.batch_wait_s

@@ -147,24 +147,29 @@ def _trained(
     """The step's model, the rows that it was trained on, and how many of them were replayed."""
     if step.stage == 0:
         return _first_model(choice), 0, 0
-    split, replayed = choice.split.rstrip("/"), 0
-    data, values = f"{split}/stage-{step.stage}", {**choice.values, "seed": step.seed}
+    replayed = 0
+    data, values = f"{choice.split.rstrip('/')}/stage-{step.stage}", {**choice.values, "seed": step.seed}
     if step.before:
-        given = ReplayChoice(
-            stage=f"{split}@{step.stage}",
-            earlier=f"{split}@1-{step.stage - 1}",
-            strategy=step.strategy,
-            tasks=choice.tasks,
-            rows=choice.rows,
-            seed=step.seed,
-            out=str(folder / "mixture"),
-        )
-        made = replay(given, settings, store)
+        made = replay(replayed_by(choice, step, str(folder / "mixture")), settings, store)
         data, replayed = made.out, made.replayed_rows
         values["model"] = str(Path(choice.out) / step.before.place / "training")
     out = str(folder / "training")
     done = finetune(FinetuneChoice(data=data, out=out, recipe=choice.recipe, values=values))
     return out, done.rows, replayed
+
+
+def replayed_by(choice: ExperimentChoice, step: Step, out: str) -> ReplayChoice:
+    """What a step after the first stage replays: of all stages before its own."""
+    split = choice.split.rstrip("/")
+    return ReplayChoice(
+        stage=f"{split}@{step.stage}",
+        earlier=f"{split}@1-{step.stage - 1}",
+        strategy=step.strategy,
+        tasks=choice.tasks,
+        rows=choice.rows,
+        seed=step.seed,
+        out=out,
+    )
 
 
 def _first_model(choice: ExperimentChoice) -> str:

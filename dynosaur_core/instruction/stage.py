@@ -12,7 +12,7 @@ from dynosaur_core.instruction.parse import Parsed, parse_answer
 from dynosaur_core.instruction.prompts import messages
 from dynosaur_core.instruction.rules import RULES_VERSION, design_by_rules
 from dynosaur_core.instruction.schema import FROM_DATA, FROM_DESCRIPTION, TASKS, answer_schema, tight_schema
-from dynosaur_core.llm.client import Answering, Reply
+from dynosaur_core.llm.answers import Answering, Reply
 from dynosaur_core.llm.request import Request, make_request
 from dynosaur_core.llm.responses import FILTERED, LENGTH, finish_of
 from dynosaur_core.models import DatasetMetadata, Mode, Proposal, Rejection, Subset, Usage

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -15,12 +16,15 @@ from dynosaur_core.judge.parse import Fields, Said, read_verdicts
 from dynosaur_core.judge.prompts import messages
 from dynosaur_core.judge.records import ShownRows, show
 from dynosaur_core.judge.schema import verdict_schema
-from dynosaur_core.llm.client import LlmClient, Reply
+from dynosaur_core.llm.answers import Reply
 from dynosaur_core.llm.request import Request, make_request
 from dynosaur_core.llm.responses import LENGTH, finish_of
 from dynosaur_core.models import DatasetMetadata, InstructionTask, Subset, TaskDesign, Verdict
 from dynosaur_core.settings import Publishing, Settings
 from dynosaur_core.store import Store
+
+if TYPE_CHECKING:  # it brings `openai`: a second that only those wait for who ask
+    from dynosaur_core.llm.client import LlmClient
 
 JUDGE_VERSION = 1
 """Raised when the same answers are read otherwise, or when what is released is to be judged by other prompts."""

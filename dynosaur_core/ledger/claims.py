@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from sqlalchemy import Connection, and_, delete, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from dynosaur_core.ledger.entries import LedgerEntry, Outcome
 from dynosaur_core.ledger.ledger import Ledger
-from dynosaur_core.ledger.tables import claims, datasets
+from dynosaur_core.ledger.tables import claims, datasets, inserting
 
 _C = claims.c
 _HELD, _COPIED = _C.holds.is_(True), _C.holds.is_(None)
@@ -26,19 +25,19 @@ _AS_IT_ENDED = or_(
 
 def claim(ledger: Ledger, repo_id: str, contents: Collection[str]) -> dict[str, str]:
     """Makes the dataset the holder of what nobody holds, and notes that it copies the rest. Returns the holders."""
-    insert = postgresql.insert if ledger.engine.dialect.name == "postgresql" else sqlite.insert
+    insert = inserting(claims, ledger.engine.dialect)
     row = {"repo_id": repo_id, "settled": False}
     with ledger.writing() as connection:
         connection.execute(delete(claims).where((_C.repo_id == repo_id) & _COPIED))
         if not contents:
             return {}
         wanted = [{**row, "content": content, "holds": True} for content in sorted(contents)]
-        connection.execute(insert(claims).values(wanted).on_conflict_do_nothing())
+        connection.execute(insert.values(wanted).on_conflict_do_nothing())
         query = select(_C.content, _C.repo_id).where(_C.content.in_(contents) & _HELD)
         holders = dict(found._tuple() for found in connection.execute(query))
         copied = [{**row, "content": content, "holds": None} for content, by in holders.items() if by != repo_id]
         if copied:
-            connection.execute(insert(claims).values(copied))
+            connection.execute(insert.values(copied))
     return holders
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Connection, Table, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from dynosaur_core.ledger.ledger import Ledger
-from dynosaur_core.ledger.tables import catalogs, identity
+from dynosaur_core.ledger.tables import catalogs, identity, inserting
 
 
 def store_id(ledger: Ledger) -> str | None:
@@ -43,5 +42,5 @@ def set_catalog_place(ledger: Ledger, name: str, place: str) -> None:
 
 def _put(connection: Connection, table: Table, row: dict[str, Any]) -> None:
     """Writes a row over the one of its name."""
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    connection.execute(insert(table).values(row).on_conflict_do_update(index_elements=["name"], set_=row))
+    insert = inserting(table, connection.dialect)
+    connection.execute(insert.values(row).on_conflict_do_update(index_elements=["name"], set_=row))

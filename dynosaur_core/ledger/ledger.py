@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Select, delete, func, or_, select, update
 
 from dynosaur_core.ledger import tables
 from dynosaur_core.ledger.engine import open_engine
@@ -17,6 +16,8 @@ from dynosaur_core.ledger.lease import Lease, last_number, lease
 from dynosaur_core.models import Removal
 from dynosaur_core.stored import as_stored
 
+_ALIKE = 3
+"""Letters in which similar ids agree."""
 _CHUNK = 500
 """Rows of one statement: SQLite allows 32,766 parameters."""
 _MUTABLE = [column.name for column in tables.datasets.columns if column.name != "repo_id"]
@@ -75,14 +76,20 @@ class Ledger:
                 found[entry.repo_id] = entry
         return found
 
+    def similar(self, repo_id: str, limit: int = 5_000) -> list[str]:
+        """Ids that begin, or whose names begin, as this id or its name does: among them is what was mistyped."""
+        c, name = tables.datasets.c.repo_id, repo_id.rpartition("/")[2]
+        begin = [c.istartswith(repo_id[:_ALIKE], autoescape=True), c.icontains(f"/{name[:_ALIKE]}", autoescape=True)]
+        with self.engine.connect().execution_options(reading=True) as connection:
+            return list(connection.execute(select(c).where(or_(*begin)).order_by(c).limit(limit)).scalars())
+
     def record(self, entries: Iterable[LedgerEntry], also: Callable[[Connection], None] = lambda _: None) -> None:
         """Writes entries, the newer over the older; `also` belongs to the transaction that writes them."""
         rows = list(
             {entry.repo_id: entry.model_dump() for entry in entries}.values()
         )  # a statement may not name one twice
-        insert = postgresql.insert if self.engine.dialect.name == "postgresql" else sqlite.insert
         for start in range(0, len(rows), _CHUNK):
-            statement = insert(tables.datasets).values(rows[start : start + _CHUNK])
+            statement = tables.inserting(tables.datasets, self.engine.dialect).values(rows[start : start + _CHUNK])
             new = {name: statement.excluded[name] for name in _MUTABLE}
             with self.writing() as connection:
                 connection.execute(statement.on_conflict_do_update(index_elements=["repo_id"], set_=new))
@@ -220,8 +227,7 @@ class Ledger:
 
     def set_watermark(self, catalog: str, watermark: datetime | None, cursor: str | None, now: datetime) -> None:
         values = {"watermark": watermark, "cursor": cursor, "updated": now}
-        insert = postgresql.insert if self.engine.dialect.name == "postgresql" else sqlite.insert
-        statement = insert(tables.surveys).values(catalog=catalog, **values)
+        statement = tables.inserting(tables.surveys, self.engine.dialect).values(catalog=catalog, **values)
         with self.writing() as connection:
             connection.execute(statement.on_conflict_do_update(index_elements=["catalog"], set_=values))
 

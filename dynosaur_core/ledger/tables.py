@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sqlalchemy import (
     JSON,
     Boolean,
@@ -16,7 +18,11 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
 )
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Dialect
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 metadata = MetaData()
 
@@ -120,3 +126,12 @@ claims = Table(
     UniqueConstraint("content", "holds", name="claims_one_holder"),
     Index("claims_by_repo", "repo_id"),
 )
+
+
+def inserting(table: Table, dialect: Dialect) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that can say what becomes of a row that is there already; each database has one of its own."""
+    if dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # whose drivers a ledger on SQLite need not wait for
+
+        return postgresql.insert(table)
+    return sqlite.insert(table)

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Protocol
 
 from dynosaur_core.llm.request import Capability, Request
 from dynosaur_core.llm.responses import Completion, is_answer
 from dynosaur_core.models import Stored, Usage
+from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
 from dynosaur_core.text import Said
 
@@ -45,6 +47,22 @@ class StoredAnswer(Stored):
             batch=batch,
             messages=request.messages,
         )
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer, and what it cost in this run: nothing when the store had it."""
+
+    answer: StoredAnswer
+    spent: Usage
+
+
+class Answering(Protocol):
+    """Whoever has answers: the client, or what is kept of it."""
+
+    settings: Settings
+
+    def ask(self, request: Request) -> Reply: ...
 
 
 class Queued(Stored):

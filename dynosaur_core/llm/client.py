@@ -7,15 +7,13 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from dynosaur_core import stopping
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.ledger.budget import Budget, Reservation, Spending
 from dynosaur_core.llm.adapter import Adapter
-from dynosaur_core.llm.answers import Answers, StoredAnswer
+from dynosaur_core.llm.answers import Answers, Reply, StoredAnswer
 from dynosaur_core.llm.capabilities import Capabilities
 from dynosaur_core.llm.circuit import CircuitBreaker
 from dynosaur_core.llm.failures import LostError, RefusedError, UnansweredError
@@ -36,22 +34,6 @@ _SPENDING_POLL_S = 0.05
 _LIKELY_OUTPUT_TOKENS = 150
 _PROMPT_MARGIN = 1.3
 """The budget reserves this much over the estimated prompt: other tokenizers count more."""
-
-
-@dataclass(frozen=True)
-class Reply:
-    """An answer, and what it cost in this run: nothing when the store had it."""
-
-    answer: StoredAnswer
-    spent: Usage
-
-
-class Answering(Protocol):
-    """Whoever has answers: the client, or what is kept of it."""
-
-    settings: Settings
-
-    def ask(self, request: Request) -> Reply: ...
 
 
 class LlmClient:

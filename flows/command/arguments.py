@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from dynosaur_core.models import Stage
 from dynosaur_core.results import Result
 from dynosaur_core.secrets import strike
+from dynosaur_core.setting_reference import default_of
 from dynosaur_core.setting_sections import Recipe
 from flows.choice import Choice
 from flows.options import Options
@@ -23,8 +24,11 @@ _OBEYED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u206
 
 
 def help_of(name: str, model: type[BaseModel] = Options) -> str | None:
-    """What an option means; the form of the flows shows the same."""
-    return model.model_fields[name].description
+    """What an option means, as the form of the flows shows it too, and the default of the setting that it sets."""
+    field = model.model_fields[name]
+    extra = field.json_schema_extra
+    default = default_of(str(extra["setting"])) if isinstance(extra, dict) and "setting" in extra else None
+    return f"{field.description} [default: {default}]" if default and isinstance(default, str) else field.description
 
 
 Catalog = Annotated[str | None, typer.Option(metavar="WHERE", help=help_of("catalog"))]

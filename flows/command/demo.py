@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from rich.panel import Panel
-from rich.text import Text
 
 from dynosaur_core.bundled import bundled_catalog
 from dynosaur_core.clients import open_clients
@@ -20,7 +18,6 @@ from dynosaur_core.llm.local_model import LocalModel, find_weights
 from dynosaur_core.models import Release
 from dynosaur_core.reasons import REASONS, Reason
 from dynosaur_core.settings import Settings
-from dynosaur_core.text import printable
 from flows.command.arguments import print_json
 from flows.command.screen import Screen, plain_table
 from flows.options import Options
@@ -75,10 +72,8 @@ def show(screen: Screen, settings: Settings, folder: Path) -> None:
     screen.show_report(settings)
     release = folder / "release"
     for record in _samples(release, 3):
-        asked, given, answer = (_short(record[name]) for name in ("instruction", "input", "output"))
-        text = Text.assemble((asked, "bold"), "\n", given, "\n", (answer, "green"))
-        title = Text(printable(f"{record['taskname']} · {record['license']} · {record['mode']}"))
-        screen.console.print(Panel(text, title=title, title_align="left"))
+        title = f"{record['taskname']} · {record['license']} · {record['mode']}"
+        screen.record(title, record["instruction"], record["input"], record["output"])
     screen.line("where to look next")
     programs = _programs()
     for command, meaning in (
@@ -117,10 +112,6 @@ def _samples(release: Path, count: int) -> Iterator[dict[str, str]]:
             if len(seen) < count and record["repo_id"] not in seen:
                 seen.add(record["repo_id"])
                 yield record
-
-
-def _short(text: str) -> str:
-    return printable(text[:400] + "…" if len(text) > 400 else text)
 
 
 @contextmanager

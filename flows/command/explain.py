@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel
@@ -11,10 +12,8 @@ from pydantic import BaseModel
 from dynosaur_core.clients import Clients
 from dynosaur_core.contributions import read_contribution
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.instruction.stage import plan
-from dynosaur_core.judge.stage import plan as plan_judge
+from dynosaur_core.export import records
 from dynosaur_core.ledger import LedgerEntry
-from dynosaur_core.llm.answers import Answers
 from dynosaur_core.models import (
     Contribution,
     DatasetMetadata,
@@ -28,11 +27,13 @@ from dynosaur_core.models import (
 from dynosaur_core.prompting import described
 from dynosaur_core.reasons import REASONS, Reason
 from dynosaur_core.results import Result
-from dynosaur_core.traces import Trace, read_trace
+from dynosaur_core.setting_names import did_you_mean
+from dynosaur_core.store import Store
+from dynosaur_core.traces import read_trace
 from flows.command.explanation import (
-    Asked,
     ConfigFacts,
     Design,
+    Example,
     Explanation,
     LeftOut,
     ReleasedTask,
@@ -41,13 +42,24 @@ from flows.command.explanation import (
 )
 from flows.command.views import advice
 
+EXAMPLES = 2
+"""Records that are shown."""
+_LOOKED_THROUGH = 5_000
+"""Records in which those of different tasks are looked for."""
+_LISTED = 20
+"""Configs that an error names."""
 
-def explain(clients: Clients, name: str) -> Explanation:
-    """One dataset, or one config of it (`ID:CONFIG`); raises NotFound where no growth has met it."""
+
+def explain(clients: Clients, name: str, *, requests: bool = True) -> Explanation:
+    """One dataset, or one config of it (`ID:CONFIG`); raises NotFound where no growth has met it.
+
+    `requests`: also what was asked of the model.
+    """
     repo_id, _, config = name.partition(":")
     entry = clients.ledger.get(repo_id)
     if entry is None:
-        raise DynosaurError(Code.NOT_FOUND, f"no growth into {clients.settings.store} has met {repo_id}")
+        meant = did_you_mean(repo_id, clients.ledger.similar(repo_id))
+        raise DynosaurError(Code.NOT_FOUND, f"no growth into {clients.settings.store} has met {repo_id}{meant}")
     found = _outcome(entry)
     contribution = read_contribution(clients.store, repo_id, entry.contribution) if entry.contribution else None
     if contribution:
@@ -56,9 +68,12 @@ def explain(clients: Clients, name: str) -> Explanation:
             for c in contribution.tasks
             if not config or c.task.config == config
         ]
+        found["examples"] = _examples(clients.store, contribution, config)
     trace = read_trace(clients.store, repo_id)
     if trace.seconds:
         found["seconds"] = trace.seconds
+    if trace.usage:
+        found["usage"] = trace.usage
     if not isinstance(trace.metadata, DatasetMetadata):
         return Explanation(**found)
     metadata = trace.metadata
@@ -69,23 +84,42 @@ def explain(clients: Clients, name: str) -> Explanation:
         subsets = tuple(subset for subset in metadata.subsets if subset.config == config)
         refused = tuple(item for item in metadata.rejections if item.config == config)
         if not subsets and not refused:
-            known = ", ".join(subset.config for subset in metadata.subsets) or "none"
-            raise DynosaurError(Code.NOT_FOUND, f"{repo_id} has no config {config!r}; it has {known}")
+            raise _no_config(metadata, config)
         metadata = metadata.model_copy(update={"subsets": subsets, "rejections": refused})
     designs = [
         item for item in _designs(proposals, judged or filtered, contribution) if not config or item.config == config
     ]
     rows = [item for item in contribution.rejections if not config or item.config == config] if contribution else []
+    asked = [p for p in proposals if not config or p.config == config]
+    if requests:
+        from flows.command.explain_requests import asked_of_dataset
+
+        found["requests"] = list(asked_of_dataset(clients, metadata, asked, trace))
     return Explanation(
         **found,
         source=_source(metadata),
         designs=designs,
         rows_rejected=[RowsRejected(**_facts(item, RowsRejected)) for item in rows],
-        requests=[
-            *_requests(clients, metadata, [p for p in proposals if not config or p.config == config]),
-            *_judge_s_requests(clients, trace.metadata, trace),
-        ],
     )
+
+
+def _no_config(metadata: DatasetMetadata, config: str) -> DynosaurError:
+    known = [subset.config for subset in metadata.subsets]
+    more = f", and {len(known) - _LISTED:,} more" if len(known) > _LISTED else ""
+    has = f"it has {', '.join(known[:_LISTED]) or 'none'}{more}{did_you_mean(config, known)}"
+    return DynosaurError(Code.NOT_FOUND, f"{metadata.ref.repo_id} has no config {config!r}; {has}")
+
+
+def _examples(store: Store, contribution: Contribution, config: str) -> list[Example]:
+    """Two records, of two tasks where there are two among the first records."""
+    found = [
+        record
+        for record in islice(records([contribution], store), _LOOKED_THROUGH)
+        if not config or record["config"] == config
+    ]
+    first = {record["task_id"]: record for record in reversed(found)}
+    chosen = list(first.values())[::-1][:EXAMPLES] if len(first) > 1 else found[:EXAMPLES]
+    return [Example(**{name: record[name] for name in Example.model_fields}) for record in chosen]
 
 
 def _facts(noun: BaseModel, result: type[Result]) -> dict[str, Any]:
@@ -175,33 +209,3 @@ def _acceptance(
     if not _is_design_of(task, proposal, design):
         told["mended"] = f"{task.instruction} ({', '.join(task.input_fields)} -> {task.output_field})"
     return {"labels": list(task.labels), "verdict": "accepted", **told, **rows}
-
-
-def _requests(clients: Clients, metadata: DatasetMetadata, proposals: Sequence[Proposal]) -> Iterator[Asked]:
-    """What was sent and what came back, from the store's answers; what is still to be answered, as it would be sent."""
-    planned = {ask.request.digest: ask.request.messages for ask in plan(metadata, clients.settings)}
-    names = list(dict.fromkeys(p.request_digest for p in proposals)) or list(planned)
-    yield from _asked(clients, metadata, names, planned)
-
-
-def _judge_s_requests(clients: Clients, metadata: DatasetMetadata, trace: Trace) -> Iterator[Asked]:
-    """The same of the judge, who is asked about all configs of a dataset at once."""
-    if isinstance(trace.judge, JudgeResult):
-        yield from _asked(clients, metadata, trace.judge.requests, {})
-    elif trace.judge is not None and isinstance(trace.filter, FilterResult):
-        asks = plan_judge(metadata, trace.filter.tasks, clients.settings, clients.store)
-        planned = {ask.request.digest: ask.request.messages for ask in asks}
-        yield from _asked(clients, metadata, list(planned), planned)
-
-
-def _asked(
-    clients: Clients, metadata: DatasetMetadata, names: Sequence[str], planned: Mapping[str, tuple[dict[str, str], ...]]
-) -> Iterator[Asked]:
-    answers = Answers(clients.store)
-    for name in names:
-        answer = answers.get(name, owner=metadata.ref.repo_id)
-        if answer:
-            told = _facts(answer, Asked)
-            yield Asked(request=name, **told, sent=list(answer.messages), came_back=answer.text)
-        elif name in planned:
-            yield Asked(request=name, sent=list(planned[name]), came_back=None)

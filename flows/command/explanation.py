@@ -74,6 +74,15 @@ class Design(Result):
     rows_recorded: int = 0
 
 
+class Example(Result):
+    """A record as it is released."""
+
+    config: str
+    instruction: str
+    input: str
+    output: str
+
+
 class RowsRejected(Result):
     """Rows of one task that were turned away for one reason."""
 
@@ -119,3 +128,8 @@ class Explanation(Result):
     designs: tuple[Design, ...] = ()
     rows_rejected: tuple[RowsRejected, ...] = ()
     requests: tuple[Asked, ...] = ()
+    """Where they were wanted."""
+    usage: Usage = Usage()
+    """What the last branch has spent on the model."""
+    examples: tuple[Example, ...] = ()
+    """Two released records, of two tasks where there are two."""

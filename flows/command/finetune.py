@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Callable
 from functools import wraps
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -17,6 +17,7 @@ from flows.command.arguments import AsJson, help_of, json_text, print_json
 from flows.options import checked
 
 app = typer.Typer()
+_METAVARS = {int: "N", float: "X", str: "NAME"}
 
 
 def _option(field: str, metavar: str) -> Any:
@@ -52,7 +53,8 @@ def with_values(*but: str) -> Callable[[Callable[..., None]], Callable[..., None
 
 def _annotation(name: str) -> Any:
     kind: Any = Recipe.model_fields[name].annotation
-    return Annotated[kind | None, typer.Option(help=help_of(name, Recipe), rich_help_panel="Values of the recipe")]
+    metavar = next((_METAVARS[each] for each in (kind, *get_args(kind)) if each in _METAVARS), None)
+    return Annotated[kind | None, typer.Option(metavar=metavar, help=f"Of the recipe: {help_of(name, Recipe)}")]
 
 
 @app.command()

@@ -5,15 +5,17 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.export import Form
 from flows.command.arguments import AsJson, Catalog, ReleaseUrls, StoreUrl, print_json
-from flows.command.screen import Screen
 from flows.options import Options
+
+if TYPE_CHECKING:
+    from flows.command.screen import Screen
 
 app = typer.Typer()
 
@@ -65,12 +67,23 @@ def failed(store: StoreUrl = None, as_json: AsJson = False) -> None:
 def explain(
     name: Annotated[str, typer.Argument(metavar="ID[:CONFIG]", help="A dataset, or one of its configs.")],
     store: StoreUrl = None,
+    requests: Annotated[
+        bool, typer.Option("--requests", help="Also what was sent to the model, and what came back.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """All that is known of one dataset: tasks, verdicts, requests."""
+    """What became of one dataset and why: tasks, verdicts, records."""
     from flows.command.explain import explain as explained
 
-    print_json(explained(_clients(store), name), indent=None if as_json else 2)
+    clients = _clients(store)
+    found = explained(clients, name, requests=requests or as_json)
+    if as_json:
+        print_json(found)
+        return
+    from flows.command.screen import Screen
+    from flows.command.show_explanation import show_explanation
+
+    show_explanation(found, Screen(), clients.settings.store, requests=requests)
 
 
 @app.command()
@@ -98,9 +111,7 @@ def export(
 
 @app.command()
 def settings(
-    word: Annotated[
-        str, typer.Argument(metavar="[WORD]", help="Only those with it in name, variable or meaning.")
-    ] = "",
+    word: Annotated[str, typer.Argument(metavar="WORD", help="Only those with it in name, variable or meaning.")] = "",
     catalog: Catalog = None,
     store: StoreUrl = None,
     release: ReleaseUrls = None,
@@ -108,7 +119,7 @@ def settings(
 ) -> None:
     """Every setting: its variable, value, source, default, meaning."""
     from dynosaur_core.setting_reference import reference
-    from flows.command.views import show_settings
+    from flows.command.show_settings import show_settings
 
     options = Options(catalog=catalog, store=store, release=release)
     _show(reference(options.settings(), options.overrides(), word), show_settings, as_json)
@@ -136,5 +147,7 @@ def _clients(store: str | None, catalog: str | None = None) -> Any:
 def _show(found: Any, show: Callable[[Any, Screen], None], as_json: bool) -> None:
     if as_json:
         print_json(found)
-    else:
-        show(found, Screen())
+        return
+    from flows.command.screen import Screen
+
+    show(found, Screen())

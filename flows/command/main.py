@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -42,6 +43,7 @@ from flows.command.arguments import (
     Tags,
     WithdrawMany,
 )
+from flows.command.helping import add_help
 from flows.command.running import run_backfill, run_growth, run_release, show_forecast
 from flows.command.verbose import add_verbose, show_logs
 from flows.options import Options, checked
@@ -198,6 +200,9 @@ def _quiet_prefect() -> None:
     show_logs(logging.WARNING)
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
+    if not sys.stderr.isatty():  # bars of the libraries that upload and read; where somebody watches, they stay
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+        os.environ.setdefault("TQDM_DISABLE", "1")
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")  # 20 are few for a busy machine
 
 
@@ -209,11 +214,14 @@ def _leave(error: DynosaurError, advice: str) -> None:
 for more in (replay, split, finetune, evaluate, continual, look):
     app.add_typer(more.app)
     add_verbose(more.app)
+    add_help(more.app)
 add_verbose(app)
+add_help(app)
 
 
 def main() -> None:
     """Entry point: exit status 0 done, 1 failed, 2 wrong command or setting, 130 or 143 interrupted (and resumable)."""
+    gc.set_threshold(50_000)  # the default looks through all that was imported again and again: a fifth of the start
     _quiet_prefect()
     ending.on_signals()
     try:

@@ -11,8 +11,12 @@ from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.results import Forecast
 from flows.choice import Choice
 from flows.command.arguments import print_json
-from flows.command.screen import Screen
 from flows.options import Options
+
+_NOTHING_CHOSEN = (
+    "choose datasets: by ids or patterns (nyu-mll/glue, 'nyu-mll/*'), --error CODE, --license ID or --since DATE; "
+    "`dynosaur failed` lists what failed"
+)
 
 # The flows bring Prefect: seconds that `--help` and a wrong option need not wait for.
 
@@ -20,6 +24,7 @@ from flows.options import Options
 def run_growth(call: Callable[[], Any], options: Options, as_json: bool) -> None:
     """Runs a flow that grows; ends with exit status 1 where its verdict is Failed."""
     from dynosaur_core.clients import open_clients
+    from flows.command.screen import Screen
     from flows.progress import listening
     from flows.release import sink_of
 
@@ -43,7 +48,9 @@ def run_growth(call: Callable[[], Any], options: Options, as_json: bool) -> None
 
 
 def run_backfill(choice: Choice, options: Options, dry_run: bool, as_json: bool) -> None:
-    """Runs the backfill, or shows what it would do."""
+    """Runs the backfill, or shows what it would do. Raises BadSetting where nothing is chosen."""
+    if choice == Choice(from_stage=choice.from_stage, force=choice.force):
+        raise DynosaurError(Code.BAD_SETTING, _NOTHING_CHOSEN)
     from dynosaur_core.clients import open_clients
     from flows.backfill import backfill, check_choice, chosen_forecast
 
@@ -57,6 +64,7 @@ def run_backfill(choice: Choice, options: Options, dry_run: bool, as_json: bool)
 def run_release(options: Options, verify: bool, as_json: bool) -> None:
     """Runs the release flow; exit status 1 where a release was not made."""
     from dynosaur_core.clients import open_clients
+    from flows.command.screen import Screen
     from flows.progress import listening
     from flows.release import release, sink_of
 
@@ -69,7 +77,7 @@ def run_release(options: Options, verify: bool, as_json: bool) -> None:
     _ = [sink_of(clients, url) for url in settings.release]
     screen = Screen()
     given = options.model_dump(include={"store", "release", "adopt", "withdraw_many"})
-    with listening(screen.listen):
+    with screen, listening(screen.listen):
         state = release(**given, verify=verify, return_state=True)
     if screen.released is None:
         raise _end_of(state)
@@ -83,8 +91,10 @@ def run_release(options: Options, verify: bool, as_json: bool) -> None:
 def show_forecast(forecast: Forecast, as_json: bool) -> None:
     if as_json:
         print_json(forecast)
-    else:
-        Screen().show_forecast(forecast)
+        return
+    from flows.command.screen import Screen
+
+    Screen().show_forecast(forecast)
 
 
 def _end_of(state: Any) -> BaseException:

@@ -9,6 +9,7 @@ from typing import Self
 from rich import box
 from rich.console import Console
 from rich.padding import Padding
+from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -19,6 +20,7 @@ from dynosaur_core.report import GrowthReport
 from dynosaur_core.results import Forecast, Released, ReleaseOutcome
 from dynosaur_core.settings import Settings
 from dynosaur_core.text import printable
+from flows.command.counting import counted
 from flows.command.next_steps import after_growth, after_release
 from flows.progress import BranchEnded, Embedded, Event, GrowthEnded, Planned, ReleasesEnded, Releasing
 
@@ -39,10 +41,18 @@ def plain_table(*columns: str) -> PlainTable:
 
 
 _NUMBERS = {"count", "records", "datasets", "grown", "failed", "cost", "rows", "seconds"}
+_RECORD_CHARS = 400
+"""Of each part of a record."""
+SHOWN_PLANNED = 20
+"""Datasets of a dry run that the screen names."""
 SHOWN_SLOWEST = 5
 """Datasets whose seconds the screen shows."""
 _SLOW_S = 1.0
 """Those that took less are not worth a line."""
+
+
+def _short(text: str) -> str:
+    return f"{text[:_RECORD_CHARS]}…" if len(text) > _RECORD_CHARS else text
 
 
 class Screen:
@@ -62,6 +72,7 @@ class Screen:
             disable=not self.console.is_terminal,
         )
         self._task: TaskID | None = None
+        self._release: TaskID | None = None
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -80,12 +91,18 @@ class Screen:
         """One line; where nobody watches it stays one, however long it is."""
         self.console.print(printable(text), soft_wrap=not self.console.is_terminal)
 
-    def indented(self, text: str) -> None:
+    def indented(self, text: str, by: int = 4) -> None:
         text = printable(text)
         self.console.print(
-            Padding(Text(text), (0, 0, 0, 4)) if self.console.is_terminal else f"    {text}",
+            Padding(Text(text), (0, 0, 0, by)) if self.console.is_terminal else f"{' ' * by}{text}",
             soft_wrap=not self.console.is_terminal,
         )
+
+    def record(self, title: str, instruction: str, given: str, output: str) -> None:
+        """A record in a frame: what is asked, what is given, what is answered."""
+        asked, given, answer = (printable(_short(text)) for text in (instruction, given, output))
+        text = Text.assemble((asked, "bold"), "\n", given, "\n", (answer, "green"))
+        self.console.print(Panel(text, title=Text(printable(title)), title_align="left"))
 
     def listen(self, event: Event) -> None:
         """A listener of `flows.progress`."""
@@ -93,7 +110,7 @@ class Screen:
             case Planned(plan):
                 counts = {**plan.counts(), "refused from the listing": sum(plan.refused.values())}
                 told = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
-                self.line(f"surveyed {plan.surveyed:,} datasets: {told}" if told else "no dataset to look at")
+                self.line(f"surveyed {counted(plan.surveyed, 'dataset')}: {told}" if told else "no dataset to look at")
                 if plan.branches:
                     self._task = self._progress.add_task("growing", total=len(plan.branches), last="")
             case BranchEnded(repo_id, end) if self._task is not None:
@@ -101,13 +118,23 @@ class Screen:
                 if not self.console.is_terminal:
                     self.line(f"  {repo_id}: {end}")
             case Releasing(url):
+                self._end_release()
                 self.line(f"releasing to {url}")
+                self._release = self._progress.add_task("releasing", total=None, last=printable(url)[:60])
             case GrowthEnded(report):
+                self._end_release()
                 self.report = report
             case ReleasesEnded(released):
+                self._end_release()
                 self.released = released
             case Embedded(done, total):
                 self.advance("embedding", done, total)
+
+    def _end_release(self) -> None:
+        """A bar of unknown length moves as long as a release is written, or waits to be tried again."""
+        if self._release is not None:
+            self._progress.remove_task(self._release)
+            self._release = None
 
     def show_report(self, settings: Settings) -> None:
         """Tables of what was grown, refused and failed, and where to look next."""
@@ -118,7 +145,11 @@ class Screen:
         self.line(report.sentence())
         ends = plain_table("outcome", "datasets", "why")
         if report.grown:
-            ends.row("grown", f"{report.grown:,}", f"{report.accepted} tasks, {report.recorded:,} records")
+            ends.row(
+                "grown",
+                f"{report.grown:,}",
+                f"{counted(report.accepted, 'task')}, {counted(report.recorded, 'record')}",
+            )
         for name, count in report.refused.most_common():
             ends.row("refused", f"{count:,}", f"{name}: {REASONS[Reason(name)]}")
         for failure in report.failures[:20]:
@@ -139,7 +170,7 @@ class Screen:
         usage = report.usage
         if usage.requests:
             tokens = f"{usage.prompt_tokens:,} + {usage.completion_tokens:,} tokens"
-            self.line(f"model: {usage.requests:,} requests, {tokens}, {report.dollars()}")
+            self.line(f"model: {counted(usage.requests, 'request')}, {tokens}, {report.dollars()}")
         self._show_slowest(report)
         self._show_releases(report.releases, report.release_errors)
         if report.plan.held_back_because:
@@ -170,7 +201,7 @@ class Screen:
     def _show_releases(self, made: dict[str, ReleaseOutcome], errors: dict[str, str]) -> None:
         for url, release in made.items():
             news = "" if release.changed else " (nothing new)"
-            self.line(f"release {url}: version {release.version}, {release.records:,} records{news}")
+            self.line(f"release {url}: version {release.version}, {counted(release.records, 'record')}{news}")
         for error in errors.values():
             self.line(f"release not made: {error}")
 
@@ -182,9 +213,14 @@ class Screen:
         for name, count in forecast.refused.items():
             plan.row(f"refused: {name}", f"{count:,}")
         self.console.print(plan)
+        for repo_id in forecast.datasets[:SHOWN_PLANNED]:
+            self.indented(repo_id, 2)
+        planned = sum(count for name, count in forecast.planned.items() if name not in ("unchanged", "withdrawn"))
+        if (more := max(planned, len(forecast.datasets)) - SHOWN_PLANNED) > 0:
+            self.indented(f"and {more:,} more" + ("; --json names them" if more < 1_000 else ""), 2)
         estimate = forecast.estimate
         dollars = "unknown (no price for this model)" if estimate.cost_usd is None else f"${estimate.cost_usd:.4f}"
         self.line(
-            f"estimated: {estimate.requests:,} requests, {estimate.prompt_tokens:,} prompt and "
+            f"estimated: {counted(estimate.requests, 'request')}, {estimate.prompt_tokens:,} prompt and "
             f"{estimate.completion_tokens:,} completion tokens, {dollars}"
         )

@@ -39,7 +39,7 @@ _split, _subset = _of(SplitChoice), _of(SubsetChoice)
 def split(
     out: Annotated[str, _split("out", "FOLDER")],
     records: Annotated[
-        str | None, typer.Argument(metavar="[RECORDS]", help=help_of("records", SplitChoice), show_default=False)
+        str | None, typer.Argument(metavar="RECORDS", help=help_of("records", SplitChoice), show_default=False)
     ] = None,
     stages: Annotated[int | None, _split("stages", "K")] = None,
     held_out: Annotated[int | None, _split("held_out", "N")] = None,
@@ -66,7 +66,7 @@ def subset(
     suite: Annotated[str, _subset("suite", "SUITE")],
     out: Annotated[str, _subset("out", "FOLDER")],
     records: Annotated[
-        str | None, typer.Argument(metavar="[RECORDS]", help=help_of("records", SubsetChoice), show_default=False)
+        str | None, typer.Argument(metavar="RECORDS", help=help_of("records", SubsetChoice), show_default=False)
     ] = None,
     tasks: Annotated[int | None, _subset("tasks", "M")] = None,
     rows: Annotated[int | None, _subset("rows", "N")] = None,

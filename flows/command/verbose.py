@@ -14,7 +14,7 @@ import typer
 from dynosaur_core.logs import ROOT
 
 Verbose = Annotated[
-    bool, typer.Option("-v", "--verbose", help="say on stderr what is waited for, tried again and left out")
+    bool, typer.Option("-v", "--verbose", help="Say on stderr what is waited for, tried again and left out.")
 ]
 
 

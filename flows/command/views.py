@@ -11,9 +11,8 @@ from dynosaur_core.contributions import Contributions
 from dynosaur_core.errors import ERRORS, Code
 from dynosaur_core.ledger import LedgerEntry, Outcome
 from dynosaur_core.results import GrowthSummary, Result
-from dynosaur_core.setting_reference import Setting
 from dynosaur_core.stored import as_stored
-from flows.command.arguments import json_text
+from flows.command.counting import counted
 from flows.command.screen import Screen, plain_table
 
 SHOWN = 50
@@ -83,7 +82,7 @@ def status(clients: Clients) -> StoreStatus:
 
 
 def show_status(found: StoreStatus, screen: Screen) -> None:
-    screen.line(f"{found.store}: {sum(found.datasets.values()):,} datasets")
+    screen.line(f"{found.store}: {counted(sum(found.datasets.values()), 'dataset')}")
     for outcome, count in found.datasets.items():
         screen.line(f"  {outcome:<10}{count:>10,}")
     growths = plain_table("growth", "started (UTC)", "ended", "grown", "failed", "records", "cost")
@@ -130,11 +129,11 @@ def show_failed(found: Sequence[FailedDataset], screen: Screen) -> None:
     for code, those in sorted(by_code.items(), key=lambda item: -len(item[1])):
         screen.line(f"{code}: {len(those):,} {those[0].outcome}. {those[0].what_to_do}")
         for each in those[:SHOWN]:
-            nights = f"{each.attempts} nights" if each.attempts > 1 else "1 night"
+            nights = counted(max(each.attempts, 1), "night")
             screen.indented(f"{each.dataset} ({each.stage}, {nights}, {each.due}): {each.message}")
         if len(those) > SHOWN:
             screen.indented(f"and {len(those) - SHOWN:,} more; --json gives all")
-    screen.line(f"{len(found):,} datasets" if found else "nothing failed")
+    screen.line(counted(len(found), "dataset") if found else "nothing failed")
 
 
 def stats(clients: Clients) -> Stats:
@@ -160,7 +159,8 @@ def stats(clients: Clients) -> Stats:
 
 
 def show_stats(found: Stats, screen: Screen) -> None:
-    screen.line(f"{found.records:,} records of {found.tasks:,} tasks from {found.datasets:,} datasets")
+    tasks, datasets = counted(found.tasks, "task"), counted(found.datasets, "dataset")
+    screen.line(f"{counted(found.records, 'record')} of {tasks} from {datasets}")
     for title, counts in (
         ("records by license", found.records_by_license),
         ("records by mode", found.records_by_mode),
@@ -171,14 +171,6 @@ def show_stats(found: Stats, screen: Screen) -> None:
         for name, count in counts.items():
             table.row(name, f"{count:,}", "█" * max(1, round(30 * count / max(most, 1))))
         screen.console.print(table)
-
-
-def show_settings(found: Sequence[Setting], screen: Screen) -> None:
-    for each in found:
-        screen.line(f"{each.name} = {json_text(each.value)}  ({each.source})")
-        screen.indented(each.meaning)
-        screen.indented(f"{each.variable}; default {json_text(each.default)}")
-    screen.line(f"{len(found)} settings")
 
 
 def advice(entry: LedgerEntry) -> str:

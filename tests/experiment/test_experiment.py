@@ -11,10 +11,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from dynosaur_core.continual.choice import SplitChoice
+from dynosaur_core.continual.split_folder import make_split
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.experiment.choice import ExperimentChoice
 from dynosaur_core.experiment.experiment import ExperimentSummary, begin, conclude
-from dynosaur_core.experiment.steps import Step, StepScores, is_held, read_step, run_step
+from dynosaur_core.experiment.steps import Step, StepScores, is_held, read_step, replayed_by, run_step, steps_of
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
 
@@ -62,6 +64,19 @@ def test_experiment_compares_strategies_and_shares_the_first_stage(choice: Exper
     assert caught.value.code is Code.BAD_SETTING
 
 
+def test_steps_go_on_from_the_step_before_and_replay_all_stages_before(choice: ExperimentChoice) -> None:
+    steps = steps_of(choice.model_copy(update={"seeds": (7,)}), 3)
+    assert steps == [
+        Step(0),
+        Step(1, "", 7),
+        *(Step(stage, name, 7) for name in ("none", "random") for stage in (2, 3)),
+    ]
+    assert [step.before for step in steps] == [None, None, steps[1], steps[2], steps[1], steps[4]]
+    found = replayed_by(choice, steps[-1], "mixture")
+    assert (found.stage, found.earlier) == (f"{choice.split}@3", f"{choice.split}@1-2")
+    assert (found.strategy, found.tasks, found.rows, found.seed, found.out) == ("random", 1, 4, 7, "mixture")
+
+
 def test_step_that_was_cut_off_goes_on_to_the_same_scores(choice: ExperimentChoice, tmp_path: Path) -> None:
     store = Store(str(tmp_path / "store"))
     begin(choice, Settings())
@@ -100,6 +115,8 @@ def test_conclude_names_the_runs_that_are_incomplete(choice: ExperimentChoice) -
     second = learnt.model_copy(update={"held_out": (3.0, 5.0)})
     summary = conclude(choice, 2, {FIRST: learnt, NONE: second})
     assert (summary.runs, summary.incomplete, summary.unseen) == (1, ["random seed 0"], {"none": 1.0})
+    longer = conclude(choice, 3, {FIRST: learnt, NONE: second})
+    assert (longer.runs, longer.incomplete) == (0, ["none seed 0", "random seed 0"]), "a run of two stages of three"
     assert conclude(choice, 2, {FIRST: learnt}).runs == 0
 
 
@@ -119,6 +136,14 @@ def test_begin_refuses_what_is_none(choice: ExperimentChoice, changes: dict[str,
         begin(choice.model_copy(update=changes), Settings())
     assert caught.value.code is Code.BAD_SETTING
     assert not Path(choice.out).exists()
+
+
+def test_begin_refuses_another_split(choice: ExperimentChoice, tmp_path: Path) -> None:
+    begin(choice, Settings())
+    rows, other = str(tmp_path / "rows.jsonl"), str(tmp_path / "other")
+    make_split(SplitChoice(records=rows, stages=2, held_out=3, out=other), Settings())
+    with pytest.raises(DynosaurError, match="another split: give another place"):
+        begin(choice.model_copy(update={"split": other}), Settings())
 
 
 def test_begin_refuses_files_of_others(choice: ExperimentChoice, tmp_path: Path) -> None:

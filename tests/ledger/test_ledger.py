@@ -30,6 +30,16 @@ def test_what_is_recorded_is_read_back(ledger: Ledger) -> None:
     assert Ledger(ledger.url).get("a/b") == found  # opening it again migrates nothing away
 
 
+def test_similar_ids_begin_as_what_was_typed(ledger: Ledger) -> None:
+    ledger.record(
+        [entry("shop/reviews"), entry("Shopping/lists"), entry("press/Reviews-2"), entry("a%b/c"), entry("x/y")]
+    )
+    assert sorted(ledger.similar("shop/revews")) == ["Shopping/lists", "press/Reviews-2", "shop/reviews"]
+    assert sorted(ledger.similar("REVIEWS")) == ["press/Reviews-2", "shop/reviews"]
+    assert ledger.similar("a%b/x") == ["a%b/c"]  # a sign of patterns stands for itself
+    assert len(ledger.similar("shop/reviews", limit=1)) == 1
+
+
 def test_conditions(ledger: Ledger) -> None:
     ledger.record(
         [

@@ -206,7 +206,7 @@ def test_a_growth_and_the_commands_that_look_at_it(
     assert len((tmp_path / "dump" / "huggingface_data.jsonl").read_text().splitlines()) == 2
     assert run("export", "x", "--format", "nope", *where).status == 2
 
-    found = json.loads(run("explain", "shop/reviews:default", *where).out)
+    found = run("explain", "shop/reviews:default", *where, "--json").json()
     assert (found["outcome"], found["license"]) == ("grown", "mit")
     fields = found["source"]["configs"]["default"]["fields"]
     assert fields == {"text": "string", "label": "label (negative, positive)"}
@@ -221,13 +221,35 @@ def test_a_growth_and_the_commands_that_look_at_it(
     for request in requests.values():
         assert "Dataset: shop/reviews" in request["sent"][-1]["content"]
         assert json.loads(request["came_back"])
-    refused = json.loads(run("explain", "press/stories", *where).out)
+    refused = run("explain", "press/stories", *where, "--json").json()
     assert (refused["outcome"], refused["code"], refused["stage"]) == ("refused", "refused_license", "survey")
     assert "cc-by-nd-4.0" in refused["message"]
-    for name in ("nobody/nothing", "shop/reviews:nope"):
+    for name, meant in (
+        ("nobody/nothing", ""),
+        ("shop/revews", "did you mean shop/reviews?"),
+        ("Reviews", "shop/reviews"),
+    ):
         done = run("explain", name, *where)
         assert (done.status, done.out) == (1, "")
-        assert done.err.startswith("dynosaur: NotFound: ")
+        assert done.err.startswith("dynosaur: NotFound: ") and meant in done.err
+    done = run("explain", "shop/reviews:defalt", *where)
+    assert done.status == 1 and "it has default; did you mean default?" in done.err
+    shown = run("explain", "shop/reviews", *where)
+    assert (shown.status, shown.out) == (0, "")
+    for words in (
+        "shop/reviews: grown, ",
+        "label (negative, positive)",
+        "text -> label",
+        "rejected: duplicate_mapping",
+        "2 records of ",
+        "model: ",
+        "next: dynosaur explain shop/reviews --store store --requests",
+    ):
+        assert words in shown.err
+    shown = run("explain", "shop/reviews", *where, "--requests")
+    assert "[came back]" in shown.err and "Dataset: shop/reviews" in shown.err
+    shown = run("explain", "odd/garbage", *where)
+    assert "failed: UnreadableFiles in metadata" in shown.err and failure["what_to_do"] in shown.err
 
 
 def test_a_refused_key(
@@ -238,7 +260,7 @@ def test_a_refused_key(
     done = run("grow", "--catalog", "catalog", "--store", "store", "--json")
     assert done.status == 1
     assert (done.json()["grown"], done.json()["deferred"]) == (0, 2)
-    found = json.loads(run("explain", "museum/questions", "--store", "store").out)
+    found = run("explain", "museum/questions", "--store", "store", "--json").json()
     assert (found["code"], found["what_to_do"]) == ("ModelKeyRefused", "Check OPENAI_API_KEY.")
     [request] = found["requests"]
     assert "Dataset: museum/questions" in request["sent"][-1]["content"]

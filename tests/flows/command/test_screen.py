@@ -10,11 +10,11 @@ import pytest
 
 from dynosaur_core.models import DatasetRef, GrowthPlan
 from dynosaur_core.report import Failure, GrowthReport
-from dynosaur_core.results import Seconds
+from dynosaur_core.results import Estimate, Forecast, Released, Seconds
 from dynosaur_core.settings import Settings
 from flows.command.arguments import json_text
 from flows.command.screen import Screen, plain_table
-from flows.progress import BranchEnded, GrowthEnded, Planned
+from flows.progress import BranchEnded, GrowthEnded, Planned, ReleasesEnded, Releasing
 
 MARKUP = "[/b] [red]x[/red] :smile: [link=http://x]y[/link]"
 
@@ -107,3 +107,25 @@ def test_screen_shows_the_five_slowest_datasets_and_where_their_time_went() -> N
     shown = [line for line in _shown(show).splitlines() if line.strip().startswith("a/")]
     assert [line.split()[0] for line in shown] == ["a/7", "a/6", "a/5", "a/4", "a/3"]
     assert " ".join(shown[0].split()) == "a/7 7.5 metadata 7.0, instruction 0.5 (model 0.4)"
+
+
+@pytest.mark.parametrize(("count", "more"), [(3, ""), (25, "and 5 more; --json names them"), (3_000, "and 2,980 more")])
+def test_screen_of_a_dry_run_names_datasets(count: int, more: str) -> None:
+    names = [f"a/{number}" for number in range(min(count, 1_000))]
+    estimate = Estimate(requests=1, prompt_tokens=1, completion_tokens=1, cost_usd=0.1, read=1)
+    found = Forecast(
+        planned={"new": count, "unchanged": 7}, datasets=names, refused={}, held_back="", estimate=estimate
+    )
+    lines = _shown(lambda screen: screen.show_forecast(found)).splitlines()
+    assert [line.strip() for line in lines if line.startswith("  a/")] == names[:20]
+    assert [line.strip() for line in lines if "more" in line] == ([more] if more else [])
+    assert lines[-1].startswith("estimated: 1 request, ")
+
+
+def test_screen_moves_a_bar_while_a_release_is_made() -> None:
+    screen = Screen()
+    screen.listen(Releasing("hf://datasets/a/b"))
+    [bar] = screen._progress.tasks
+    assert (bar.description, bar.total, bar.fields["last"]) == ("releasing", None, "hf://datasets/a/b")
+    screen.listen(ReleasesEnded(Released()))
+    assert screen._progress.tasks == []
