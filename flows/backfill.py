@@ -14,6 +14,7 @@ from prefect.states import Completed
 from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.ledger import Outcome
+from dynosaur_core.ledger.near import near_id
 from dynosaur_core.models import DatasetRef, GrowthPlan, Stored
 from dynosaur_core.results import Forecast
 from flows.choice import Choice
@@ -21,6 +22,10 @@ from flows.dry_run import estimate_plan, looking
 from flows.grow import begin, run_plan
 from flows.options import Options
 from flows.parameters import flow_with_options
+from flows.run_names import backfill_name
+from tasks.artifacts import publish_plan
+
+_AGAIN = "To run it, submit again with dry run off (artifact backfill-plan has the fields)"
 
 
 class Anew(Stored):
@@ -30,18 +35,21 @@ class Anew(Stored):
     """Answers from before this moment are set aside."""
 
 
-@flow_with_options("backfill")
-def backfill(choice: Choice = Choice(), options: Options = Options(), dry_run: bool = False) -> State[Any]:
+@flow_with_options("backfill", backfill_name)
+def backfill(choice: Choice, dry_run: bool = False, options: Options = Options()) -> State[Any]:
     """Grows chosen datasets again, whatever the ledger says of them: quarantined, refused or unchanged.
 
     Args:
         choice: Which datasets, and from which stage.
-        options: What this growth does otherwise than the settings on the worker's machine say.
         dry_run: Only say what would be done and what it would cost.
+        options: What this growth does otherwise than the settings on the worker's machine say.
     """
+    choice.check()
     if dry_run:
         found = chosen_forecast(choice, options)
-        return Completed(message=found.sentence(), data=found.as_json())
+        publish_plan(found, choice.stages, choice.given(), options.given(), choice.arguments())
+        message = f"plan only, nothing done: {found.names()} ({', '.join(choice.stages)}); {found.sentence()}. {_AGAIN}"
+        return Completed(message=message, data=found.as_json())
     clients = open_clients(options.settings())
     check_choice(clients, choice)
     with clients.ledger.growing():
@@ -60,7 +68,7 @@ def chosen_forecast(choice: Choice, options: Options) -> Forecast:
 
 def check_choice(clients: Clients, choice: Choice) -> None:
     """Before a store is made: raises what `choose` would raise, or BadSetting where nothing is chosen."""
-    _check_conditions(choice)
+    choice.check()
     if not clients.is_new:
         return
     if choice.errors or choice.licenses:  # which the ledger would know
@@ -84,9 +92,14 @@ def ask_anew(clients: Clients, growth_id: str) -> None:
 
 def choose(clients: Clients, choice: Choice, limit: int | None = None) -> GrowthPlan:
     """The chosen datasets at their current revisions, the first `limit` of them by id. Raises NotFound for an id that
-    the catalogue does not have."""
-    _check_conditions(choice)
+    the catalogue does not have, and BadSetting where nothing is chosen, or nothing is found."""
+    choice.check()
     refs = {ref.repo_id: ref for ref in _found(clients, choice)}
+    for pattern in filter(_is_pattern, choice.datasets):
+        if not any(fnmatchcase(repo_id, pattern) for repo_id in refs):
+            raise DynosaurError(Code.BAD_SETTING, f"no dataset is chosen by {pattern!r}{_but(clients, choice)}")
+    if not refs:
+        raise DynosaurError(Code.BAD_SETTING, f"no dataset is chosen by {choice.sentence()}{_but(clients, choice)}")
     others = _of_other_catalogs(clients, refs)
     if named := others.keys() & set(choice.datasets):
         repo_id = min(named)
@@ -97,9 +110,13 @@ def choose(clients: Clients, choice: Choice, limit: int | None = None) -> Growth
     return GrowthPlan(surveyed=len(chosen), changed=tuple(refs[repo_id] for repo_id in chosen))
 
 
-def _check_conditions(choice: Choice) -> None:
-    if not any(choice.model_dump(exclude={"from_stage", "force"}).values()):
-        raise DynosaurError(Code.BAD_SETTING, "choose datasets: by id, pattern, date, error code or licence")
+def _but(clients: Clients, choice: Choice) -> str:
+    """What the ledger has instead of what was chosen."""
+    if choice.errors:
+        ends = sorted({code for (_, code), count in clients.ledger.counts().items() if code and count})
+        return f"; datasets ended with {', '.join(ends)}" if ends else "; no dataset has failed or was refused"
+    patterns = [name for name in choice.datasets if _is_pattern(name)]
+    return near_id(clients.ledger, patterns[0]) if patterns else ""
 
 
 def _of_other_catalogs(clients: Clients, refs: Collection[str]) -> dict[str, str]:
@@ -115,7 +132,7 @@ def _found(clients: Clients, choice: Choice) -> Iterator[DatasetRef]:
     by_ledger = bool(choice.errors or choice.licenses)
     if exact and not by_ledger:
         for repo_id in exact:
-            ref = clients.catalog.ref(repo_id)
+            ref = _ref(clients, repo_id)
             if _in_window(ref, choice):
                 yield ref
     if by_ledger or not exact or patterns:
@@ -123,6 +140,15 @@ def _found(clients: Clients, choice: Choice) -> Iterator[DatasetRef]:
             named = not choice.datasets or ref.repo_id in exact or any(fnmatchcase(ref.repo_id, p) for p in patterns)
             if named and _in_window(ref, choice):
                 yield ref
+
+
+def _ref(clients: Clients, repo_id: str) -> DatasetRef:
+    """Raises NotFound for an id that the catalogue does not have, with one that the ledger knows and is like it."""
+    try:
+        return clients.catalog.ref(repo_id)
+    except DynosaurError as error:
+        near = near_id(clients.ledger, repo_id) if error.code is Code.NOT_FOUND and clients.has_ledger else ""
+        raise DynosaurError(error.code, error.message + near, retry_after=error.retry_after) from error
 
 
 def _candidates(clients: Clients, choice: Choice) -> Iterator[DatasetRef]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from uuid import UUID
 
 from prefect.futures import PrefectFuture
 
@@ -32,6 +33,8 @@ class Branch:
     """Seconds of the stages that have ended."""
     ended: bool = False
     """Whether its end is written down and counted."""
+    task_run_id: UUID | None = None
+    """Of the stage that ended last."""
 
     def read(self, result: Any, kind: type[T]) -> T:
         """The result of the present stage, which an earlier growth may have stored; raises StoreFailed."""
@@ -51,7 +54,7 @@ class Branch:
 def as_error(result: Any, future: PrefectFuture[Any] | None = None) -> DynosaurError:
     """What a stage raised, or how its task run ended without a result, as an error with a code."""
     if isinstance(result, DynosaurError):
-        return result
+        return DynosaurError(result.code, result.message, retry_after=result.retry_after)  # without what to do
     if isinstance(result, BaseException):
         wrapped = DynosaurError(Code.UNEXPECTED, f"{type(result).__name__}: {result}")
         wrapped.__cause__ = result

@@ -36,6 +36,8 @@ from dynosaur_core.results import Seconds
 from dynosaur_core.settings import Settings
 from flows.branch import Branch, as_error
 from flows.progress import BranchEnded, tell
+from tasks.artifacts.evidence import evidence_markdown, publish_evidence
+from tasks.artifacts.pages import NAMES
 from tasks.filter import filter as filter_task
 from tasks.instruction import instruction as instruction_task
 from tasks.judge import judge as judge_task
@@ -153,6 +155,7 @@ class Branches:
     def _advance(self, branch: Branch, future: PrefectFuture[Any]) -> bool:
         """Takes a stage's result; returns whether the branch goes on."""
         result = future.result(raise_on_failure=False)
+        branch.task_run_id = future.task_run_id
         if not future.state.is_completed():
             return self._fail(branch, branch.stage, as_error(result, future))
         branch.trace[branch.stage] = result
@@ -211,8 +214,17 @@ class Branches:
             if error.code is not Code.BUDGET_SPENT:
                 self.growth.report.stopped = str(error)
         branch.trace[stage] = str(error)
+        if not error.policy.deferred:
+            self._show_evidence(branch, stage, error)
         end = f"{'deferred' if error.policy.deferred else 'failed'}: {error.code}"
         return self._end(branch, end, partial(self.growth.failed, branch.ref, stage, error))
+
+    def _show_evidence(self, branch: Branch, stage: Stage, error: DynosaurError) -> None:
+        """On the page of the failed task run; of a growth that fails as a whole the first ones are enough."""
+        if len(self.growth.report.failures) < NAMES:
+            clients, given = open_clients(self.settings), (branch.metadata, branch.proposals, branch.filtered)
+            page = evidence_markdown(clients, branch.ref, stage, error, *given)
+            publish_evidence(page, branch.ref.repo_id, error, branch.task_run_id)
 
     def _end(self, branch: Branch, end: str, write: Callable[[], None]) -> bool:
         """Keeps the trace, then writes the end into the ledger, then counts it, once."""

@@ -19,14 +19,26 @@ def failed(message: str) -> State[Any]:
     return Failed(message=message)
 
 
+def _says_nothing(record: logging.LogRecord) -> bool:
+    """Whether it says only that a task run went well, as the run itself does: thousands would fill the database."""
+    plain = record.levelno <= logging.INFO and record.name == "prefect.task_runs"
+    return plain and record.getMessage() == "Finished in state Completed()"
+
+
+def _told(error: DynosaurError) -> str:
+    return f"{error.code}: {error.message} -> {error.policy.advice}"
+
+
 class _Sentence(logging.Filter):
     """Replaces the traceback of an error that has a code by the error's sentence, unless the log level is DEBUG."""
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if _says_nothing(record):
+            return False
         error = record.exc_info[1] if record.exc_info else None
         coded = isinstance(error, DynosaurError) and error.code is not Code.UNEXPECTED
         if (coded or isinstance(error, FailedRun)) and not logging.getLogger(record.name).isEnabledFor(logging.DEBUG):
-            record.msg = f"{error} -> {error.policy.advice}" if isinstance(error, DynosaurError) else f"failed: {error}"
+            record.msg = _told(error) if isinstance(error, DynosaurError) else f"failed: {error}"
             record.args = ()
             record.exc_info = record.exc_text = None
         return True

@@ -8,7 +8,6 @@ from typing import Any
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from dynosaur_core import stopping
 from dynosaur_core.clients import Clients, open_clients
@@ -24,11 +23,15 @@ from flows.ending import failed
 from flows.options import Options
 from flows.parameters import flow_with_options
 from flows.progress import GrowthEnded, Planned, tell
+from flows.progress_artifact import showing_progress
 from flows.release import check_releases, release_everywhere
+from flows.run_names import add_growth_id, growth_name
 from tasks.artifacts import publish_artifacts
+from tasks.figures import tell_figures
+from tasks.policy import StageThreads
 
 
-@flow_with_options("grow")
+@flow_with_options("grow", growth_name)
 def grow(options: Options = Options()) -> State[Any]:
     """One growth: whatever is new, changed or withdrawn in the catalogue since the last one.
 
@@ -55,6 +58,7 @@ def begin(clients: Clients, options: Options) -> str:
     now, ledger, catalog = datetime.now(UTC), clients.ledger, clients.name_catalog(write=True)
     growth_id = ledger.unfinished_growth(catalog, now - _RESUMABLE) or new_growth_id(now)
     ledger.start_growth(growth_id, catalog, now)
+    add_growth_id(growth_id)
     drop_unsettled(ledger)
     return growth_id
 
@@ -89,15 +93,17 @@ def run_plan(
     tell(Planned(plan))
     if plan.branches and clients.settings.asks_model:
         clients.llm(growth_id)  # a missing key or price ends the growth here, before any dataset is read
-    report = GrowthReport(growth_id, plan)
+    report = GrowthReport(growth_id, plan, clients.ledger.growth_began(growth_id) or datetime.now(UTC))
     growth = Growth(growth_id, clients.catalog.name, clients.ledger, clients.store, clients.settings, report)
-    _run_waves(growth, clients.settings, plan.branches, fresh_from)
-    if growth.pending:
-        run_batches(clients, growth)
-    report.usage = clients.spent(growth_id)
-    release_everywhere(clients, options, report)
+    with showing_progress(len(plan.branches)):
+        _run_waves(growth, clients.settings, plan.branches, fresh_from)
+        if growth.pending:
+            run_batches(clients, growth)
+        report.usage = clients.spent(growth_id)
+        release_everywhere(clients, options, report)
     clients.ledger.finish_growth(growth_id, report.summary().as_json(), datetime.now(UTC))
-    publish_artifacts(report)
+    publish_artifacts(report, clients, options.given())
+    tell_figures(report, clients.settings)
     tell(GrowthEnded(report))
     return _final_state(report, clients.settings)
 
@@ -118,9 +124,9 @@ def _run_wave(
 ) -> None:
     """A part of a large plan as a flow run of its own, in this process. The flow is made here, around the growth, which
     holds the open ledger and store and so can be no parameter of a flow run."""
-    runner: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=settings.concurrency)
+    runner = StageThreads(max_workers=settings.concurrency)
 
-    @flow(name="grow wave", flow_run_name=f"wave {which}", task_runner=runner, persist_result=False)  # type: ignore[arg-type]
+    @flow(name="grow wave", flow_run_name=f"wave {which}", task_runner=runner, persist_result=False)
     def grow_wave(growth_id: str, number: str) -> None:
         Branches(growth, settings, fresh_from).run(wave)
 
@@ -135,7 +141,6 @@ def _final_state(report: GrowthReport, settings: Settings) -> State[Any]:
         return failed("release not made: " + "; ".join(report.release_errors.values()))
     if report.plan.held_back_because:
         return failed(f"{report.plan.held_back_because}; {message}")
-    if report.failure_ratio > settings.max_failure_ratio:
-        ratio = f"{report.failure_ratio:.0%} of the branches failed, at most {settings.max_failure_ratio:.0%} may"
-        return failed(f"{ratio}: {message}")
+    if too_many := report.too_many_failed(settings):
+        return failed(f"{too_many}: {message}")
     return Completed(message=message, data=report.summary().as_json())

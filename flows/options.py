@@ -16,10 +16,13 @@ from dynosaur_core.setting_reference import meaning
 from dynosaur_core.setting_sections import Recipe
 from dynosaur_core.settings import Settings
 
+MAX_COST_USD = 100_000
+"""What a form or command takes at most: more is a slip of the hand, and a setting where it is none."""
 
-def _sets(setting: str) -> Any:
+
+def _sets(setting: str, ge: float | None = None, le: float | None = None) -> Any:
     """An option that goes before a setting and means what that means; None keeps the setting."""
-    return Field(default=None, description=meaning(setting), json_schema_extra={"setting": setting})
+    return Field(default=None, description=meaning(setting), json_schema_extra={"setting": setting}, ge=ge, le=le)
 
 
 class Options(BaseModel):
@@ -38,7 +41,7 @@ class Options(BaseModel):
     release: list[str] | None = _sets("release")
     limit: int | None = Field(default=None, ge=1)
     """At most so many datasets are grown; the rest waits for the next growth."""
-    max_cost_usd: float | None = _sets("max_cost_usd")
+    max_cost_usd: float | None = _sets("max_cost_usd", ge=0, le=MAX_COST_USD)
     recipe: Recipe | None = None
     """In all stages the rules of this project, or those of 2023 for comparison."""
     model: str | None = _sets("model")
@@ -71,6 +74,10 @@ class Options(BaseModel):
         if self.recipe:  # of 2023 are first rows, too
             found |= {"filtering": {"recipe": self.recipe}, "sampling": {"first_rows": self.recipe == "reference"}}
         return found
+
+    def given(self) -> dict[str, Any]:
+        """What is set, as JSON values: the form of another run takes it."""
+        return self.model_dump(mode="json", exclude_defaults=True, exclude={"adopt", "withdraw_many", "limit"})
 
     def settings(self) -> Settings:
         """The settings with these on top; raises BadSetting with the names of what is wrong."""

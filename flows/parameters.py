@@ -10,6 +10,7 @@ from prefect import Flow
 from prefect.logging import get_logger
 
 from flows.options import Options
+from tasks.policy import StageThreads
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -19,8 +20,8 @@ class OptionsFlow(Flow[Given, Result]):
     """A flow with the parameter `options`. Deployments of earlier versions have each option as a parameter of its own:
     these are taken too, those of `options` before them. The form shows none of them."""
 
-    def __init__(self, function: Callable[Given, Result], name: str) -> None:
-        super().__init__(function, name=name, persist_result=False)
+    def __init__(self, function: Callable[Given, Result], name: str, run_name: Callable[[], str]) -> None:
+        super().__init__(function, name=name, persist_result=False, flow_run_name=run_name, task_runner=StageThreads())
         self.fn = _taking_each(function)  # the form is that of `function`
 
     def validate_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -30,9 +31,11 @@ class OptionsFlow(Flow[Given, Result]):
         return super().serialize_parameters(_without_each(parameters))
 
 
-def flow_with_options(name: str) -> Callable[[Callable[Given, Result]], OptionsFlow[Given, Result]]:
-    """Decorates a function as a flow of that name; its result is not kept."""
-    return lambda function: OptionsFlow(function, name)
+def flow_with_options(
+    name: str, run_name: Callable[[], str]
+) -> Callable[[Callable[Given, Result]], OptionsFlow[Given, Result]]:
+    """Decorates a function as a flow of that name, whose runs are named by `run_name`; its result is not kept."""
+    return lambda function: OptionsFlow(function, name, run_name)
 
 
 def _taking_each(function: Callable[Given, Result]) -> Callable[Given, Result]:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.failing import by_code, failing
 from dynosaur_core.growth import Growth, refusal_of_records, refusal_of_tasks
 from dynosaur_core.ledger import Ledger, LedgerEntry, Outcome
 from dynosaur_core.models import (
@@ -30,6 +31,7 @@ from dynosaur_core.models import (
     Rejection,
     ShardHandle,
 )
+from dynosaur_core.named import named
 from dynosaur_core.reasons import Reason
 from dynosaur_core.report import GrowthReport
 from dynosaur_core.settings import Settings
@@ -38,7 +40,8 @@ from dynosaur_core.store import Store
 from dynosaur_core.traces import trace_name
 from flows.command.screen import Screen
 from flows.progress import BranchEnded, GrowthEnded, Planned
-from tasks.artifacts import growth_markdown
+from tasks.artifacts.failures import failed_markdown
+from tasks.artifacts.growth import Told, growth_markdown
 from tests.ledger.conftest import ledger as ledger
 from tests.ledger.conftest import postgres_url as postgres_url
 
@@ -123,7 +126,9 @@ def test_bookkeeping_takes_hostile_text_in_every_field_of_every_noun(
     assert json.loads(store.read_bytes(trace_name(ref.repo_id)) or b"")["publish"]["license"] == contribution.license
     growth.report.release_errors = {said: said}
     growth.report.add_branch(None, None, contribution)
-    page = growth_markdown(growth.report)
+    page = growth_markdown(growth.report, Told(named(ledger, growth.growth_id, 10), {}))
+    began = growth.report.begun
+    page += failed_markdown(by_code(failing(ledger), 10, began), began, {"store": said})
     screen = Screen()
     screen.console.file = io.StringIO()
     screen.listen(Planned(growth.report.plan))

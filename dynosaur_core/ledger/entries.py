@@ -51,6 +51,8 @@ class LedgerEntry(Stored):
     growth_id: str | None = None
     seen: datetime
     updated: datetime
+    failing_since: datetime | None = None
+    """The first of the attempts since which it has been neither grown nor refused; None while it does not fail."""
 
     def dataset_ref(self) -> DatasetRef | None:
         """The dataset as its listing was; None, and a line in the log, if that is damaged: the catalogue knows it."""
@@ -114,11 +116,12 @@ def after_failure(entry: LedgerEntry, previous: LedgerEntry | None, code: Code, 
     policy = ERRORS[code]
     same = previous is not None and previous.revision == entry.revision and previous.pipeline == entry.pipeline
     before = previous.attempts if previous and same else 0
-    kept = (
+    kept: dict[str, Any] = (
         {}
         if previous is None
         else {name: getattr(previous, name) for name in ("contribution", "contribution_revision", "license", "records")}
     )
+    kept["failing_since"] = (previous and previous.failing_since) or now
     if policy.deferred:
         return entry.model_copy(update={**kept, "attempts": before, "next_try": now})
     attempts = before + 1

@@ -113,12 +113,13 @@ class Ledger:
         modified_since: datetime | None = None,
         modified_until: datetime | None = None,
         due: datetime | None = None,
+        growth_id: str | None = None,
         other_than: str | None = None,
         oldest_first: bool = False,
         limit: int | None = None,
     ) -> Iterator[LedgerEntry]:
-        """Entries by id that fulfil all conditions, streamed; `other_than`: of another pipeline than this;
-        `oldest_first`: those not seen for longest come first."""
+        """Entries by id that fulfil all conditions, streamed; `growth_id`: last looked at in this growth; `other_than`:
+        of another pipeline than this; `oldest_first`: those not seen for longest come first."""
         c = tables.datasets.c
         query = select(tables.datasets).order_by(*([c.seen] if oldest_first else []), c.repo_id)
         conditions: list[tuple[object, Callable[[], Any]]] = [
@@ -128,6 +129,7 @@ class Ledger:
             (seen_before, lambda: c.seen < seen_before),
             (modified_since, lambda: c.last_modified >= modified_since),
             (modified_until, lambda: c.last_modified < modified_until),
+            (growth_id, lambda: c.growth_id == growth_id),
             (other_than, lambda: c.pipeline != other_than),
             (due, lambda: (c.next_try <= due) & c.quarantined.is_(False)),
         ]
@@ -203,6 +205,12 @@ class Ledger:
         with self.engine.connect().execution_options(reading=True) as connection:
             row = connection.execute(query.order_by(c.started.desc()).limit(1)).first()
         return row.growth_id if row and row.finished is None else None
+
+    def growth_began(self, growth_id: str) -> datetime | None:
+        """When a growth was begun, first of all where it was cut off; None where the ledger does not know it."""
+        query = select(tables.growths.c.started).where(tables.growths.c.growth_id == growth_id)
+        with self.engine.connect().execution_options(reading=True) as connection:
+            return connection.execute(query).scalar_one_or_none()
 
     def finish_growth(self, growth_id: str, report: dict[str, Any], now: datetime) -> None:
         with self.writing() as connection:

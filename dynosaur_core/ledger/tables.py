@@ -68,6 +68,7 @@ datasets = Table(
     Column("growth_id", String(64)),
     Column("seen", UtcDateTime, nullable=False),
     Column("updated", UtcDateTime, nullable=False),
+    Column("failing_since", UtcDateTime),  # null while it does not fail
     Index("datasets_by_outcome", "outcome", "code"),
     Index("datasets_by_seen", "catalog", "seen"),
 )

@@ -93,14 +93,18 @@ class Answers:
         `since` sets aside an older answer, for good: it is asked for again until a new one has come. `owner` is the
         dataset that errors name. Raises StoreFailed where what is kept cannot be read: it was paid for.
         """
-        remedy = f"if it cannot be restored, remove it, and run `dynosaur backfill {owner or 'ID'}`, which asks again"
-        kept = self.store.read_model(_name(digest), StoredAnswer, remedy, owner)
+        kept = self.last(digest, owner)
         if kept is None or kept.set_aside or not is_answer(kept.text, kept.finish_reason, kept.refusal):
             return None
         if since is not None and kept.when < since:
             self.set_aside(digest)
             return None
         return kept
+
+    def last(self, digest: str, owner: str | None = None) -> StoredAnswer | None:
+        """What came back last, also where it is of no use or set aside: for people. Raises StoreFailed as `get`."""
+        remedy = f"if it cannot be restored, remove it, and run `dynosaur backfill {owner or 'ID'}`, which asks again"
+        return self.store.read_model(_name(digest), StoredAnswer, remedy, owner)
 
     def set_aside(self, digest: str) -> None:
         """The answer is asked for again, until a new one has come."""

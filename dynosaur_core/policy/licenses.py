@@ -30,6 +30,15 @@ def _ranks() -> dict[str, tuple[int, str]]:
     }
 
 
+def accepted_ids() -> tuple[str, ...]:
+    """The licences that records may carry by the table; those for non-commercial use too, since a setting accepts
+    these."""
+    classes = table()["classes"].items()
+    return tuple(
+        each for name, entry in classes if entry["accept"] or name == "non_commercial" for each in entry["ids"]
+    )
+
+
 def normalise(license_id: object) -> str:
     """A licence as a card or listing writes it, as an id: `CC-BY-4.0` -> `cc-by-4.0`; "" for nothing."""
     return re.sub(r"[\s_]+", "-", str(license_id or "").strip().lower())

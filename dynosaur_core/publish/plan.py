@@ -35,6 +35,8 @@ class ReleasePlan:
     """One for each of the `held` sources that leaves."""
     held: int
     """Sources of the previous release."""
+    added: int
+    """Records of the sources that are new or have changed."""
     change: str
     """One line for the changelog."""
 
@@ -67,6 +69,7 @@ def plan_release(
     gone = sorted(held.keys() - wanted.keys())
     changed = sum(held[repo_id] != wanted[repo_id] for repo_id in held.keys() & wanted.keys())
     records = sum(source.contribution.shard.records for source in sources)
+    added = sum(s.contribution.shard.records for s in sources if held.get(s.contribution.repo_id) != s.digest)
     return ReleasePlan(
         sources=sources,
         digest=release_digest(wanted),
@@ -74,6 +77,7 @@ def plan_release(
         groups=tuple(_pack(anew, shard_records)),
         removals=tuple(_logged(gone, removals, now)),
         held=len(held),
+        added=added,
         change=(
             f"sources: {len(wanted.keys() - held.keys()):,} new, {changed:,} updated, {len(gone):,} withdrawn; "
             f"now {records:,} records from {len(sources):,}" + _mended(broken & wanted.keys())

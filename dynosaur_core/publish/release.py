@@ -126,7 +126,8 @@ def _attempt(job: _Job, *, again: bool) -> ReleaseOutcome:
         raise DynosaurError(Code.RELEASE_CONFLICT, f"a growth has begun while {sink.url} was written")
     sink.commit(release, found.token, beside)
     sink.tidy(release)
-    return ReleaseOutcome(version, release.records, changed=True)
+    removed = (previous.records if previous else 0) + plan.added - release.records
+    return ReleaseOutcome(version, release.records, True, added=plan.added, removed=removed, change=plan.change)
 
 
 def _stands(found: Standing, digest: str, maker: Maker | None) -> bool:

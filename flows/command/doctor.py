@@ -10,18 +10,9 @@ from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.publish.sinks import open_sink
-from dynosaur_core.results import Result
+from flows.command.findings import Finding
 from flows.command.screen import Screen
 from flows.options import Options
-
-
-class Finding(Result):
-    """What was found of one part."""
-
-    part: str
-    ok: bool
-    found: str
-    what_to_do: str
 
 
 def examine(options: Options) -> list[Finding]:
@@ -40,7 +31,8 @@ def examine(options: Options) -> list[Finding]:
         parts.append((f"model {settings.model}", lambda: _model(clients)))
     parts += [(f"release {url}", partial(_release, clients, url)) for url in settings.release]
     parts.append(("prefect", _prefect))
-    return [*(_finding(part, examination) for part, examination in parts), _prefect_parts()]
+    findings = [_finding(part, examination) for part, examination in parts]
+    return [*findings, *(_nightly() if findings[-1].ok else []), _prefect_parts()]
 
 
 def show_findings(findings: list[Finding], screen: Screen) -> None:
@@ -94,6 +86,12 @@ def _prefect() -> str:
     from flows.command.prefect_parts import try_schedule
 
     return try_schedule()
+
+
+def _nightly() -> list[Finding]:
+    from flows.command.nightly import examine_nightly
+
+    return examine_nightly()
 
 
 def _prefect_parts() -> Finding:

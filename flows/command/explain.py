@@ -13,6 +13,7 @@ from dynosaur_core.clients import Clients
 from dynosaur_core.contributions import read_contribution
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.export import records
+from dynosaur_core.failing import advice
 from dynosaur_core.ledger import LedgerEntry
 from dynosaur_core.models import (
     Contribution,
@@ -40,7 +41,6 @@ from flows.command.explanation import (
     RowsRejected,
     Source,
 )
-from flows.command.views import advice
 
 EXAMPLES = 2
 """Records that are shown."""
@@ -92,9 +92,12 @@ def explain(clients: Clients, name: str, *, requests: bool = True) -> Explanatio
     rows = [item for item in contribution.rejections if not config or item.config == config] if contribution else []
     asked = [p for p in proposals if not config or p.config == config]
     if requests:
-        from flows.command.explain_requests import asked_of_dataset
+        from dynosaur_core.asked import asked_of_designers, asked_of_judge
 
-        found["requests"] = list(asked_of_dataset(clients, metadata, asked, trace))
+        found["requests"] = [
+            *asked_of_designers(clients, metadata, asked),
+            *asked_of_judge(clients, trace.metadata, trace),
+        ]
     return Explanation(
         **found,
         source=_source(metadata),

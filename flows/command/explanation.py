@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from dynosaur_core.models import Level, ListOutput, Mode, Usage
-from dynosaur_core.results import Result, Seconds
+from dynosaur_core.results import Asked, Result, Seconds
 
 
 class ReleasedTask(Result):
@@ -90,19 +90,6 @@ class RowsRejected(Result):
     reason: str
     detail: str
     count: int
-
-
-class Asked(Result):
-    """What was sent to the model, or would be, and what came back."""
-
-    request: str
-    model: str = ""
-    when: datetime | None = None
-    finish_reason: str | None = None
-    refusal: str | None = None
-    usage: Usage = Usage()
-    sent: list[dict[str, str]]
-    came_back: str | None
 
 
 class Explanation(Result):

@@ -16,7 +16,7 @@ from dynosaur_core.errors import DynosaurError
 from dynosaur_core.logs import ROOT
 from dynosaur_core.text import printable
 from flows.choice import Choice
-from flows.command import continual, ending, evaluate, finetune, look, replay, split
+from flows.command import continual, ending, evaluate, finetune, look, operate, replay, split
 from flows.command.arguments import (
     Adopt,
     AsJson,
@@ -211,7 +211,7 @@ def _leave(error: DynosaurError, advice: str) -> None:
     sys.exit(2 if error.policy.wrong_command else 1)
 
 
-for more in (replay, split, finetune, evaluate, continual, look):
+for more in (replay, split, finetune, evaluate, continual, look, operate):
     app.add_typer(more.app)
     add_verbose(more.app)
     add_help(more.app)

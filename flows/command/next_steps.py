@@ -23,11 +23,8 @@ def after_growth(report: GrowthReport, settings: Settings) -> Iterator[str]:
         yield from after_release(report.release_errors, settings)
     elif not settings.release and report.grown:
         yield f"{_command('release', settings)} --release FOLDER    since no release was set"
-    if report.failure_ratio > settings.max_failure_ratio:
-        yield (
-            f"{report.failure_ratio:.0%} of the branches failed, max_failure_ratio allows "
-            f"{settings.max_failure_ratio:.0%}; what was grown is kept. To allow more: DYNOSAUR_MAX_FAILURE_RATIO"
-        )
+    if too_many := report.too_many_failed(settings):
+        yield (f"{too_many}; what was grown is kept. To allow more: DYNOSAUR_MAX_FAILURE_RATIO, DYNOSAUR_FAILURE_FLOOR")
     if report.stopped:
         yield f"the same command, when this is mended: {report.stopped}"
 

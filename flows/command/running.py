@@ -13,11 +13,6 @@ from flows.choice import Choice
 from flows.command.arguments import print_json
 from flows.options import Options
 
-_NOTHING_CHOSEN = (
-    "choose datasets: by ids or patterns (nyu-mll/glue, 'nyu-mll/*'), --error CODE, --license ID or --since DATE; "
-    "`dynosaur failed` lists what failed"
-)
-
 # The flows bring Prefect: seconds that `--help` and a wrong option need not wait for.
 
 
@@ -48,9 +43,8 @@ def run_growth(call: Callable[[], Any], options: Options, as_json: bool) -> None
 
 
 def run_backfill(choice: Choice, options: Options, dry_run: bool, as_json: bool) -> None:
-    """Runs the backfill, or shows what it would do. Raises BadSetting where nothing is chosen."""
-    if choice == Choice(from_stage=choice.from_stage, force=choice.force):
-        raise DynosaurError(Code.BAD_SETTING, _NOTHING_CHOSEN)
+    """Runs the backfill, or shows what it would do."""
+    choice.check()  # before Prefect is loaded, or a server started
     from dynosaur_core.clients import open_clients
     from flows.backfill import backfill, check_choice, chosen_forecast
 
@@ -58,7 +52,7 @@ def run_backfill(choice: Choice, options: Options, dry_run: bool, as_json: bool)
         show_forecast(chosen_forecast(choice, options), as_json)
         return
     check_choice(open_clients(options.settings()), choice)
-    run_growth(lambda: backfill(choice, options, return_state=True), options, as_json)
+    run_growth(lambda: backfill(choice, options=options, return_state=True), options, as_json)
 
 
 def run_release(options: Options, verify: bool, as_json: bool) -> None:

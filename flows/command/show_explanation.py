@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from dynosaur_core.models import Mode
 from dynosaur_core.reasons import REASONS, Reason
+from dynosaur_core.results import Asked
 from flows.command.counting import counted
-from flows.command.explanation import Asked, Design, Explanation, LeftOut, Source
+from flows.command.explanation import Design, Explanation, LeftOut, Source
 from flows.command.screen import Screen
 
 FIELDS, CONFIGS, DESIGNS = 12, 5, 30

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from dynosaur_core.clients import Clients
 from dynosaur_core.contributions import Contributions
-from dynosaur_core.errors import ERRORS, Code
-from dynosaur_core.ledger import LedgerEntry, Outcome
+from dynosaur_core.failing import FailedDataset, by_code, failing
+from dynosaur_core.ledger import Outcome
 from dynosaur_core.results import GrowthSummary, Result
 from dynosaur_core.stored import as_stored
 from flows.command.counting import counted
@@ -35,26 +35,6 @@ class StoreStatus(Result):
     """By outcome."""
     growths: list[PastGrowth]
     """Newest first."""
-
-
-class FailedDataset(Result):
-    """A dataset whose last branch broke or was deferred."""
-
-    dataset: str
-    outcome: Outcome
-    code: str | None
-    stage: str | None
-    message: str
-    attempts: int
-    next_try: datetime | None
-    quarantined: bool
-    what_to_do: str
-
-    @property
-    def due(self) -> str:
-        if self.quarantined:
-            return "quarantined"
-        return f"again after {self.next_try:%Y-%m-%d %H:%M}" if self.next_try else "again when it changes"
 
 
 class Stats(Result):
@@ -105,34 +85,17 @@ def show_status(found: StoreStatus, screen: Screen) -> None:
 
 def failed(clients: Clients) -> list[FailedDataset]:
     """The datasets whose last branch broke or was deferred."""
-    return [
-        FailedDataset(
-            dataset=entry.repo_id,
-            outcome=entry.outcome,
-            code=entry.code,
-            stage=entry.stage,
-            message=entry.detail,
-            attempts=entry.attempts,
-            next_try=entry.next_try,
-            quarantined=entry.quarantined,
-            what_to_do=advice(entry),
-        )
-        for entry in clients.ledger.entries(outcomes=[Outcome.FAILED, Outcome.DEFERRED])
-    ]
+    return list(failing(clients.ledger))
 
 
 def show_failed(found: Sequence[FailedDataset], screen: Screen) -> None:
     """By code, each with what to do about it: the datasets of one code usually need one remedy."""
-    by_code: dict[str, list[FailedDataset]] = {}
-    for each in found:
-        by_code.setdefault(each.code or "", []).append(each)
-    for code, those in sorted(by_code.items(), key=lambda item: -len(item[1])):
-        screen.line(f"{code}: {len(those):,} {those[0].outcome}. {those[0].what_to_do}")
-        for each in those[:SHOWN]:
-            nights = counted(max(each.attempts, 1), "night")
-            screen.indented(f"{each.dataset} ({each.stage}, {nights}, {each.due}): {each.message}")
-        if len(those) > SHOWN:
-            screen.indented(f"and {len(those) - SHOWN:,} more; --json gives all")
+    for same in by_code(found, SHOWN):
+        screen.line(f"{same.code}: {same.count:,} {same.outcome}. {same.what_to_do}")
+        for each in same.shown:
+            screen.indented(f"{each.dataset} ({each.stage}, {each.nights}, {each.due}): {each.message}")
+        if same.count > len(same.shown):
+            screen.indented(f"and {same.count - len(same.shown):,} more; --json gives all")
     screen.line(counted(len(found), "dataset") if found else "nothing failed")
 
 
@@ -171,8 +134,3 @@ def show_stats(found: Stats, screen: Screen) -> None:
         for name, count in counts.items():
             table.row(name, f"{count:,}", "█" * max(1, round(30 * count / max(most, 1))))
         screen.console.print(table)
-
-
-def advice(entry: LedgerEntry) -> str:
-    """What a person can do about how it ended."""
-    return ERRORS[Code(entry.code)].advice if entry.code in set(Code) else ""

@@ -152,8 +152,15 @@ KEYS = {"planned", "grown", "refused", "failed", "deferred", "tasks", "rows", "r
 
 
 def test_a_growth_and_the_commands_that_look_at_it(
-    prefect_server: None, endpoint: LlmServer, process: Run, run: Run, catalog: Path, tmp_path: Path
+    prefect_server: None,
+    endpoint: LlmServer,
+    process: Run,
+    run: Run,
+    catalog: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("DYNOSAUR_FAILURE_FLOOR", "0")
     broken = write_dataset(catalog, "odd/garbage", {"train": [{"a": 1}]})
     (broken / "train.jsonl").write_text("{{{{")
     where = ["--store", "store"]
@@ -271,7 +278,7 @@ def test_doctor_names_what_is_wrong(
     run: Run, endpoint: LlmServer, prefect_server: None, catalog: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     well = run("doctor", "--catalog", "catalog", "--store", "store", "--json")
-    assert (well.status, [finding["ok"] for finding in well.json()]) == (0, [True] * 6)
+    assert (well.status, [finding["ok"] for finding in well.json()]) == (0, [True] * 7)
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     monkeypatch.setenv("DYNOSAUR_LLM__RETRY_S", "1")
     ill = run("doctor", "--catalog", "nowhere", "--store", "store", "--json")

@@ -20,6 +20,7 @@ REPORT = {
 PLANNED = {"new", "changed", "relicensed", "withdrawn", "retried", "unchanged"}
 FAILED = {
     *("dataset", "outcome", "code", "stage", "message", "attempts", "next_try", "quarantined", "what_to_do"),
+    *("since", "link"),
 }
 EXPLAINED = {"dataset", "revision", "outcome", "growth_id", "license", "records"}
 ENDED = {"stage", "code", "meaning", "message", "what_to_do", "attempts", "next_try", "quarantined"}

@@ -1,4 +1,4 @@
-"""What `dynosaur explain` knows of the requests: what was sent to the model, and what came back."""
+"""What the models were sent about a dataset, and what came back: read again from the answers of the store."""
 
 from __future__ import annotations
 
@@ -9,27 +9,19 @@ from dynosaur_core.instruction.stage import plan
 from dynosaur_core.judge.stage import plan as plan_judge
 from dynosaur_core.llm.answers import Answers
 from dynosaur_core.models import DatasetMetadata, FilterResult, JudgeResult, Proposal
+from dynosaur_core.results import Asked
 from dynosaur_core.traces import Trace
-from flows.command.explanation import Asked
 
 
-def asked_of_dataset(
-    clients: Clients, metadata: DatasetMetadata, proposals: Sequence[Proposal], trace: Trace
-) -> Iterator[Asked]:
-    """The requests of the designers about these configs, then those of the judge, who is asked about all at once."""
-    yield from _requests(clients, metadata, proposals)
-    if isinstance(trace.metadata, DatasetMetadata):
-        yield from _judge_s_requests(clients, trace.metadata, trace)
-
-
-def _requests(clients: Clients, metadata: DatasetMetadata, proposals: Sequence[Proposal]) -> Iterator[Asked]:
+def asked_of_designers(clients: Clients, metadata: DatasetMetadata, proposals: Sequence[Proposal]) -> Iterator[Asked]:
     """What was sent and what came back, from the store's answers; what is still to be answered, as it would be sent."""
     planned = {ask.request.digest: ask.request.messages for ask in plan(metadata, clients.settings)}
     names = list(dict.fromkeys(p.request_digest for p in proposals)) or list(planned)
     yield from _asked(clients, metadata, names, planned)
 
 
-def _judge_s_requests(clients: Clients, metadata: DatasetMetadata, trace: Trace) -> Iterator[Asked]:
+def asked_of_judge(clients: Clients, metadata: DatasetMetadata, trace: Trace) -> Iterator[Asked]:
+    """What the judge was sent and said, who is asked about all configs of a dataset at once."""
     if isinstance(trace.judge, JudgeResult):
         yield from _asked(clients, metadata, trace.judge.requests, {})
     elif trace.judge is not None and isinstance(trace.filter, FilterResult):
@@ -43,7 +35,7 @@ def _asked(
 ) -> Iterator[Asked]:
     answers = Answers(clients.store)
     for name in names:
-        answer = answers.get(name, owner=metadata.ref.repo_id)
+        answer = answers.last(name, metadata.ref.repo_id)
         if answer:
             told = answer.model_dump(include=set(Asked.model_fields))
             yield Asked(request=name, **told, sent=list(answer.messages), came_back=answer.text)
