@@ -80,18 +80,11 @@ def test_table_keeps_a_bar_and_a_line_end_within_a_cell() -> None:
     assert table(("a",), [("x | y\nz",)]) == "| a |\n| --- |\n| x \\| y z |"
 
 
-def test_page_turns_links_into_those_of_the_site(tmp_path: Path) -> None:
+def test_page_turns_links_into_those_of_the_site() -> None:
     text = "[a](../CONTRIBUTING.md#x) [b](night.md) [`pyproject.toml`](../pyproject.toml) [c](../gone.md) [d](https://e.org)"
-    assert page(text, "docs", tmp_path) == (
+    assert page(text, "docs") == (
         "[a](contributing.md#x) [b](night.md) `pyproject.toml` [c](../gone.md) [d](https://e.org)"
     )
-
-
-def test_page_shows_the_screenshots_that_there_are(tmp_path: Path) -> None:
-    assert page("<!-- screenshots -->", "docs", tmp_path) == ""
-    (tmp_path / "failed-datasets.png").touch()
-    found = page("<!-- screenshots -->", "docs", tmp_path)
-    assert found == "## Failed datasets\n\n![failed datasets](screenshots/failed-datasets.png)"
 
 
 def test_write_site_fills_every_page(tmp_path: Path) -> None:

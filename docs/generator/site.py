@@ -26,11 +26,10 @@ INCLUDED = {
     "benchmarks/RESULTS.md": "measurements.md",
 }
 """Files of the repository that are pages too."""
-PLANNED = {"runbook.md": "Runbook", "scale.md": "Scale"}
+PLANNED = {"scale.md": "Scale"}
 """Pages that the navigation has a place for, whether they are written or not."""
 _LINK = re.compile(r"\[([^\]]*)\]\((?![a-z]+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 _MADE = re.compile(r"<!-- made: ([\w ]+) -->")
-_SCREENSHOTS = "<!-- screenshots -->"
 
 
 def write_site(folder: Path) -> None:
@@ -43,23 +42,15 @@ def write_site(folder: Path) -> None:
     pages = {f"docs/{page.name}": page.name for page in docs.glob("*.md")} | INCLUDED
     for source, name in pages.items():
         text = (ROOT / source).read_text(encoding="utf-8")
-        (folder / name).write_text(page(text, dirname(source), docs / "screenshots"), encoding="utf-8")
+        (folder / name).write_text(page(text, dirname(source)), encoding="utf-8")
     for name in PLANNED.keys() - pages.values():
         (folder / name).write_text(f"# {PLANNED[name]}\n\nThis page is not written yet.\n", encoding="utf-8")
 
 
-def page(text: str, here: str, screenshots: Path) -> str:
+def page(text: str, here: str) -> str:
     """A page as the site has it, from the text of a file in the folder `here` of the repository."""
     text = _MADE.sub(lambda found: MADE[found[1]](), text)
-    if _SCREENSHOTS in text:
-        text = text.replace(_SCREENSHOTS, "\n\n".join(map(_picture, sorted(screenshots.glob("*.png")))))
     return _LINK.sub(lambda found: _link(found, here), text)
-
-
-def _picture(path: Path) -> str:
-    """A screenshot under a heading of its name: `failed-datasets.png` is "Failed datasets"."""
-    name = path.stem.replace("-", " ").replace("_", " ").strip()
-    return f"## {name[:1].upper()}{name[1:]}\n\n![{name}](screenshots/{path.name})"
 
 
 def _link(found: re.Match[str], here: str) -> str:
