@@ -90,6 +90,9 @@ def test_page_turns_links_into_those_of_the_site() -> None:
 def test_write_site_fills_every_page(tmp_path: Path) -> None:
     folder = tmp_path / "site"
     (folder / "old").mkdir(parents=True)
+    with pytest.raises(FileExistsError):  # it may hold something of a person's
+        write_site(folder)
+    (folder / "index.md").touch()
     write_site(folder)
     pages = {path.name for path in folder.glob("*.md")}
     assert pages >= {path.name for path in (ROOT / "docs").glob("*.md")} | set(INCLUDED.values())

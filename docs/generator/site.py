@@ -33,10 +33,12 @@ _MADE = re.compile(r"<!-- made: ([\w ]+) -->")
 
 
 def write_site(folder: Path) -> None:
-    """Writes all pages, pictures and styles into `folder`, whose earlier content goes. Raises KeyError for a name of
-    `<!-- made: NAME -->` that is none."""
+    """Writes all pages, pictures and styles into `folder`; those of before go.
+
+    Raises KeyError for a name of `<!-- made: NAME -->` that is none, and FileExistsError for a folder of something else.
+    """
     docs = ROOT / "docs"
-    if folder.exists():
+    if (folder / "index.md").exists():
         shutil.rmtree(folder)
     shutil.copytree(docs, folder, ignore=shutil.ignore_patterns("generator"))
     pages = {f"docs/{page.name}": page.name for page in docs.glob("*.md")} | INCLUDED
