@@ -35,7 +35,7 @@ _MADE = re.compile(r"<!-- made: ([\w ]+) -->")
 def write_site(folder: Path) -> None:
     """Writes all pages, pictures and styles into `folder`; those of before go.
 
-    Raises KeyError for a name of `<!-- made: NAME -->` that is none, and FileExistsError for a folder of something else.
+    Raises KeyError for a name of `<!-- made: NAME -->` that is none, FileExistsError for a folder of something else.
     """
     docs = ROOT / "docs"
     if (folder / "index.md").exists():
