@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install minilm train demo test golden lint types fix check clean
+.PHONY: help install minilm train demo docs test golden lint types fix check clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,12 @@ train: install ## torch, transformers and peft, for `dynosaur finetune`
 demo: install ## grow the bundled catalogue with a model on this machine
 	$(BIN)/dynosaur demo
 
+docs: install ## the documentation site in site/; a link that leads nowhere fails
+	@$(BIN)/python -c 'import material' 2>/dev/null || $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/python -m docs.generator build/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@! grep -rlE '<(script|img|iframe)[^>]* src="(https?:)?//|<link[^>]* rel="stylesheet"[^>]*//' site --include '*.html'  # works offline
+
 # On all cores; a test that asks for a group of its own shares its servers with the others of that group.
 test: install ## all tests, on all cores
 	$(BIN)/python -m pytest -n auto --dist loadgroup
@@ -56,4 +62,4 @@ fix: install ## mend what ruff can mend by itself, and format
 check: lint types test ## all three, as CI does
 
 clean: ## remove .venv, caches and the demo's folder
-	rm -rf $(VENV) dynosaur-demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) dynosaur-demo .pytest_cache .mypy_cache .ruff_cache site build
