@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dynosaur_core.anew import anew_since
 from dynosaur_core.catalogs import open_catalog
 from dynosaur_core.contributions import contribution_name
 from dynosaur_core.errors import Code, DynosaurError
@@ -123,12 +124,22 @@ class Clients:
                     fence=self.ledger.fence,
                 )
                 self._llm = (growth_id, LlmClient(self.settings, self.store, budget=budget))
+                if self.settings.waves.engine != "threads":  # the tasks are in processes that no backfill has told
+                    self._llm[1].anew_since = anew_since(self.store, growth_id)
             return self._llm[1]
 
     def spent(self, growth_id: str, repo_id: str | None = None) -> Usage:
         """What this process has spent on the model in this growth, for one dataset or in all."""
         with self._lock:
             return self._llm[1].usage(repo_id) if self._llm and self._llm[0] == growth_id else Usage()
+
+    def spent_by_all(self, growth_id: str) -> Usage:
+        """What a growth has spent on the model; with other processes at work for it, over all of them and from its
+        beginning on."""
+        waves = self.settings.waves
+        if waves.deployment is None and waves.engine == "threads":
+            return self.spent(growth_id)
+        return Budget(self.ledger.engine, growth_id).spent()
 
     def waited_s(self, growth_id: str, repo_id: str) -> float:
         """Seconds for which a dataset has waited for the model in this growth and process."""

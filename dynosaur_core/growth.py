@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from sqlalchemy import Connection
+
 from dynosaur_core.contributions import keep_contribution
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
@@ -22,6 +24,7 @@ from dynosaur_core.models import (
     DatasetMetadata,
     DatasetRef,
     FilterResult,
+    GrowthPlan,
     Rejection,
     Stage,
     Subset,
@@ -29,7 +32,7 @@ from dynosaur_core.models import (
 from dynosaur_core.policy.judge import rules_for
 from dynosaur_core.publish.stage import PUBLISH_VERSION
 from dynosaur_core.reasons import REASONS, Finding, Reason
-from dynosaur_core.report import Failure, GrowthReport
+from dynosaur_core.report import BranchEnd, Failure, GrowthReport
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
 from dynosaur_core.traces import keep_trace
@@ -70,6 +73,12 @@ class Growth:
         """Of datasets at work: the contents that they are to be grown with."""
         self.pipeline, self.policy = pipeline_digest(settings), settings.policy
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self.keep: Callable[[Connection, BranchEnd], None] = lambda *_: None
+        """Called with each end in the transaction that writes it; raises where it cannot be kept."""
+
+    def part(self) -> GrowthReport:
+        """A report of one branch, in which nothing is counted yet."""
+        return GrowthReport(self.growth_id, GrowthPlan())
 
     def apart(self, refs: Sequence[DatasetRef]) -> tuple[list[DatasetRef], list[DatasetRef]]:
         """Those that may run together, and those that were at work when a process ended: these run after all others
@@ -92,7 +101,7 @@ class Growth:
 
         What was released at this revision before its content was ever claimed stays: it is nobody's copy.
         """
-        ref, known = metadata.ref, self._before(metadata.ref)
+        ref, known = metadata.ref, self._before(metadata.ref.repo_id)
         contents = {subset.config: contents_of(subset) for subset in metadata.subsets}
         holders = claim(self.ledger, ref.repo_id, set().union(*contents.values()))
         others = {content: by for content, by in holders.items() if by != ref.repo_id}
@@ -116,63 +125,93 @@ class Growth:
     def set_back(self, ref: DatasetRef, error: DynosaurError, stage: Stage = "instruction") -> None:
         """The branch waits, or its growth is ended from outside: the attempt was none, and the dataset is due."""
         entry = self._entry(ref, Outcome.DEFERRED, stage=stage, code=error.code, detail=error.message)
-        self.ledger.record([after_failure(entry, self._before(ref), Code.BATCH_PENDING, self.clock())])
+        self.ledger.record([after_failure(entry, self._before(ref.repo_id), Code.BATCH_PENDING, self.clock())])
         self._known.pop(ref.repo_id, None)
 
     def trace(self, ref: DatasetRef, parts: dict[str, Any]) -> None:
         """Keeps the stage results of a branch for `dynosaur explain`: designs, answers, verdicts."""
         keep_trace(self.store, ref.repo_id, self.growth_id, parts)
 
-    def grown(self, ref: DatasetRef, contribution: Contribution) -> None:
-        """The dataset's records become part of what the next release holds."""
+    def grown(self, ref: DatasetRef, contribution: Contribution, part: GrowthReport | None = None) -> None:
+        """The dataset's records become part of what the next release holds. `part` is what its branch has counted, here
+        and below: it is added to the report with the end."""
         name = keep_contribution(self.store, contribution)
         entry = after_growth(self._entry(ref, Outcome.GROWN), contribution, name)
         contents = self._claimed.pop(ref.repo_id, set())
-        self.ledger.record([entry], partial(settle, repo_id=ref.repo_id, contents=contents))
-        self._known.pop(ref.repo_id, None)
-        self.report.grown += 1
+        part = part or self.part()
+        part.grown += 1
+        self._end(entry, "grown", part, also=partial(settle, repo_id=ref.repo_id, contents=contents))
 
-    def refused(self, ref: DatasetRef, stage: Stage, reason: Reason, detail: str) -> None:
+    def refused(
+        self, ref: DatasetRef, stage: Stage, reason: Reason, detail: str, part: GrowthReport | None = None
+    ) -> None:
         """Turned away in its branch; what was released of it is withdrawn."""
         entry = self._entry(ref, Outcome.REFUSED, stage=stage, code=reason, detail=detail)
-        known = self._before(ref)
-        if known and known.contribution:
-            self._withdraw(known, entry, reason, detail)
-        else:
-            self.ledger.record([entry])
-        self._known.pop(ref.repo_id, None)
-        self.report.refused[reason] += 1
+        part = part or self.part()
+        part.refused[reason] += 1
+        self._end(entry, f"refused: {reason}", part, gone=reason)
 
-    def failed(self, ref: DatasetRef, stage: Stage, error: DynosaurError) -> None:
+    def failed(self, ref: DatasetRef, stage: Stage, error: DynosaurError, part: GrowthReport | None = None) -> None:
         """Broke in its branch; the retry table says when it is tried again. What is released of it stays, unless the
         error says that the dataset may no longer be used."""
-        known = self._before(ref)
         policy = error.policy
         outcome = Outcome.DEFERRED if policy.deferred else Outcome.FAILED
         entry = self._entry(ref, outcome, stage=stage, code=error.code, detail=error.message)
-        entry = after_failure(entry, known, error.code, self.clock())
+        entry = after_failure(entry, self._before(ref.repo_id), error.code, self.clock())
+        part = part or self.part()
+        if policy.deferred:
+            part.deferred[error.code] += 1
+        else:
+            failure = Failure(ref.repo_id, error.code, stage, error.message, entry.attempts, policy.advice)
+            part.failures.append(failure)
         # a branch reads files, and a storage that refuses one of them says nothing of the dataset: the survey asks
         gone = None if policy.said_of_files else policy.withdraws
-        if gone and known and known.contribution:
-            self._withdraw(known, entry, gone, error.message)
+        self._end(entry, f"{'deferred' if policy.deferred else 'failed'}: {error.code}", part, gone=gone)
+
+    def given_up(self, refs: Sequence[DatasetRef], error: DynosaurError) -> None:
+        """The processes that were to run them have ended, each time; the next growth tries them again."""
+        entries = self.ledger.get_many([ref.repo_id for ref in refs])
+        for ref in refs:
+            entry = entries.get(ref.repo_id)
+            if entry is None or entry.code != Code.INTERRUPTED:  # it was not begun
+                self.set_back(ref, error)
+            if entry and entry.code == Code.INTERRUPTED and entry.quarantined:
+                advice = error.policy.advice
+                failure = Failure(ref.repo_id, error.code, "metadata", error.message, entry.attempts, advice)
+                self.report.failures.append(failure)
+            else:
+                self.report.deferred[error.code] += 1
+
+    def _end(
+        self,
+        entry: LedgerEntry,
+        end: str,
+        part: GrowthReport,
+        *,
+        gone: Reason | None = None,
+        also: Callable[[Connection], None] = lambda _: None,
+    ) -> None:
+        """Writes the end of a branch, then counts it. `gone` is why what was released of the dataset is withdrawn."""
+        known = self._before(entry.repo_id)
+        removals = (
+            [removal_of(known, gone, entry.detail, self.clock())] if gone and known and known.contribution else []
+        )
+        part.plan = GrowthPlan(withdrawn=tuple(withdrawal_of(removal) for removal in removals))
+
+        def in_transaction(connection: Connection) -> None:
+            also(connection)
+            self.keep(connection, BranchEnd(repo_id=entry.repo_id, end=end, report=part))
+
+        if removals:
+            self.ledger.withdraw([entry], removals, in_transaction)
         else:
-            self.ledger.record([entry])
-        self._known.pop(ref.repo_id, None)
-        if policy.deferred:
-            self.report.deferred[error.code] += 1
-            return
-        failure = Failure(ref.repo_id, error.code, stage, error.message, entry.attempts, policy.advice)
-        self.report.failures.append(failure)
+            self.ledger.record([entry], in_transaction)
+        self._known.pop(entry.repo_id, None)
+        self.report.add(part)
 
-    def _withdraw(self, known: LedgerEntry, entry: LedgerEntry, reason: Reason, detail: str) -> None:
-        removal = removal_of(known, reason, detail, self.clock())
-        self.ledger.withdraw([entry], [removal])
-        plan = self.report.plan
-        self.report.plan = plan.model_copy(update={"withdrawn": (*plan.withdrawn, withdrawal_of(removal))})
-
-    def _before(self, ref: DatasetRef) -> LedgerEntry | None:
+    def _before(self, repo_id: str) -> LedgerEntry | None:
         """What the ledger knew of the dataset before this attempt."""
-        return self._known[ref.repo_id] if ref.repo_id in self._known else self.ledger.get(ref.repo_id)
+        return self._known[repo_id] if repo_id in self._known else self.ledger.get(repo_id)
 
     def _entry(self, ref: DatasetRef, outcome: Outcome, **values: Any) -> LedgerEntry:
         rules = rules_for(ref.repo_id, self.pipeline, self.policy)

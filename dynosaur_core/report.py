@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 
-from dynosaur_core.models import Contribution, DatasetMetadata, FilterResult, GrowthPlan, Rejection, Stage, Usage
+from dynosaur_core.models import (
+    Contribution,
+    DatasetMetadata,
+    FilterResult,
+    GrowthPlan,
+    Rejection,
+    Stage,
+    Stored,
+    Usage,
+)
 from dynosaur_core.results import (
     Durations,
     GrowthSummary,
@@ -66,6 +75,20 @@ class GrowthReport:
 
     def __post_init__(self) -> None:
         self.refused.update(self.plan.refused)
+
+    def add(self, other: GrowthReport) -> None:
+        """Counts what another report has counted: that of one branch, or of datasets that this one does not know."""
+        for name in (each.name for each in fields(self)):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if isinstance(mine, dict):  # counters add up
+                mine.update(theirs)
+            elif isinstance(mine, list):
+                mine.extend(theirs)
+            elif isinstance(mine, int | Usage):
+                setattr(self, name, mine + theirs)
+        withdrawn = (*self.plan.withdrawn, *other.plan.withdrawn)
+        self.plan = self.plan.model_copy(update={"withdrawn": withdrawn})
+        self.stopped = self.stopped or other.stopped
 
     def add_branch(
         self, metadata: DatasetMetadata | None, filtered: FilterResult | None, contribution: Contribution | None
@@ -163,3 +186,13 @@ class GrowthReport:
         for rejection in rejections:
             if rejection.level == level:
                 counter[rejection.reason] += rejection.count
+
+
+class BranchEnd(Stored):
+    """What became of one dataset: kept by a wave until the growth has counted it."""
+
+    repo_id: str
+    end: str
+    """`grown`, or `refused: REASON`, `failed: CODE`, `deferred: CODE`."""
+    report: GrowthReport
+    """What it adds to the growth's."""

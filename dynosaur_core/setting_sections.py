@@ -242,6 +242,25 @@ SHARED = ("recipe",)
 would give every stored result another name, and make every dataset grow anew."""
 
 
+class Waves(Section):
+    """Who does the work of a growth. Part of no stage's key."""
+
+    deployment: Text | None = None
+    """The deployment that runs the waves of a large plan, such as `wave/wave`: all workers of its pool share a growth.
+    Without it the growth's own process runs them."""
+    at_once: Some = 10
+    """Waves that are handed to the workers at once."""
+    silence_s: Seconds = 120.0
+    """A wave whose process has not been heard of for so long goes to another one."""
+    wait_s: Wait = 600.0
+    """Seconds after which a wave that no worker has taken is run by the growth's own process."""
+    engine: Literal["threads", "dask", "ray"] = "threads"
+    """What runs the tasks of a growth or a wave: threads of its process, or a cluster (extras `dask` and `ray`)."""
+    address: Text | None = None
+    """The cluster's address, such as tcp://scheduler:8786 or ray://head:10001. Without it one is started here, with
+    `concurrency` processes."""
+
+
 class Embedding(Section):
     """How instructions become vectors, by which `dynosaur replay` compares tasks. Part of no stage's key."""
 

@@ -41,6 +41,7 @@ from dynosaur_core.setting_sections import (
     Sampling,
     Strings,
     Text,
+    Waves,
 )
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "ReleaseSettings",
     "Sampling",
     "Settings",
+    "Waves",
 ]
 
 
@@ -107,6 +109,7 @@ class Settings(BaseSettings):
     wave_size: int = Field(default=500, ge=1)
     """Datasets of one wave; a larger plan is cut into waves, each a flow run of its own."""
 
+    waves: Waves = Waves()
     hub: Hub = Hub()
     sampling: Sampling = Sampling()
     reading: Reading = Reading()

@@ -11,11 +11,12 @@ from prefect.client.schemas.objects import State
 from prefect.logging import get_logger
 from prefect.states import Completed
 
+from dynosaur_core.anew import Anew, anew_name, anew_since
 from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.ledger import Outcome
 from dynosaur_core.ledger.near import near_id
-from dynosaur_core.models import DatasetRef, GrowthPlan, Stored
+from dynosaur_core.models import DatasetRef, GrowthPlan
 from dynosaur_core.results import Forecast
 from flows.choice import Choice
 from flows.dry_run import estimate_plan, looking
@@ -26,13 +27,6 @@ from flows.run_names import backfill_name
 from tasks.artifacts import publish_plan
 
 _AGAIN = "To run it, submit again with dry run off (artifact backfill-plan has the fields)"
-
-
-class Anew(Stored):
-    """What is kept of a growth that asks the model anew."""
-
-    since: datetime
-    """Answers from before this moment are set aside."""
 
 
 @flow_with_options("backfill", backfill_name)
@@ -82,12 +76,11 @@ def ask_anew(clients: Clients, growth_id: str) -> None:
     """Sets aside the answers from before this growth, once: one that was cut off and goes on keeps what it has paid."""
     if not clients.settings.asks_model:
         return
-    name = f"anew/{growth_id}.json"
-    marked = clients.store.read_model(name, Anew)
-    if marked is None:
-        marked = Anew(since=datetime.now(UTC))
-        clients.store.write_model(name, marked)
-    clients.llm(growth_id).anew_since = marked.since
+    since = anew_since(clients.store, growth_id)
+    if since is None:
+        since = datetime.now(UTC)
+        clients.store.write_model(anew_name(growth_id), Anew(since=since))
+    clients.llm(growth_id).anew_since = since
 
 
 def choose(clients: Clients, choice: Choice, limit: int | None = None) -> GrowthPlan:

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 from prefect import Task, get_run_logger
+from prefect.client.schemas.objects import Constant, RunInput
 from prefect.exceptions import PrefectException
 from prefect.futures import PrefectFuture
 
@@ -32,9 +33,11 @@ from dynosaur_core.models import (
     Stage,
 )
 from dynosaur_core.reasons import Reason
+from dynosaur_core.report import GrowthReport
 from dynosaur_core.results import Seconds
 from dynosaur_core.settings import Settings
 from flows.branch import Branch, as_error
+from flows.engines import task_runner
 from flows.progress import BranchEnded, tell
 from tasks.artifacts.evidence import evidence_markdown, publish_evidence
 from tasks.artifacts.pages import NAMES
@@ -82,13 +85,14 @@ class Branches:
     def run(self, refs: Sequence[DatasetRef]) -> None:
         """Returns when every branch has ended and is written down, or waits for a batch (`Growth.pending`)."""
         together, alone = self.growth.apart(refs)
-        for part, most in ((together, self.settings.concurrency), (alone, 1)):
-            try:
-                self._run(deque(part), most)
-            except BaseException:
-                for ref in self.at_work.values():
-                    self.growth.set_back(ref, _INTERRUPTED)
-                raise
+        with task_runner(self.settings) as self.runner:
+            for part, most in ((together, self.settings.concurrency), (alone, 1)):
+                try:
+                    self._run(deque(part), most)
+                except BaseException:
+                    for ref in self.at_work.values():
+                        self.growth.set_back(ref, _INTERRUPTED)
+                    raise
 
     def _run(self, waiting: deque[DatasetRef], most: int) -> None:
         """A branch that is read and waits for its turn takes none of the `most` places: of a dataset that is slow to
@@ -129,8 +133,8 @@ class Branches:
             goes_on = False
             if not branch.ended:
                 failure, branch.contribution = as_error(error), None
-                self.growth.failed(branch.ref, branch.stage, failure)
-                self._count(branch, f"failed: {failure.code}")
+                self.growth.failed(branch.ref, branch.stage, failure, self._part(branch))
+                self._tell(branch, f"failed: {failure.code}")
         if not goes_on:
             del self.at_work[branch.ref.repo_id]
 
@@ -143,7 +147,10 @@ class Branches:
 
     def _submit(self, branch: Branch, stage: Stage, **inputs: Any) -> bool:
         branch.begin(stage)
-        future = self.tasks[stage].submit(branch.ref, settings=self.settings, **inputs)
+        given = {"ref": branch.ref, **inputs, "settings": self.settings}
+        # Prefect keeps no values of inputs, only their kinds: the page of the task run shows this one
+        shown: set[RunInput] = {Constant(type=f"{branch.ref.repo_id} at revision {branch.ref.revision}")}
+        future = self.runner.submit(self.tasks[stage], given, dependencies={"ref": shown})
         future.add_done_callback(partial(self._done, branch))
         return True
 
@@ -226,24 +233,29 @@ class Branches:
             page = evidence_markdown(clients, branch.ref, stage, error, *given)
             publish_evidence(page, branch.ref.repo_id, error, branch.task_run_id)
 
-    def _end(self, branch: Branch, end: str, write: Callable[[], None]) -> bool:
+    def _end(self, branch: Branch, end: str, write: Callable[..., None]) -> bool:
         """Keeps the trace, then writes the end into the ledger, then counts it, once."""
         clients, name = open_clients(self.settings), branch.ref.repo_id
+        part = self._part(branch)
         spent = clients.spent(self.growth.growth_id, name)
         if spent.requests:
-            self.growth.report.usage_by_dataset[name] = spent
+            part.usage_by_dataset[name] = spent
             branch.trace["usage"] = spent.model_dump(mode="json")
         if branch.took:
             seconds = Seconds.of(branch.took, clients.waited_s(self.growth.growth_id, name))
-            self.growth.report.seconds[name] = seconds
+            part.seconds[name] = seconds
             branch.trace["seconds"] = seconds.as_json()
         self.growth.trace(branch.ref, branch.trace)
-        write()
-        return self._count(branch, end)
+        write(part=part)
+        return self._tell(branch, end)
 
-    def _count(self, branch: Branch, end: str) -> bool:
+    def _part(self, branch: Branch) -> GrowthReport:
+        part = self.growth.part()
+        part.add_branch(branch.metadata, branch.filtered, branch.contribution)
+        return part
+
+    def _tell(self, branch: Branch, end: str) -> bool:
         branch.ended = True
-        self.growth.report.add_branch(branch.metadata, branch.filtered, branch.contribution)
         get_run_logger().info("%s %s", branch.ref.repo_id, end)
         tell(BranchEnded(branch.ref.repo_id, end))
         return False

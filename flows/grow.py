@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from prefect import flow, get_run_logger
+from prefect import get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
@@ -13,12 +13,11 @@ from dynosaur_core import stopping
 from dynosaur_core.clients import Clients, open_clients
 from dynosaur_core.growth import Growth, new_growth_id, pipeline_digest
 from dynosaur_core.ledger.claims import drop_unsettled
-from dynosaur_core.models import DatasetRef, GrowthPlan, Stage
+from dynosaur_core.models import GrowthPlan, Stage
 from dynosaur_core.report import GrowthReport
 from dynosaur_core.settings import Settings
 from dynosaur_core.survey import Survey
 from flows.batches import run_batches
-from flows.branches import Branches
 from flows.ending import failed
 from flows.options import Options
 from flows.parameters import flow_with_options
@@ -26,9 +25,9 @@ from flows.progress import GrowthEnded, Planned, tell
 from flows.progress_artifact import showing_progress
 from flows.release import check_releases, release_everywhere
 from flows.run_names import add_growth_id, growth_name
+from flows.waves import run_waves
 from tasks.artifacts import publish_artifacts
 from tasks.figures import tell_figures
-from tasks.policy import StageThreads
 
 
 @flow_with_options("grow", growth_name)
@@ -96,41 +95,16 @@ def run_plan(
     report = GrowthReport(growth_id, plan, clients.ledger.growth_began(growth_id) or datetime.now(UTC))
     growth = Growth(growth_id, clients.catalog.name, clients.ledger, clients.store, clients.settings, report)
     with showing_progress(len(plan.branches)):
-        _run_waves(growth, clients.settings, plan.branches, fresh_from)
+        run_waves(clients, options, growth, plan.branches, fresh_from)
         if growth.pending:
             run_batches(clients, growth)
-        report.usage = clients.spent(growth_id)
+        report.usage = clients.spent_by_all(growth_id)
         release_everywhere(clients, options, report)
     clients.ledger.finish_growth(growth_id, report.summary().as_json(), datetime.now(UTC))
     publish_artifacts(report, clients, options.given())
     tell_figures(report, clients.settings)
     tell(GrowthEnded(report))
     return _final_state(report, clients.settings)
-
-
-def _run_waves(growth: Growth, settings: Settings, refs: tuple[DatasetRef, ...], fresh_from: Stage | None) -> None:
-    """A plan of one wave runs right here; a larger one in a flow run per wave."""
-    size = settings.wave_size
-    if len(refs) <= size:
-        Branches(growth, settings, fresh_from).run(refs)
-        return
-    waves = [refs[start : start + size] for start in range(0, len(refs), size)]
-    for number, wave in enumerate(waves, start=1):
-        _run_wave(growth, settings, fresh_from, wave, f"{number} of {len(waves)}")
-
-
-def _run_wave(
-    growth: Growth, settings: Settings, fresh_from: Stage | None, wave: tuple[DatasetRef, ...], which: str
-) -> None:
-    """A part of a large plan as a flow run of its own, in this process. The flow is made here, around the growth, which
-    holds the open ledger and store and so can be no parameter of a flow run."""
-    runner = StageThreads(max_workers=settings.concurrency)
-
-    @flow(name="grow wave", flow_run_name=f"wave {which}", task_runner=runner, persist_result=False)
-    def grow_wave(growth_id: str, number: str) -> None:
-        Branches(growth, settings, fresh_from).run(wave)
-
-    grow_wave(growth.growth_id, which)
 
 
 def _final_state(report: GrowthReport, settings: Settings) -> State[Any]:

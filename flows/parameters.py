@@ -10,7 +10,6 @@ from prefect import Flow
 from prefect.logging import get_logger
 
 from flows.options import Options
-from tasks.policy import StageThreads
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -21,7 +20,7 @@ class OptionsFlow(Flow[Given, Result]):
     these are taken too, those of `options` before them. The form shows none of them."""
 
     def __init__(self, function: Callable[Given, Result], name: str, run_name: Callable[[], str]) -> None:
-        super().__init__(function, name=name, persist_result=False, flow_run_name=run_name, task_runner=StageThreads())
+        super().__init__(function, name=name, persist_result=False, flow_run_name=run_name)
         self.fn = _taking_each(function)  # the form is that of `function`
 
     def validate_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import Task
-from prefect.client.schemas.objects import Constant, RunInput, State, TaskRun
+from prefect.client.schemas.objects import State, TaskRun
 from prefect.filesystems import RemoteFileSystem
-from prefect.futures import PrefectFuture
-from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError, Retrier
-from dynosaur_core.models import DatasetRef
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
 
@@ -52,28 +49,6 @@ class StageFailed(DynosaurError):  # noqa: N818 - its name begins the state mess
 
     def __str__(self) -> str:
         return f"{super().__str__()} -> {self.policy.advice}"
-
-
-class ShowsDataset(TaskRunner[Any]):
-    """Mixed into a task runner: its task runs show in the UI of which dataset and revision they are. Prefect keeps no
-    values of inputs, only their kinds."""
-
-    def submit(
-        self,
-        task: Task[..., Any],
-        parameters: dict[str, Any],
-        wait_for: Iterable[PrefectFuture[Any]] | None = None,
-        dependencies: dict[str, set[RunInput]] | None = None,
-    ) -> Any:
-        ref = parameters.get("ref")
-        if isinstance(ref, DatasetRef):
-            shown: set[RunInput] = {Constant(type=f"{ref.repo_id} at revision {ref.revision}")}
-            dependencies = {**(dependencies or {}), "ref": shown}
-        return super().submit(task, parameters, wait_for, dependencies)  # type: ignore[safe-super]
-
-
-class StageThreads(ShowsDataset, ThreadPoolTaskRunner[Any]):
-    """Runs the stages of datasets in threads of this process."""
 
 
 def worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:

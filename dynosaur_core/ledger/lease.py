@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 from sqlalchemy import BigInteger, Column, Connection, Engine, String, Table, Update, insert, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
@@ -37,6 +38,17 @@ TERM = timedelta(seconds=120)
 """How long a holder that fell silent keeps its lease, where it cannot be seen to be dead."""
 _PROC = Path("/proc")
 _LOG = logger("ledger")
+
+
+class Permit(Protocol):
+    """What lets a process write into the ledger."""
+
+    @property
+    def number(self) -> int:
+        """Of the growth for which it writes."""
+
+    def check(self, connection: Connection) -> None:
+        """To be called inside a transaction that writes; raises GrowthRunning where the process may write no more."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, delete, func, or_, select, update
 from dynosaur_core.ledger import tables
 from dynosaur_core.ledger.engine import open_engine
 from dynosaur_core.ledger.entries import LedgerEntry, Outcome
-from dynosaur_core.ledger.lease import Lease, last_number, lease
+from dynosaur_core.ledger.lease import Permit, last_number, lease
 from dynosaur_core.models import Removal
 from dynosaur_core.stored import as_stored
 
@@ -32,19 +32,24 @@ class Ledger:
     def __init__(self, url: str) -> None:
         self.url = url
         self.engine = open_engine(url)
-        self._lease: Lease | None = None
+        self._lease: Permit | None = None
 
     # --- who may write
 
     @contextmanager
     def growing(self) -> Iterator[None]:
         """Holds the lease of the one growth that may be at work; raises GrowthRunning while there is another."""
-        with lease(self.engine, "growth") as held:
-            self._lease = held
-            try:
-                yield
-            finally:
-                self._lease = None
+        with lease(self.engine, "growth") as held, self.permitted(held):
+            yield
+
+    @contextmanager
+    def permitted(self, permit: Permit) -> Iterator[None]:
+        """Inside, every call that writes asks `permit` first, in its transaction."""
+        self._lease = permit
+        try:
+            yield
+        finally:
+            self._lease = None
 
     def fence(self, connection: Connection) -> None:
         """Raises GrowthRunning, inside a transaction, where the growth of this ledger has lost its lease."""
@@ -162,8 +167,14 @@ class Ledger:
             for row in connection.execute(query):
                 yield row.repo_id, row.contribution
 
-    def withdraw(self, entries: Sequence[LedgerEntry], removals: Sequence[Removal]) -> None:
-        """Takes datasets out of the release and logs why, in one transaction per call; what they held is free."""
+    def withdraw(
+        self,
+        entries: Sequence[LedgerEntry],
+        removals: Sequence[Removal],
+        also: Callable[[Connection], None] = lambda _: None,
+    ) -> None:
+        """Takes datasets out of the release and logs why, in one transaction per call; what they held is free.
+        `also` belongs to it."""
         with self.writing() as connection:
             for entry, removal in zip(entries, removals, strict=True):
                 values = entry.model_dump() | {"contribution": None, "contribution_revision": None, "records": 0}
@@ -176,6 +187,7 @@ class Ledger:
                 connection.execute(delete(tables.claims).where(mine & tables.claims.c.holds.is_(True)))
                 line = removal.model_dump(exclude={"when"}) | {"removed": removal.when}
                 connection.execute(tables.removals.insert().values(line))
+            also(connection)
 
     def removals(self) -> list[Removal]:
         c = tables.removals.c

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     DateTime,
@@ -126,6 +127,21 @@ claims = Table(
     Column("settled", Boolean, nullable=False),  # whether the holder has been grown with it
     UniqueConstraint("content", "holds", name="claims_one_holder"),
     Index("claims_by_repo", "repo_id"),
+)
+
+waves = Table(
+    "waves",
+    metadata,
+    Column("wave_id", String(128), primary_key=True),  # the line is removed when its datasets go to another run
+    Column("beats", BigInteger, nullable=False),  # 0 until a process has taken it; then they grow as long as that lives
+    Column("ended", JSON),  # `WaveEnd`
+)
+
+wave_ends = Table(
+    "wave_ends",
+    metadata,
+    Column("repo_id", String(255), primary_key=True),  # of a dataset that has ended in a wave of the growth at work
+    Column("ended", JSON, nullable=False),  # `BranchEnd`, until the growth has counted it
 )
 
 

@@ -170,7 +170,7 @@ def _is_retry(log: dict[str, Any]) -> bool:
 
 
 def test_deploy_all_gives_the_server_runs_to_schedule(night: Night) -> None:
-    assert set(night.deployments) == {"nightly", "backfill", "release", "replay", "finetune", "continual"}
+    assert set(night.deployments) == {"nightly", "backfill", "wave", "release", "replay", "finetune", "continual"}
     nightly = night.deployments["nightly"]
     assert nightly["schedules"][0]["schedule"]["cron"] == "0 3 * * *"
     assert nightly["global_concurrency_limit"]["limit"] == 1
