@@ -26,8 +26,6 @@ INCLUDED = {
     "benchmarks/RESULTS.md": "measurements.md",
 }
 """Files of the repository that are pages too."""
-PLANNED = {"scale.md": "Scale"}
-"""Pages that the navigation has a place for, whether they are written or not."""
 _LINK = re.compile(r"\[([^\]]*)\]\((?![a-z]+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 _MADE = re.compile(r"<!-- made: ([\w ]+) -->")
 
@@ -45,8 +43,6 @@ def write_site(folder: Path) -> None:
     for source, name in pages.items():
         text = (ROOT / source).read_text(encoding="utf-8")
         (folder / name).write_text(page(text, dirname(source)), encoding="utf-8")
-    for name in PLANNED.keys() - pages.values():
-        (folder / name).write_text(f"# {PLANNED[name]}\n\nThis page is not written yet.\n", encoding="utf-8")
 
 
 def page(text: str, here: str) -> str:
