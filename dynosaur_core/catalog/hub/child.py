@@ -43,6 +43,11 @@ class HubChild(ChildSource):
         super().__init__(opening, limits, deadline_s)
         self._serve = self._answer
 
+    def card(self) -> str:
+        text = super().card()
+        self._session.keep(card=text)  # the Hub is not asked twice where its child is needed by another dataset
+        return text
+
     def _answer(self, asked: dict[str, Any]) -> Message:
         """What the child asks for; an error goes back to it as such."""
         try:

@@ -61,13 +61,21 @@ class HubSource:
     """A `protocols.Source` of the Hub. Use it from one thread; `folder` is for the files that are brought here."""
 
     def __init__(
-        self, repo: RemoteRepo, viewer: Viewer, stream: Stream, ref: DatasetRef, deadline_s: float, folder: Path
+        self,
+        repo: RemoteRepo,
+        viewer: Viewer,
+        stream: Stream,
+        ref: DatasetRef,
+        deadline_s: float,
+        folder: Path,
+        card: str | None = None,
     ) -> None:
+        """`card` is its text, where it was asked for before."""
         self.ref = ref
         self._repo, self._viewer, self._stream = repo, viewer, stream
         self._deadline_s = deadline_s
         self._folder = folder
-        self._card: str | None = None
+        self._card = card
         self._files: SkeletonSource | None = None
         self._found: list[SourceSubset] | None = None
         self._sampled: set[tuple[str, str]] = set()

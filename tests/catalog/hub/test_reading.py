@@ -103,6 +103,17 @@ def test_it_reads_what_a_folder_with_the_same_files_gives(
         assert source.sample(subset, split, SAMPLING).equals(folder.sample(subset, split, SAMPLING))
 
 
+def test_a_card_is_asked_for_once_by_datasets_that_take_turns_with_a_process(hub: LoopbackHub) -> None:
+    for name in ("me/x", "me/y"):
+        hub.add(name, {"README.md": card(), "train.jsonl": jsonl(reviews(30))})
+    catalog = HubCatalog(Settings(reading={"processes": 1}), http=HubHttp(hub.url, hub.token))
+    sources = [catalog.open(catalog.ref(name)) for name in ("me/x", "me/y")]
+    cards = [source.card() for source in sources]  # each takes the process from the other, and begins anew
+    assert [len(source.subsets()) for source in sources] == [1, 1]
+    assert [source.card() for source in sources] == cards and all(cards)
+    assert sorted(target.split("/")[3] for _, target, _, _ in hub.log if target.endswith("README.md")) == ["x", "y"]
+
+
 def large(hub: LoopbackHub, count: int = 6000, group: int = 1000, **changes: bytes | str) -> dict[str, list[Any]]:
     """A parquet dataset that is too large to be read whole."""
     data = reviews(count, words=12)
