@@ -32,6 +32,7 @@ from tests.support.killing import start_growth, wait_until
 from tests.support.llm import LlmServer
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.xdist_group("waves")  # deployed once
 _SILENCE_S = 10.0
 
 
@@ -49,7 +50,7 @@ def deployed(prefect_server: None) -> None:
 
 @pytest.fixture
 def shops(tmp_path: Path) -> Path:
-    for n in range(12):
+    for n in range(6):
         rows = {"train": reviews(16, 100 * n)}
         write_dataset(tmp_path / "shops", f"shop/r{n:02}", rows, features=REVIEW_FEATURES)
     return tmp_path / "shops"
@@ -96,7 +97,7 @@ def test_waves_of_two_workers_one_of_which_is_killed_grow_every_dataset_once(
         "DYNOSAUR_WAVES__SILENCE_S": str(_SILENCE_S),
     }
     store, release = tmp_path / "store", tmp_path / "release"
-    more = {"DYNOSAUR_WAVES__DEPLOYMENT": "wave/wave", "DYNOSAUR_WAVE_SIZE": "3", "DYNOSAUR_MAX_COST_USD": "1"}
+    more = {"DYNOSAUR_WAVES__DEPLOYMENT": "wave/wave", "DYNOSAUR_WAVE_SIZE": "2", "DYNOSAUR_MAX_COST_USD": "1"}
     with _worker(tmp_path / "a.log", **own) as first, _worker(tmp_path / "b.log", **own):
         growth = start_growth(shops, store, release, **own, **more)
         ledger_file = store / "ledger.db"
@@ -111,14 +112,14 @@ def test_waves_of_two_workers_one_of_which_is_killed_grow_every_dataset_once(
     said = errors[-3_000:] + (tmp_path / "b.log").read_text()[-3_000:]
     assert growth.returncode == 0, said
     report = json.loads(output)
-    assert (report["grown"], report["failed"], report["deferred"]) == (12, {}, 0), said
+    assert (report["grown"], report["failed"], report["deferred"]) == (6, {}, 0), said
     entries = list(ledger.entries())
-    assert [entry.outcome for entry in entries] == [Outcome.GROWN] * 12
+    assert [entry.outcome for entry in entries] == [Outcome.GROWN] * 6
     assert report["records"] == sum(entry.records for entry in entries) == len(records_of(release))
-    assert len({row["repo_id"] for row in records_of(release)}) == 12
+    assert len({row["repo_id"] for row in records_of(release)}) == 6
     assert Budget(ledger.engine, report["growth_id"]).spent().requests == report["llm"]["requests"]
     taken = (tmp_path / "b.log").read_text()
-    assert f"wave {report['growth_id']}" in taken and "-5' - Finished in state Completed" in taken, said
+    assert f"wave {report['growth_id']}" in taken and "-4' - Finished in state Completed" in taken, said
     assert read_waves(ledger) == {} and not list((store / "waves").iterdir())
     assert "sk-test-secret" not in said + output
 
@@ -131,18 +132,18 @@ def test_waves_that_no_worker_takes_are_run_by_the_growth(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    for name, value in {"WAVES__DEPLOYMENT": "wave/wave", "WAVES__WAIT_S": "0", "WAVE_SIZE": "6"}.items():
+    for name, value in {"WAVES__DEPLOYMENT": "wave/wave", "WAVES__WAIT_S": "0", "WAVE_SIZE": "3"}.items():
         monkeypatch.setenv(f"DYNOSAUR_{name}", value)
     monkeypatch.setenv("DYNOSAUR_DESIGNING__DESIGNERS", "rules")
     grown = run_growth(catalog=str(shops))
-    assert (grown.report.grown, grown.report.branches) == (12, 12)
-    assert len({row["repo_id"] for row in records_of(tmp_path / "release")}) == 12
+    assert (grown.report.grown, grown.report.branches) == (6, 6)
+    assert len({row["repo_id"] for row in records_of(tmp_path / "release")}) == 6
 
 
 def test_waves_of_a_deployment_that_there_is_not_end_with_what_to_do(
     run_growth: Callable[..., Grown], shops: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in {"WAVES__DEPLOYMENT": "wave/none", "WAVE_SIZE": "6", "DESIGNING__DESIGNERS": "rules"}.items():
+    for name, value in {"WAVES__DEPLOYMENT": "wave/none", "WAVE_SIZE": "3", "DESIGNING__DESIGNERS": "rules"}.items():
         monkeypatch.setenv(f"DYNOSAUR_{name}", value)
     with pytest.raises(AssertionError, match="Prefect has no deployment wave/none"):
         run_growth(catalog=str(shops))
