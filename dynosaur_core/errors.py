@@ -208,7 +208,7 @@ ERRORS: dict[Code, ErrorPolicy] = {
         nights=5,
         retried_by=Retrier.TASK,
     ),
-    Code.GROWTH_RUNNING: _deferring(advice="Wait until it has ended; it takes what this one would have."),
+    Code.GROWTH_RUNNING: _deferring(advice="Wait until it has ended, then start this one again if something is left."),
     Code.WITHDRAWS_MANY: ErrorPolicy(
         advice="Check that store and catalogue are the right ones; --withdraw-many confirms it.",
         confirmed_by="--withdraw-many",

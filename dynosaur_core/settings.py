@@ -104,6 +104,8 @@ class Settings(BaseSettings):
     """A larger share of the released datasets is not withdrawn at once, unless `--withdraw-many` says so."""
     withdrawn_floor: int = Field(default=5, ge=0)
     """So many may be withdrawn at once whatever their share, as long as something stays."""
+    wait_for_growth_s: float = Field(default=21_600, ge=0)
+    """So many seconds a growth or backfill waits for another one on the same store to end."""
     concurrency: int = Field(default=8, ge=1)
     """Branches at work at once."""
     wave_size: int = Field(default=500, ge=1)

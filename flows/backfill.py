@@ -46,7 +46,7 @@ def backfill(choice: Choice, dry_run: bool = False, options: Options = Options()
         return Completed(message=message, data=found.as_json())
     clients = open_clients(options.settings())
     check_choice(clients, choice)
-    with clients.ledger.growing():
+    with clients.ledger.growing(clients.settings.wait_for_growth_s):
         growth_id = begin(clients, options)
         plan = choose(clients, choice, options.limit)
         if choice.anew_from:

@@ -38,7 +38,7 @@ def grow(options: Options = Options()) -> State[Any]:
         options: What this growth does otherwise than the settings on the worker's machine say.
     """
     clients = open_clients(options.settings())
-    with clients.ledger.growing():
+    with clients.ledger.growing(clients.settings.wait_for_growth_s):
         growth_id = begin(clients, options)
         plan = make_plan(clients, growth_id, options.limit, write=True, withdraw_many=options.withdraw_many)
         return run_plan(clients, options, growth_id, plan)

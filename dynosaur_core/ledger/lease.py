@@ -36,6 +36,8 @@ leases = Table(
 
 TERM = timedelta(seconds=120)
 """How long a holder that fell silent keeps its lease, where it cannot be seen to be dead."""
+_LOOK_EVERY_S, _SAY_EVERY_S = 5.0, 600.0
+"""So often who waits for the lease looks whether it is free, and says that it waits."""
 _PROC = Path("/proc")
 _LOG = logger("ledger")
 
@@ -74,9 +76,9 @@ class Lease:
 
 
 @contextmanager
-def lease(engine: Engine, name: str) -> Iterator[Lease]:
-    """Holds the lease inside. Raises GrowthRunning while another holder is alive."""
-    held = _take(engine, name, f"{_identity(os.getpid())} {uuid.uuid4().hex}")
+def lease(engine: Engine, name: str, wait_s: float = 0) -> Iterator[Lease]:
+    """Holds the lease inside. Raises GrowthRunning where another holder is still alive after `wait_s` seconds."""
+    held = _take_within(engine, name, f"{_identity(os.getpid())} {uuid.uuid4().hex}", wait_s)
     stop = threading.Event()
     renewing = threading.Thread(target=_renew, args=(engine, held, stop), daemon=True)
     renewing.start()
@@ -93,6 +95,22 @@ def lease(engine: Engine, name: str) -> Iterator[Lease]:
 def last_number(connection: Connection, name: str) -> int:
     """The number of the newest holder; 0 before the first."""
     return connection.execute(select(leases.c.number).where(leases.c.name == name)).scalar() or 0
+
+
+def _take_within(engine: Engine, name: str, holder: str, wait_s: float) -> Lease:
+    began, said = time.monotonic(), float("-inf")
+    while True:
+        try:
+            return _take(engine, name, holder)
+        except DynosaurError as error:
+            now = time.monotonic()
+            left = began + wait_s - now
+            if error.code is not Code.GROWTH_RUNNING or left <= 0:
+                raise
+            if now - said >= _SAY_EVERY_S:
+                said = now
+                _LOG.warning("waiting up to %s: %s", timedelta(seconds=round(left)), error.message)
+        time.sleep(min(_LOOK_EVERY_S, left))
 
 
 def _take(engine: Engine, name: str, holder: str) -> Lease:

@@ -37,9 +37,10 @@ class Ledger:
     # --- who may write
 
     @contextmanager
-    def growing(self) -> Iterator[None]:
-        """Holds the lease of the one growth that may be at work; raises GrowthRunning while there is another."""
-        with lease(self.engine, "growth") as held, self.permitted(held):
+    def growing(self, wait_s: float = 0) -> Iterator[None]:
+        """Holds the lease of the one growth that may be at work; raises GrowthRunning where there still is another one
+        after `wait_s` seconds."""
+        with lease(self.engine, "growth", wait_s) as held, self.permitted(held):
             yield
 
     @contextmanager

@@ -16,12 +16,13 @@ from tests.support.killing import Growths, shops, wait_until
 from tests.support.llm import LlmServer
 
 COUNT = 6
+_AT_ONCE = {"DYNOSAUR_WAIT_FOR_GROWTH_S": "0"}
 
 
 @pytest.fixture
 def growths(prefect_server: None, hub: LoopbackHub, endpoint: LlmServer, tmp_path: Path) -> Growths:
     shops(hub, COUNT)
-    return Growths(hub, endpoint, tmp_path / "store", {"HF_HOME": str(tmp_path / "home")})
+    return Growths(hub, endpoint, tmp_path / "store", {"HF_HOME": str(tmp_path / "home"), **_AT_ONCE})
 
 
 def test_killed_at_any_moment_it_ends_with_the_same_release(

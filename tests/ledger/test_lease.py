@@ -110,6 +110,30 @@ def test_a_container_of_the_same_host_name_is_not_taken_for_dead(ledger: Ledger,
         pass
 
 
+def test_who_waits_says_so_and_gets_it_when_it_is_free(ledger: Ledger, logged: list[str]) -> None:
+    held, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with lease(ledger.engine, "growth"):
+            held.set()
+            over.wait(60)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait(60)
+    try:
+        with pytest.raises(DynosaurError, match="GrowthRunning"), lease(ledger.engine, "growth", wait_s=0.1):
+            pass
+        threading.Timer(0.5, over.set).start()
+        with lease(ledger.engine, "growth", wait_s=60) as mine:
+            assert mine.number > 0 and over.is_set()
+    finally:
+        over.set()
+        holder.join()
+    waits = [line for line in logged if line.startswith("waiting up to 0:01:00: another growth is at work")]
+    assert len(waits) == 1 and f"process {os.getpid()}" in waits[0]
+
+
 @pytest.mark.parametrize("identity", ["another-machine 1", "another-machine 1 - - -"])
 def test_a_holder_elsewhere_keeps_it_until_it_expires(ledger: Ledger, identity: str) -> None:
     _hold(ledger, identity)
