@@ -56,8 +56,8 @@ types: install ## mypy --strict
 	$(BIN)/mypy
 
 fix: install ## mend what ruff can mend by itself, and format
-	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
 
 check: lint types test ## all three, as CI does
 

@@ -27,9 +27,10 @@ from dynosaur_core.models import (
     GrowthPlan,
     Rejection,
     Stage,
+    StageOrSurvey,
     Subset,
 )
-from dynosaur_core.policy.judge import rules_for
+from dynosaur_core.policy.judge import policy_version, rules_for
 from dynosaur_core.publish.stage import PUBLISH_VERSION
 from dynosaur_core.reasons import REASONS, Finding, Reason
 from dynosaur_core.report import BranchEnd, Failure, GrowthReport
@@ -51,7 +52,7 @@ def pipeline_digest(settings: Settings) -> str:
     instruction` asks it about the rest. Whether a model judges is part of it, and a model that is named for that:
     where this changes, what was grown is judged, and nothing is designed again.
     """
-    versions = (METADATA_VERSION, INSTRUCTION_VERSION, FILTER_VERSION, PUBLISH_VERSION)
+    versions = (policy_version(), METADATA_VERSION, INSTRUCTION_VERSION, FILTER_VERSION, PUBLISH_VERSION)
     sections = (settings.sampling, settings.policy, settings.designing, settings.filtering, settings.publishing)
     judged = ((JUDGE_VERSION, settings.judging.model),) if settings.judges else ()
     return digest(versions, *sections, *judged)
@@ -143,7 +144,7 @@ class Growth:
         self._end(entry, "grown", part, also=partial(settle, repo_id=ref.repo_id, contents=contents))
 
     def refused(
-        self, ref: DatasetRef, stage: Stage, reason: Reason, detail: str, part: GrowthReport | None = None
+        self, ref: DatasetRef, stage: StageOrSurvey, reason: Reason, detail: str, part: GrowthReport | None = None
     ) -> None:
         """Turned away in its branch; what was released of it is withdrawn."""
         entry = self._entry(ref, Outcome.REFUSED, stage=stage, code=reason, detail=detail)

@@ -31,7 +31,9 @@ from dynosaur_core.models import (
     JudgeResult,
     Proposal,
     Stage,
+    StageOrSurvey,
 )
+from dynosaur_core.policy.judge import judge_ref
 from dynosaur_core.reasons import Reason
 from dynosaur_core.report import GrowthReport
 from dynosaur_core.results import Seconds
@@ -95,8 +97,8 @@ class Branches:
                     raise
 
     def _run(self, waiting: deque[DatasetRef], most: int) -> None:
-        """A branch that is read and waits for its turn takes none of the `most` places: of a dataset that is slow to
-        read the others wait for the model at most."""
+        """Keeps `most` branches at work. A branch that is read and waits for its turn takes none of these places, so
+        that the others go on being read while one dataset is slow to read; they wait with their requests alone."""
         while waiting or self.at_work:
             while self._busy() < most and (begun := self._next(waiting)):
                 branch, step = begun
@@ -142,6 +144,8 @@ class Branches:
         if self.stopped:
             return self._fail(branch, "instruction", self.stopped)
         self.growth.begin(branch.ref)
+        if refused := judge_ref(branch.ref, self.settings.policy):  # chosen by hand: no survey has judged it
+            return self._refuse(branch, Reason(refused.reason), refused.detail, "survey")
         self.turns.append(branch)
         return self._submit(branch, "metadata")
 
@@ -206,8 +210,8 @@ class Branches:
             return self._refuse(branch, *refusal)
         return self._end(branch, "grown", partial(self.growth.grown, branch.ref, branch.contribution))
 
-    def _refuse(self, branch: Branch, reason: Reason, detail: str) -> bool:
-        write = partial(self.growth.refused, branch.ref, branch.stage, reason, detail)
+    def _refuse(self, branch: Branch, reason: Reason, detail: str, stage: StageOrSurvey | None = None) -> bool:
+        write = partial(self.growth.refused, branch.ref, stage or branch.stage, reason, detail)
         return self._end(branch, f"refused: {reason}", write)
 
     def _fail(self, branch: Branch, stage: Stage, error: DynosaurError) -> bool:

@@ -20,6 +20,7 @@ from dynosaur_core.llm.answers import Reply
 from dynosaur_core.llm.request import Request, make_request
 from dynosaur_core.llm.responses import LENGTH, finish_of
 from dynosaur_core.models import DatasetMetadata, InstructionTask, Subset, TaskDesign, Verdict
+from dynosaur_core.setting_sections import SHARED
 from dynosaur_core.settings import Publishing, Settings
 from dynosaur_core.store import Store
 
@@ -107,8 +108,9 @@ def _parts(
 
 
 def _rendered(publishing: Publishing) -> Publishing:
-    """Always the same layout: a verdict does not depend on it, and another one must not be paid for."""
-    return publishing.model_copy(update={"layout": "lines"})
+    """The defaults, whatever is set: a verdict does not depend on how records are written, and other ones must not be
+    paid for. What filter and publish share decides what a task means."""
+    return Publishing(**{name: getattr(publishing, name) for name in SHARED})
 
 
 def _features(subset: Subset, settings: Settings) -> str:

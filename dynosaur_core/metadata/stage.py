@@ -45,8 +45,8 @@ Refuse = Callable[..., Rejection]
 
 def metadata_key(ref: DatasetRef, sampling: Sampling, policy: Policy) -> str:
     """What a metadata result depends on: the revision, how it is sampled, what is accepted."""
-    override = policy_judge.overrides(policy).get(ref.repo_id)
-    return digest("metadata", METADATA_VERSION, ref.repo_id, ref.revision, sampling, policy, override)
+    accepted = (policy_judge.policy_version(), policy, policy_judge.overrides(policy).get(ref.repo_id))
+    return digest("metadata", METADATA_VERSION, ref.repo_id, ref.revision, sampling, *accepted)
 
 
 def read_metadata(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import fsspec
@@ -18,10 +19,18 @@ from dynosaur_core.policy import licenses
 from dynosaur_core.reasons import Finding, Reason
 from dynosaur_core.settings import Policy
 
+POLICY_VERSION = 1
 _MEDIA_TAGS = {"modality:image", "modality:audio", "modality:video", "modality:3d"}
 _TEXT_TAG = "modality:text"
 _OWN_TAG = "dynosaur"
 """On the card of every release: what was grown must not be grown from."""
+
+
+@cache
+def policy_version() -> str:
+    """What decides beside the settings: the rules below, and the table of licences. Where it changes, every dataset is
+    judged, and read, again."""
+    return digest(POLICY_VERSION, json.dumps(licenses.table()))  # whose order counts
 
 
 def judge_ref(ref: DatasetRef, policy: Policy) -> Rejection | None:

@@ -18,6 +18,8 @@ from dynosaur_core.models import Release
 from dynosaur_core.named import Named
 from dynosaur_core.settings import Settings
 from dynosaur_core.traces import trace_name
+from flows.backfill import backfill
+from flows.choice import Choice
 from tasks.artifacts.growth import Told, growth_markdown
 from tests.flows.conftest import Grown
 from tests.support.datasets import REVIEW_FEATURES, reviews, write_dataset
@@ -204,6 +206,29 @@ def test_a_dead_endpoint_defers_and_the_next_growth_goes_on(
     monkeypatch.setenv("OPENAI_BASE_URL", endpoint.url)
     alive = run_growth()
     assert [len(alive.report.plan.retried), alive.report.grown] == [2, 2]
+
+
+def test_a_backfill_grows_nothing_that_is_refused_and_withdraws_what_was(
+    run_growth: RunGrowth, endpoint: LlmServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n, name in enumerate(("blocked", "asked", "ours", "fine")):
+        write_dataset(tmp_path / "all", f"shop/{name}", {"train": reviews(20, 100 * n)}, features=REVIEW_FEATURES)
+    monkeypatch.setenv("DYNOSAUR_DESIGNING__DESIGNERS", "rules")
+    assert run_growth(catalog=str(tmp_path / "all")).report.grown == 4
+    card = tmp_path / "all/shop/ours/README.md"
+    card.write_text(card.read_text().replace("---\n", "---\ntags: [dynosaur]\n", 1))
+    overrides = tmp_path / "overrides.toml"
+    overrides.write_text('["shop/asked"]\nrefuse = "its owner asked for it"\n')
+    monkeypatch.setenv("DYNOSAUR_POLICY__OVERRIDES", str(overrides))
+    monkeypatch.setenv("DYNOSAUR_POLICY__BLOCKLIST", "shop/blocked")
+    again = run_growth(backfill, catalog=str(tmp_path / "all"), choice=Choice(datasets=["shop/*"]))
+    assert (again.report.grown, again.report.refused) == (1, {"blocklisted": 3})
+    assert {row["repo_id"] for row in records_of(tmp_path / "release")} == {"shop/fine"}
+    entry = Ledger(f"sqlite:///{tmp_path / 'store' / 'ledger.db'}").get("shop/asked")
+    assert entry and (entry.outcome, entry.stage) == (Outcome.REFUSED, "survey")
+    assert entry.detail == "policy.overrides: its owner asked for it"
+    last = run_growth(catalog=str(tmp_path / "all"))
+    assert last.runs == [] and last.report.plan.unchanged == 4
 
 
 def test_an_empty_catalogue_withdraws_nothing(

@@ -235,7 +235,9 @@ def test_alarm_of_a_growth_that_failed_and_runs_are_removed_in_time(served: Serv
 def test_alarm_of_a_night_in_which_no_growth_ended(served: Served) -> None:
     served.soon("ended")
     run = served.start({}, datetime.now(UTC) + timedelta(days=1))
-    served.ask("POST", f"flow_runs/{run}/set_state", {"state": {"type": "COMPLETED", "name": "Completed"}, "force": True})
+    served.ask(
+        "POST", f"flow_runs/{run}/set_state", {"state": {"type": "COMPLETED", "name": "Completed"}, "force": True}
+    )
     told = served.alarmed("Dynosaur: no growth has ended since the last one")
     assert f"/runs/flow-run/{run}" in told["body"] and "The last growth that ended was" in told["body"]
 

@@ -12,7 +12,8 @@ from dynosaur_core.judge.stage import MAX_TASKS, Ask, judge, judge_key, plan
 from dynosaur_core.llm.client import LlmClient
 from dynosaur_core.models import InstructionTask, Verdict
 from dynosaur_core.reasons import Reason
-from dynosaur_core.settings import Judging
+from dynosaur_core.setting_sections import SHARED
+from dynosaur_core.settings import Judging, Publishing
 from dynosaur_core.store import Store
 from tests.instruction.data import settings, text
 from tests.judge.data import metadata, reviews, subset, task
@@ -63,6 +64,15 @@ def test_subsets_with_the_same_features_share_a_design_and_its_verdict(
 def test_many_tasks_are_several_requests(store: Store) -> None:
     tasks = tuple(task(f"Tell in {n} words how good it is.") for n in range(2 * MAX_TASKS + 1))
     assert [len(ask.places) for ask in asks(store, tasks)] == [MAX_TASKS, MAX_TASKS, 1]
+
+
+def test_how_records_are_written_asks_nothing_anew(store: Store) -> None:
+    given = metadata(subset(store, reviews()))
+    ways = [Publishing(), Publishing(layout="json", max_input_chars=50, max_output_chars=9, row_options=3)]
+    ways.append(Publishing(max_listed_chars=1))
+    assert {name for way in ways for name in way.model_fields_set} | {*SHARED} == {*Publishing.model_fields}
+    chosen = [settings().model_copy(update={"publishing": way}) for way in ways]
+    assert len({judge_key(plan(given, TASKS, each, store)) for each in chosen}) == 1
 
 
 def test_no_tasks_are_no_request(store: Store, client: MakeClient, endpoint: LlmServer) -> None:

@@ -172,3 +172,13 @@ def test_tidy_leaves_the_release_and_what_is_not_ours(place: Place, tmp_path: Pa
     left = place.read()
     assert FIRST not in left and left[SECOND] == b"two"
     assert (left["notes.txt"], left["data/000009-00000.parquet"]) == (b"mine", b"of a later writer")
+
+
+def test_a_folder_in_the_place_of_a_file_is_an_error_with_a_code(tmp_path: Path) -> None:
+    """Of places with folders of their own; what has no listing of them cannot hold one."""
+    (tmp_path / "release" / "manifest.json").mkdir(parents=True)
+    sink = open_sink(str(tmp_path / "release"), ReleaseSettings())
+    for call in (sink.manifest, lambda: sink.read("manifest.json")):
+        with pytest.raises(DynosaurError, match="cannot read the release") as caught:
+            call()
+        assert caught.value.code is Code.RELEASE_FAILED

@@ -30,6 +30,7 @@ from dynosaur_core.judge.stage import plan as plan_judge
 from dynosaur_core.llm.request import REQUEST_VERSION
 from dynosaur_core.metadata.stage import METADATA_VERSION, read_metadata
 from dynosaur_core.models import DatasetMetadata, FilterResult, InstructionTask, Mode, Proposal, Subset, TaskDesign
+from dynosaur_core.policy.judge import POLICY_VERSION, judge_metadata, judge_ref
 from dynosaur_core.prompting import shown_fields
 from dynosaur_core.publish.stage import PUBLISH_VERSION, publish
 from dynosaur_core.settings import Filtering, Policy, Publishing, Reading, Sampling, Settings
@@ -67,6 +68,19 @@ class Data:
 
     def rows(self, subset: Subset) -> Any:
         return self.store.read_table("rows", subset.rows.digest) if subset.rows else None
+
+    def judged_listing(self) -> Any:
+        """Why the dataset would be refused, were its listing another one; the table of licences has a digest itself."""
+        bare, size = {"licenses": (), "languages": (), "tags": ()}, {"size_bytes": 10**15}
+        flags: list[dict[str, Any]] = [{name: True} for name in ("private", "gated", "disabled", "unreadable_card")]
+        tags = [{"tags": (tag,)} for tag in ("dynosaur", "modality:image", "modality:audio", "modality:text")]
+        langs = [{"languages": each} for each in (("en",), ("de",), ("en", "de"), ("code",))]
+        changed = [{}, bare, size, *flags, *tags, {"tags": ("modality:image", "modality:text")}, *langs]
+        policies = [Policy(), Policy(untagged_language="refuse"), Policy(blocklist=("*",)), Policy(max_size_bytes=9)]
+        refs = [self.metadata.ref.model_copy(update=each) for each in changed]
+        found = [[judge_ref(ref, policy) for ref in refs] for policy in policies]
+        described = [judge_metadata(self.metadata.model_copy(update=each), Policy()) for each in langs]
+        return found, described
 
     def metadata_result(self) -> Any:
         """The bytes of parquet differ from one version of Arrow to the next: the rows themselves count."""
@@ -159,6 +173,12 @@ class Data:
 
 
 PARTS = {
+    "policy": Part(
+        POLICY_VERSION,
+        "POLICY_VERSION in dynosaur_core/policy/judge.py",
+        "else datasets that are released stay so although they are refused now",
+        Data.judged_listing,
+    ),
     "metadata": Part(
         METADATA_VERSION,
         "METADATA_VERSION in dynosaur_core/metadata/stage.py",

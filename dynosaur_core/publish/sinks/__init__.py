@@ -112,6 +112,11 @@ class Sink(Protocol):
 
     All methods raise `DynosaurError`: ReleaseConflict if another writer was first, a transient code if another attempt
     may succeed, and ReleaseFailed otherwise.
+
+    Two writers must not harm each other, and a writer may be cut off anywhere. So the manifest appears whole and in one
+    step (a rename, a conditional write, a commit), and only where `token` or the lock of `writing` still holds at that
+    moment. A lock ends with its holder, or counts as lost after a time; who has lost it must not commit. A data file
+    that no manifest names is nobody's: `put` may find what a writer has left who was cut off.
     """
 
     url: str

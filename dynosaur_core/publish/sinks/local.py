@@ -45,14 +45,23 @@ class LocalSink:
         return (None, None) if data is None else (read_manifest(data, self.url, None), None)
 
     def listing(self) -> dict[str, Stored]:
-        paths = [path for folder in (self.root, self.root / "data") for path in folder.glob("*") if path.is_file()]
-        return {path.relative_to(self.root).as_posix(): Stored(path.stat().st_size) for path in paths}
+        with self._reading():
+            paths = [path for folder in (self.root, self.root / "data") for path in folder.glob("*") if path.is_file()]
+            return {path.relative_to(self.root).as_posix(): Stored(path.stat().st_size) for path in paths}
 
     def read(self, name: str) -> bytes | None:
+        with self._reading():
+            try:
+                return (self.root / name).read_bytes()
+            except FileNotFoundError:
+                return None
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
         try:
-            return (self.root / name).read_bytes()
-        except FileNotFoundError:
-            return None
+            yield
+        except OSError as error:
+            raise DynosaurError(Code.RELEASE_FAILED, f"cannot read the release {self.url}: {error}") from error
 
     def put(self, name: str, file: Path) -> bool:
         """What stands under the name is an unfinished attempt's: the lock is held, and no manifest names it."""
