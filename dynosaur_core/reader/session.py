@@ -36,10 +36,6 @@ class Session:
         self._over: DynosaurError | None = None
         weakref.finalize(self, pool.leave, self._lease, limits.datasets_per_process)
 
-    def keep(self, **facts: Any) -> None:
-        """What a child of the session has found, for another one that may have to begin it anew."""
-        self._opening |= facts
-
     def call(self, method: str, serve: Callable[[dict[str, Any]], Message] | None = None, **given: Any) -> Message:
         """The child's answer. What the child asks for meanwhile, `serve` answers. Raises DynosaurError."""
         if self._over:

@@ -4,6 +4,7 @@ quotas hold for all, and the token stays in this process."""
 from __future__ import annotations
 
 import tempfile
+from http import HTTPStatus
 from typing import Any
 
 import httpx
@@ -11,12 +12,16 @@ import httpx
 from dynosaur_core.catalog.children import ChildSource, table_bytes
 from dynosaur_core.catalog.hub.http import EntryMissingError, HubHttp, Request, as_error
 from dynosaur_core.catalog.hub.stream import sample_streamed
+from dynosaur_core.digest import canonical_json
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import DatasetRef
 from dynosaur_core.reader.session import said_of
 from dynosaur_core.reader.wire import Message
 from dynosaur_core.scratch import scratch_folder
 from dynosaur_core.settings import Reading, Sampling
+
+_KEPT_BYTES = 4 << 20
+"""At most so much of a dataset's answers is kept: cards and listings fit, its files need not."""
 
 
 class HubChild(ChildSource):
@@ -29,6 +34,9 @@ class HubChild(ChildSource):
         self._folder = tempfile.TemporaryDirectory(dir=scratch_folder())
         self._led_to: set[str] = set()
         """Addresses that answers of the Hub redirected to."""
+        self._kept: dict[str, Message] = {}
+        """Small answers by what was asked: a child that is needed by another dataset begins this one anew later."""
+        self._room = _KEPT_BYTES
         opening = {
             "kind": "hub",
             "ref": ref.model_dump(mode="json"),
@@ -43,11 +51,6 @@ class HubChild(ChildSource):
         super().__init__(opening, limits, deadline_s)
         self._serve = self._answer
 
-    def card(self) -> str:
-        text = super().card()
-        self._session.keep(card=text)  # the Hub is not asked twice where its child is needed by another dataset
-        return text
-
     def _answer(self, asked: dict[str, Any]) -> Message:
         """What the child asks for; an error goes back to it as such."""
         try:
@@ -57,6 +60,9 @@ class HubChild(ChildSource):
 
     def _fetch(self, asked: dict[str, Any]) -> Message:
         request = Request(**asked["request"])
+        key = canonical_json({**asked["request"], "deadline": None})
+        if key in self._kept:
+            return self._kept[key]
         url = request.url
         name = self._ref.repo_id
         own = (f"{self._http.endpoint}/datasets/{name}/", f"{self._http.endpoint}/api/datasets/{name}/")
@@ -69,7 +75,11 @@ class HubChild(ChildSource):
             raise as_error(cause, url) from cause
         self._led_to.add(response.url)
         facts = {"status": response.status, "url": response.url, "next_url": response.next_url, "hops": response.hops}
-        return {**facts, "headers": response.headers.multi_items()}, response.body
+        answer = {**facts, "headers": response.headers.multi_items()}, response.body
+        if response.status == HTTPStatus.OK and len(response.body) <= self._room:
+            self._kept[key] = answer
+            self._room -= len(response.body)
+        return answer
 
     def _pause(self, asked: dict[str, Any]) -> Message:
         self._http.pause(asked["resource"], asked["seconds"])

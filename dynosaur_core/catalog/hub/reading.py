@@ -61,21 +61,13 @@ class HubSource:
     """A `protocols.Source` of the Hub. Use it from one thread; `folder` is for the files that are brought here."""
 
     def __init__(
-        self,
-        repo: RemoteRepo,
-        viewer: Viewer,
-        stream: Stream,
-        ref: DatasetRef,
-        deadline_s: float,
-        folder: Path,
-        card: str | None = None,
+        self, repo: RemoteRepo, viewer: Viewer, stream: Stream, ref: DatasetRef, deadline_s: float, folder: Path
     ) -> None:
-        """`card` is its text, where it was asked for before."""
         self.ref = ref
         self._repo, self._viewer, self._stream = repo, viewer, stream
         self._deadline_s = deadline_s
         self._folder = folder
-        self._card = card
+        self._card: str | None = None
         self._files: SkeletonSource | None = None
         self._found: list[SourceSubset] | None = None
         self._sampled: set[tuple[str, str]] = set()

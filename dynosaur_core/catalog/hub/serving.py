@@ -31,8 +31,7 @@ def open_hub(opening: dict[str, Any], connection: socket.socket) -> Source:
     http = ParentHttp(connection, opening)
     repo = RemoteRepo(http, ref.repo_id, ref.revision)
     stream = partial(_streamed, connection)
-    folder, card = Path(opening["folder"]), opening.get("card")
-    return HubSource(repo, Viewer(opening["viewer"]), stream, ref, opening["deadline_s"], folder, card)
+    return HubSource(repo, Viewer(opening["viewer"]), stream, ref, opening["deadline_s"], Path(opening["folder"]))
 
 
 class ParentHttp(HubHttp):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -103,15 +104,19 @@ def test_it_reads_what_a_folder_with_the_same_files_gives(
         assert source.sample(subset, split, SAMPLING).equals(folder.sample(subset, split, SAMPLING))
 
 
-def test_a_card_is_asked_for_once_by_datasets_that_take_turns_with_a_process(hub: LoopbackHub) -> None:
+def test_nothing_is_asked_for_twice_by_datasets_that_take_turns_with_a_process(hub: LoopbackHub) -> None:
     for name in ("me/x", "me/y"):
-        hub.add(name, {"README.md": card(), "train.jsonl": jsonl(reviews(30))})
+        hub.add(name, {"README.md": card(), "train.jsonl": jsonl([{"q": f"{name} {k}", "a": k} for k in range(30)])})
     catalog = HubCatalog(Settings(reading={"processes": 1}), http=HubHttp(hub.url, hub.token))
     sources = [catalog.open(catalog.ref(name)) for name in ("me/x", "me/y")]
     cards = [source.card() for source in sources]  # each takes the process from the other, and begins anew
     assert [len(source.subsets()) for source in sources] == [1, 1]
     assert [source.card() for source in sources] == cards and all(cards)
-    assert sorted(target.split("/")[3] for _, target, _, _ in hub.log if target.endswith("README.md")) == ["x", "y"]
+    for source in sources:
+        [subset] = source.subsets()
+        assert source.sample(subset, subset.splits[0], SAMPLING).num_rows == 20
+    asked = Counter((method, target) for method, target, _, _ in hub.log)
+    assert max(asked.values()) == 1 and sum("README.md" in target for _, target in asked) == 2
 
 
 def large(hub: LoopbackHub, count: int = 6000, group: int = 1000, **changes: bytes | str) -> dict[str, list[Any]]:
