@@ -12,7 +12,6 @@ import httpx
 from dynosaur_core.catalog.children import ChildSource, table_bytes
 from dynosaur_core.catalog.hub.http import EntryMissingError, HubHttp, Request, as_error
 from dynosaur_core.catalog.hub.stream import sample_streamed
-from dynosaur_core.digest import canonical_json
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import DatasetRef
 from dynosaur_core.reader.session import said_of
@@ -35,7 +34,8 @@ class HubChild(ChildSource):
         self._led_to: set[str] = set()
         """Addresses that answers of the Hub redirected to."""
         self._kept: dict[str, Message] = {}
-        """Small answers by what was asked: a child that is needed by another dataset begins this one anew later."""
+        """Small answers by what was asked, for another child: one that is needed by another dataset is lent to it, and
+        this dataset is begun anew later."""
         self._room = _KEPT_BYTES
         opening = {
             "kind": "hub",
@@ -60,10 +60,9 @@ class HubChild(ChildSource):
 
     def _fetch(self, asked: dict[str, Any]) -> Message:
         request = Request(**asked["request"])
-        key = canonical_json({**asked["request"], "deadline": None})
-        if key in self._kept:
+        url, key = request.url, asked["key"]
+        if key in self._kept and not asked["again"]:
             return self._kept[key]
-        url = request.url
         name = self._ref.repo_id
         own = (f"{self._http.endpoint}/datasets/{name}/", f"{self._http.endpoint}/api/datasets/{name}/")
         viewer = url.startswith(f"{self._viewer}/") and "/" not in url.removeprefix(f"{self._viewer}/")

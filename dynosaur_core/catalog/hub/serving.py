@@ -17,6 +17,7 @@ from dynosaur_core.catalog.hub.files import RemoteRepo
 from dynosaur_core.catalog.hub.http import EntryMissingError, HubHttp, Request, Response
 from dynosaur_core.catalog.hub.reading import HubSource
 from dynosaur_core.catalog.hub.viewer import Viewer
+from dynosaur_core.digest import canonical_json
 from dynosaur_core.errors import Code
 from dynosaur_core.models import DatasetRef
 from dynosaur_core.protocols import Source
@@ -41,9 +42,15 @@ class ParentHttp(HubHttp):
         self.endpoint, self.attempts, self.backoff_s = opening["endpoint"], opening["attempts"], opening["backoff_s"]
         self.unreachable = _Unreachable(connection, opening["unreachable"])
         self._connection = connection
+        self._asked: set[str] = set()
 
     def once(self, request: Request) -> Response:
-        said, body = _ask(self._connection, "fetch", request=asdict(request))
+        """Whoever asks again could do nothing with the answer, and wants another one; a child that begins the dataset
+        anew takes what an earlier one was told."""
+        given = asdict(request)
+        key = canonical_json({**given, "deadline": None})
+        said, body = _ask(self._connection, "fetch", request=given, key=key, again=key in self._asked)
+        self._asked.add(key)
         found = httpx.Headers([(name, text) for name, text in said["headers"]])
         return Response(said["status"], found, body, said["url"], said["next_url"], said["hops"])
 
