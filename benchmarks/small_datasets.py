@@ -2,7 +2,7 @@
 
     python benchmarks/small_datasets.py [--datasets 300] [--checkout FOLDER ...]
 
-Makes the datasets (30 rows of two text columns, jsonl and parquet in turn) and grows them with the rules as designer,
+Makes the datasets (30 rows of a text and a label, jsonl and parquet in turn) and grows them with the rules as designer,
 once for each checkout, whose `.venv/bin/dynosaur` is run. What a dataset costs is the difference to a growth of ten.
 """
 
@@ -29,9 +29,9 @@ def make(folder: Path, count: int) -> None:
     for n in range(count):
         dataset = folder / "small" / f"n{n:04}"
         dataset.mkdir(parents=True)
-        (dataset / "README.md").write_text("---\nlicense: mit\nlanguage: en\n---\n# Questions\n")
+        (dataset / "README.md").write_text("---\nlicense: mit\nlanguage: en\n---\n# Reviews\n")
         rows = [
-            {"question": f"What is number {k} of list {n}?", "answer": f"It is the word {chr(97 + (k * n) % 26) * 5}."}
+            {"text": f"Visit {k} to shop {n} was {('good', 'bad')[k % 2]}.", "label": ("positive", "negative")[k % 2]}
             for k in range(30)
         ]
         if n % 2:
