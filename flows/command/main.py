@@ -44,6 +44,7 @@ from flows.command.arguments import (
     WithdrawMany,
 )
 from flows.command.helping import add_help
+from flows.command.recorder import RECORDER
 from flows.command.running import run_backfill, run_growth, run_release, show_forecast
 from flows.command.verbose import add_verbose, show_logs
 from flows.options import Options, checked
@@ -204,6 +205,8 @@ def _quiet_prefect() -> None:
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
         os.environ.setdefault("TQDM_DISABLE", "1")
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")  # 20 are few for a busy machine
+    for name, value in RECORDER.items():
+        os.environ.setdefault(name, value)
 
 
 def _leave(error: DynosaurError, advice: str) -> None:

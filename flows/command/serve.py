@@ -18,6 +18,7 @@ import httpx
 
 from dynosaur_core.errors import Code, DynosaurError
 from flows.command.deploy import POOL
+from flows.command.recorder import RECORDER
 from flows.command.screen import Screen
 
 _START_S, _WORKER_S, _SERVER_S = 180.0, 60.0, 20.0
@@ -84,6 +85,7 @@ def variables(given: Mapping[str, str], api: str, ui: str) -> dict[str, str]:
         ("PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED", "events,flow_runs"),
         ("PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD", str(KEPT_DAYS * 86_400)),
         ("PREFECT_SERVER_EVENTS_RETENTION_PERIOD", f"P{KEPT_EVENTS_DAYS}D"),
+        *RECORDER.items(),
     ):
         own.setdefault(name, value)
     return own | {"PREFECT_API_URL": api}
