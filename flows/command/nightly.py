@@ -31,7 +31,8 @@ def examine_nightly() -> list[Finding]:
             return [Finding(part=part, ok=True, found=said, what_to_do="`dynosaur deploy`.")]
         schedule = _schedule(client, deployment)
         pool = deployment.work_pool_name or POOL
-        return [schedule, *_worker(client, pool), *_late(client, deployment, pool), _alarms(client)]
+        late = _late(client, deployment, pool)
+        return [schedule, *_worker(client, pool), *late, _alarms(client), *examine_recorder(client)]
 
 
 def _schedule(client: Any, deployment: Any) -> Finding:
@@ -75,6 +76,14 @@ def _late(client: Any, deployment: Any, pool: str) -> Iterator[Finding]:
         found = f"{len(late)} of {_NAME} wait that should have begun, the first since {_minute(late)}"
         advice = f"Look at the worker of the pool {pool}, and at what runs now; cancel those that are not wanted."
         yield Finding(part="late runs", ok=False, found=found, what_to_do=advice)
+
+
+def examine_recorder(client: Any) -> Iterator[Finding]:
+    """A finding where the server writes down one task run at a time."""
+    services = client.request("GET", "/admin/settings").json()["server"]["services"]
+    if services["task_run_recorder"]["batch_size"] == 1:
+        found = "the server writes down task runs one by one: of a large growth it loses some"
+        yield Finding(part="task runs", ok=True, found=found, what_to_do="Start it with deployments/server.env.")
 
 
 def _alarms(client: Any) -> Finding:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from prefect.client.orchestration import get_client
 
+from flows.command.nightly import examine_recorder
 from flows.command.prefect_parts import TESTED, installed, misfits, try_schedule
 
 ROOT = Path(__file__).parents[3]
@@ -51,3 +53,9 @@ def test_try_schedule_has_the_server_schedule_a_run_and_leaves_nothing(prefect_s
         before = kept()
         assert "it schedules" in try_schedule()
         assert kept() == before
+
+
+def test_a_server_that_writes_down_task_runs_one_by_one_is_named(prefect_server: None) -> None:
+    with get_client(sync_client=True) as client:
+        [finding] = examine_recorder(client)
+    assert finding.ok and "one by one" in finding.found and "deployments/server.env" in finding.what_to_do
