@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -143,6 +144,33 @@ def test_of_two_writers_the_second_is_refused(place: Place, tmp_path: Path) -> N
         found, _ = after.manifest()
         assert found is not None and found.version < 3
         assert after.read("README.md") != b"3"
+
+
+def test_of_writers_at_once_none_is_lost(place: Place, tmp_path: Path) -> None:
+    """Whoever committed has built on the release before: there are as many versions as commits that succeeded."""
+    _made(place, tmp_path, _release(1, (FIRST, b"one")), {FIRST: b"one"})
+    together, ends = threading.Barrier(4), list[Code | None]()
+
+    def write(mark: bytes) -> None:
+        sink = (place.rival or place.sink)()
+        together.wait(60)
+        try:
+            with sink.writing():
+                found, token = sink.manifest()
+                assert found is not None
+                sink.commit(_release(found.version + 1), token, {"README.md": mark})
+            ends.append(None)
+        except DynosaurError as error:
+            ends.append(error.code)
+
+    for turn in range(2):
+        writers = [threading.Thread(target=write, args=[b"# %d by %d" % (turn, n)]) for n in range(4)]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join()
+    assert set(ends) <= {None, Code.RELEASE_CONFLICT} and len(ends) == 8
+    assert place.manifest.version == 1 + ends.count(None) > 1
 
 
 @pytest.mark.parametrize("cut", [b"", b'{"format": "dynosaur/1", "version": 4, "store": "s1", "dig', b"\xff\xfe"])
