@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import logging
-import math
 import os
 import shutil
 import tempfile
@@ -36,8 +35,8 @@ settings.load_profile("same")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Three for two cores: many tests wait, for a server, a timeout or a process of their own."""
-    return math.ceil(1.5 * (os.cpu_count() or 1))
+    """Two for each core: many tests wait, for a server, a timeout or a process of their own."""
+    return 2 * (os.cpu_count() or 1)
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
