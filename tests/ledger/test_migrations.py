@@ -21,7 +21,7 @@ from dynosaur_core.ledger.tables import metadata
 
 from .test_ledger import entry
 
-REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007"]
+REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008"]
 ENTRY = """INSERT INTO datasets (repo_id, catalog, revision, listing, pipeline, outcome, detail, attempts, quarantined,
 contribution, records, ref, seen, updated)
 VALUES ('a/b', 'folder catalog', 'r1', 'l', 'p', 'grown', '', 0, false, 'c', 3,
