@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import math
 import os
 import shutil
 import tempfile
@@ -35,8 +36,9 @@ settings.load_profile("same")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Two for each core: many tests wait, for a server, a timeout or a process of their own."""
-    return 2 * (os.cpu_count() or 1)
+    """Three for two cores: many tests wait, for a server, a timeout or a process of their own. With four the servers and
+    libraries of one more process cost more than the waits."""
+    return math.ceil(1.5 * (os.cpu_count() or 1))
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
