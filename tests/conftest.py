@@ -36,8 +36,8 @@ settings.load_profile("same")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Three for two cores: many tests wait, for a server, a timeout or a process of their own. Servers and libraries of a
-    fourth process cost more than these waits."""
+    """Three for two cores: many tests wait, for a server, a timeout or a process of their own. What a fourth process
+    loads and starts costs more than these waits."""
     return math.ceil(1.5 * (os.cpu_count() or 1))
 
 
