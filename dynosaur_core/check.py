@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -36,6 +36,10 @@ class Verdict(Result):
     accepted: bool
     reasons: list[Reason]
     detail: str
+    judged_by: str | None = None
+    """The model that was asked; unset where none was: without a judge, or for what the filter rejects."""
+    mended: dict[str, Any] | None = None
+    """What the judge would have in its place, as another line to check; a growth tries it."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +50,15 @@ class Given:
     """None where there is no such subset."""
     design: TaskDesign
     found: list[Finding]
+    judged: dict[str, Any] = field(default_factory=dict)
+    """What the judge adds to the verdict."""
 
     def verdict(self) -> Verdict:
         return Verdict(
             accepted=not self.found,
             reasons=list(dict.fromkeys(reason for reason, _ in self.found)),
             detail="; ".join(detail for _, detail in self.found if detail),
+            **self.judged,
         )
 
 
@@ -127,9 +134,13 @@ class Checker:
             return
         tasks = [self.task(repo_id, subset, each.design) for each, subset in accepted]
         verdicts = judge(plan(metadata, tasks, self.settings, self.store), tasks, llm)
-        for (each, _), verdict in zip(accepted, verdicts, strict=True):
+        for (each, subset), verdict in zip(accepted, verdicts, strict=True):
+            each.judged["judged_by"] = verdict.model
             if verdict.reason:
                 each.found.append((Reason(verdict.reason), verdict.said))
+            if verdict.mended:
+                design = verdict.mended.model_dump(mode="json", include=set(_KEYS), exclude_defaults=True)
+                each.judged["mended"] = {"dataset": repo_id, "config": subset.config, **design}
 
     def _rows(self, repo_id: str, subset: Subset) -> Evidence | None:
         key = (repo_id, subset.config)

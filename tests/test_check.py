@@ -154,6 +154,15 @@ def test_the_judge_is_asked_about_what_the_filter_accepts(
     assert ended.value.code in (0, None)
     verdicts = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
     assert [verdict["reasons"] for verdict in verdicts] == [[], ["unknown_field"], [], ["mismatch"]]
-    assert verdicts[3] == {"accepted": False, "reasons": ["mismatch"], "detail": "It is mismatch."}
+    mended = {
+        **cases[3],
+        "instruction": "Tell whether it is good.",
+        "output_fields": [verdicts[3]["mended"]["output_fields"][0]],
+    }
+    mended.pop("output_field", None)
+    named = {"judged_by": verdicts[0]["judged_by"], "mended": verdicts[3]["mended"]}
+    assert verdicts[3] == {"accepted": False, "reasons": ["mismatch"], "detail": "It is mismatch.", **named}
+    assert verdicts[3]["mended"] == mended
+    assert verdicts[0]["judged_by"] and "judged_by" not in verdicts[1] and "mended" not in verdicts[0]
     # one request for a dataset, and none about what the filter rejects
     assert sorted(len(each.tasks) for each in asked) == [1, 2]
