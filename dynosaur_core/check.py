@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -18,6 +18,7 @@ from dynosaur_core.instruction.parse import design_of
 from dynosaur_core.judge.stage import judge, plan
 from dynosaur_core.metadata.stage import describe, read_subsets, with_sections
 from dynosaur_core.models import DatasetMetadata, InstructionTask, ListOutput, Mode, Subset, TaskDesign
+from dynosaur_core.models import Verdict as Judged
 from dynosaur_core.protocols import Catalog
 from dynosaur_core.reasons import Finding, Reason
 from dynosaur_core.results import Result
@@ -42,7 +43,7 @@ class Verdict(Result):
     """What the judge would have in its place, as another line to check; a growth tries it."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Given:
     """One design of the subset that it names, and what speaks against it so far."""
 
@@ -50,16 +51,22 @@ class Given:
     """None where there is no such subset."""
     design: TaskDesign
     found: list[Finding]
-    judged: dict[str, Any] = field(default_factory=dict)
-    """What the judge adds to the verdict."""
+    judged: Judged | None = None
+    """What the judge said of it, where it was asked."""
 
-    def verdict(self) -> Verdict:
-        return Verdict(
+    def verdict(self, repo_id: str) -> Verdict:
+        found = Verdict(
             accepted=not self.found,
             reasons=list(dict.fromkeys(reason for reason, _ in self.found)),
             detail="; ".join(detail for _, detail in self.found if detail),
-            **self.judged,
         )
+        if self.judged is None or self.subset is None:
+            return found
+        more: dict[str, Any] = {"judged_by": self.judged.model}
+        if self.judged.mended:
+            design = self.judged.mended.model_dump(mode="json", include=set(_KEYS), exclude_defaults=True)
+            more["mended"] = {"dataset": repo_id, "config": self.subset.config, **design}
+        return found.model_copy(update=more)
 
 
 class Checker:
@@ -74,7 +81,8 @@ class Checker:
         """One verdict a line, in order. Blank lines have none."""
         for number, line in enumerate(lines, start=1):
             if line.strip():
-                yield self.filtered(*read_line(line, number)).verdict()
+                repo_id, design = read_line(line, number)
+                yield self.filtered(repo_id, design).verdict(repo_id)
 
     def check_with_judge(self, lines: Iterable[str], llm: LlmClient) -> list[Verdict]:
         """The same, with what the judge says of those that the filter accepts. It is asked about all designs of a
@@ -84,7 +92,7 @@ class Checker:
         given = [self.filtered(*each) for each in read]
         for repo_id in dict.fromkeys(of):
             self._judge(repo_id, [each for name, each in zip(of, given, strict=True) if name == repo_id], llm)
-        return [each.verdict() for each in given]
+        return [each.verdict(repo_id) for repo_id, each in zip(of, given, strict=True)]
 
     def filtered(self, repo_id: str, design: dict[str, Any]) -> Given:
         """A design as a line of JSON gives it, and the filter's findings."""
@@ -134,13 +142,10 @@ class Checker:
             return
         tasks = [self.task(repo_id, subset, each.design) for each, subset in accepted]
         verdicts = judge(plan(metadata, tasks, self.settings, self.store), tasks, llm)
-        for (each, subset), verdict in zip(accepted, verdicts, strict=True):
-            each.judged["judged_by"] = verdict.model
+        for (each, _), verdict in zip(accepted, verdicts, strict=True):
+            each.judged = verdict
             if verdict.reason:
                 each.found.append((Reason(verdict.reason), verdict.said))
-            if verdict.mended:
-                design = verdict.mended.model_dump(mode="json", include=set(_KEYS), exclude_defaults=True)
-                each.judged["mended"] = {"dataset": repo_id, "config": subset.config, **design}
 
     def _rows(self, repo_id: str, subset: Subset) -> Evidence | None:
         key = (repo_id, subset.config)

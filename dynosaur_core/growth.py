@@ -14,6 +14,7 @@ from dynosaur_core.contributions import keep_contribution
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.filter.stage import FILTER_VERSION
+from dynosaur_core.instruction.rules import RULES_VERSION
 from dynosaur_core.instruction.stage import INSTRUCTION_VERSION
 from dynosaur_core.judge.stage import JUDGE_VERSION
 from dynosaur_core.ledger import Ledger, LedgerEntry, Outcome, after_failure, after_growth, begun, new_entry
@@ -45,6 +46,12 @@ def new_growth_id(now: datetime) -> str:
     return f"{now.astimezone(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
 
 
+def code_version() -> str:
+    """What of the code, and not of the settings, decides which data a growth makes, but for the judge."""
+    rules = (policy_version(), RULES_VERSION)
+    return digest(rules, METADATA_VERSION, INSTRUCTION_VERSION, FILTER_VERSION, PUBLISH_VERSION)
+
+
 def pipeline_digest(settings: Settings) -> str:
     """What makes an unchanged dataset grow again: the stages' versions and the settings that they read.
 
@@ -52,10 +59,9 @@ def pipeline_digest(settings: Settings) -> str:
     instruction` asks it about the rest. Whether a model judges is part of it, and a model that is named for that:
     where this changes, what was grown is judged, and nothing is designed again.
     """
-    versions = (policy_version(), METADATA_VERSION, INSTRUCTION_VERSION, FILTER_VERSION, PUBLISH_VERSION)
     sections = (settings.sampling, settings.policy, settings.designing, settings.filtering, settings.publishing)
     judged = ((JUDGE_VERSION, settings.judging.model),) if settings.judges else ()
-    return digest(versions, *sections, *judged)
+    return digest(code_version(), *sections, *judged)
 
 
 class Growth:

@@ -3,48 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from dynosaur_core.models import Mode
-
-
-def said(value: str) -> str:
-    # no constraint of pydantic's: those refuse a path whose bytes are no UTF-8
-    if not value.strip():
-        raise ValueError("it is empty")
-    return value
-
-
-def parts(value: Any) -> Any:
-    if isinstance(value, str) and re.match(r'\s*\[\s*"', value):
-        raise ValueError('a JSON list that does not end; write a,b or ["a", "b"]')
-    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
-
-
-Strings = Annotated[tuple[str, ...], BeforeValidator(parts)]
-"""A list; in a variable it is written `a,b` or as a JSON list."""
-
-
-Seconds = Annotated[float, Field(gt=0, le=10**7)]
-Wait = Annotated[float, Field(ge=0, le=10**7)]
-"""Seconds, or none."""
-Text = Annotated[str, AfterValidator(said)]
-Some = Annotated[int, Field(ge=1)]
-Count = Annotated[int, Field(ge=0)]
-Money = Annotated[float, Field(ge=0)]
-"""US dollars."""
-
+from dynosaur_core.setting_types import Count, Money, Seconds, Section, Some, Strings, Text, Wait, parts
 
 Recipe = Literal["default", "reference"]
 Layout = Literal["lines", "sentences", "json"]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class Sampling(Section):

@@ -33,16 +33,14 @@ from dynosaur_core.setting_sections import (
     Judging,
     Llm,
     Metrics,
-    Money,
     Policy,
     Publishing,
     Reading,
     ReleaseSettings,
     Sampling,
-    Strings,
-    Text,
     Waves,
 )
+from dynosaur_core.setting_types import Money, Strings, Text
 
 __all__ = [
     "Designing",

@@ -13,20 +13,17 @@ from sqlalchemy import Connection
 
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.filter.stage import FILTER_VERSION
-from dynosaur_core.instruction.stage import INSTRUCTION_VERSION
+from dynosaur_core.growth import code_version
 from dynosaur_core.judge.stage import JUDGE_VERSION
 from dynosaur_core.ledger.waves import keep_end
-from dynosaur_core.metadata.stage import METADATA_VERSION
 from dynosaur_core.models import DatasetRef, Stage, Stored
-from dynosaur_core.publish.stage import PUBLISH_VERSION
+from dynosaur_core.policy.judge import overrides
 from dynosaur_core.report import BranchEnd
 from dynosaur_core.settings import Settings
 from dynosaur_core.store import Store
 from dynosaur_core.text import storable_values
 
 _FOLDER = "waves"
-_VERSIONS = (METADATA_VERSION, INSTRUCTION_VERSION, FILTER_VERSION, JUDGE_VERSION, PUBLISH_VERSION)
 
 
 class WaveOrder(Stored):
@@ -70,9 +67,11 @@ class WaveEnd(Stored):
 
 
 def shapes(settings: Settings) -> dict[str, str]:
-    """Digests of what decides which data a growth makes: by section of the settings, and of the stages' versions."""
+    """Digests of what decides which data a growth makes: the code, the override file, the sections of the settings."""
     names = ("sampling", "policy", "designing", "filtering", "judging", "publishing", "llm")
-    return {"Dynosaur's version": digest(_VERSIONS)} | {name: digest(getattr(settings, name)) for name in names}
+    beside = {"Dynosaur's version": digest(code_version(), JUDGE_VERSION)}
+    beside["the file of policy.overrides"] = digest(overrides(settings.policy))
+    return beside | {name: digest(getattr(settings, name)) for name in names}
 
 
 def order_name(wave_id: str) -> str:

@@ -144,10 +144,7 @@ class Shared:
             name = f"wave {wave.wave_id}"
             run: Any = run_deployment(self.deployment, parameters=given, timeout=0, flow_run_name=name)
         except ObjectNotFound as error:
-            message = (
-                f"Prefect has no deployment {self.deployment}: run `prefect --no-prompt deploy --all`, "
-                "or unset waves.deployment"
-            )
+            message = f"Prefect has no deployment {self.deployment}: run `dynosaur deploy`, or unset waves.deployment"
             raise DynosaurError(Code.BAD_SETTING, message) from error
         wave.flow_run, wave.heard = run.id, time.monotonic()
 
@@ -158,7 +155,10 @@ class Shared:
         lines = read_waves(self.ledger)  # first: what a wave says last comes after all its ends
         self._count()
         for wave in list(self.at_work.values()):
-            line = lines[wave.wave_id]
+            line = lines.get(wave.wave_id)
+            if line is None:  # a later growth has forgotten it, and this one writes no more; or somebody deleted it
+                self._again(wave, "the ledger does not know it any more")
+                continue
             if line.beats != wave.beats:
                 wave.beats, wave.heard = line.beats, time.monotonic()
             if line.ended is not None:
@@ -192,7 +192,7 @@ class Shared:
 
     def _close(self, wave: Wave, *, unless_taken: bool = False) -> bool:
         """The process of the wave writes nothing from now on."""
-        if not remove_wave(self.ledger, wave.wave_id, unless_taken=unless_taken):
+        if not remove_wave(self.ledger, wave.wave_id, unless_taken=unless_taken) and unless_taken:
             return False
         self.clients.store.remove(order_name(wave.wave_id))
         del self.at_work[wave.wave_id]

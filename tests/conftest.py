@@ -49,6 +49,16 @@ def pytest_make_parametrize_id(val: object) -> str | None:
 
 
 @pytest.fixture(autouse=True)
+def _environment_stays() -> Iterator[None]:
+    """A command that runs in this process sets variables for its Prefect, which are not for the servers and workers of
+    the tests after it."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture(autouse=True)
 def _nobody_is_stopped() -> None:
     """A test that pytest-timeout cut off in a growth does not end the waits of those after it."""
     with stopping.by_signal():

@@ -164,5 +164,11 @@ def test_the_judge_is_asked_about_what_the_filter_accepts(
     assert verdicts[3] == {"accepted": False, "reasons": ["mismatch"], "detail": "It is mismatch.", **named}
     assert verdicts[3]["mended"] == mended
     assert verdicts[0]["judged_by"] and "judged_by" not in verdicts[1] and "mended" not in verdicts[0]
+    # what the judge would have is a line to check
+    tasks.write_text(json.dumps(verdicts[3]["mended"]) + "\n")
+    monkeypatch.setattr(sys, "argv", ["dynosaur", "check", str(tasks), "--catalog", str(catalog)])
+    with pytest.raises(SystemExit):
+        main()
+    assert json.loads(capfd.readouterr().out) == {"accepted": True, "reasons": [], "detail": ""}
     # one request for a dataset, and none about what the filter rejects
     assert sorted(len(each.tasks) for each in asked) == [1, 2]

@@ -18,7 +18,6 @@ from prefect.testing.utilities import prefect_test_harness
 from dynosaur_core.catalog.hub.http import shared_http
 from dynosaur_core.clients import close_clients
 from dynosaur_core.report import GrowthReport
-from flows.command.recorder import RECORDER
 from flows.grow import grow
 from flows.options import Options
 from flows.progress import GrowthEnded, listening
@@ -30,12 +29,8 @@ from tests.support.llm import LlmServer
 
 @pytest.fixture(scope="session")
 def prefect_server() -> Iterator[None]:
-    """Task runs are written down one by one, whatever a command in this process has set: tests look at them soon."""
-    with pytest.MonkeyPatch.context() as environment:
-        for name in RECORDER:
-            environment.setenv(name, "1")
-        with prefect_test_harness(server_startup_timeout=120):
-            yield
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
 
 
 @pytest.fixture

@@ -11,18 +11,22 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.settings import PREFECT_API_URL
+from sqlalchemy import update
 
 from dynosaur_core.errors import DynosaurError
 from dynosaur_core.ledger import Ledger, Outcome
 from dynosaur_core.ledger.budget import Budget
-from dynosaur_core.ledger.waves import read_waves
+from dynosaur_core.ledger.lease import leases
+from dynosaur_core.ledger.waves import forget_waves, read_waves
 from dynosaur_core.models import DatasetRef
+from dynosaur_core.policy.judge import forget_overrides
 from dynosaur_core.settings import Settings
 from dynosaur_core.waves import WaveOrder, shapes
 from tests.flows.conftest import Grown
@@ -166,3 +170,39 @@ def test_an_order_is_refused_by_a_worker_whose_settings_make_other_data() -> Non
     assert (taken.model, taken.max_cost_usd, taken.store, taken.concurrency) == ("gpt-5.6-luna", 3.0, "elsewhere", 2)
     with pytest.raises(DynosaurError, match="are not those of the growth: filtering"):
         order.settings(Settings(filtering={"min_rows": 9}))  # type: ignore[arg-type]
+
+
+def test_an_order_is_refused_where_the_override_file_says_otherwise(tmp_path: Path) -> None:
+    """The same address on two machines is not the same file."""
+    file = tmp_path / "overrides.toml"
+    settings = Settings(policy={"overrides": str(file)})  # type: ignore[arg-type]
+    found = []
+    for text in ('["a/b"]\nlicense = "mit"\n', '["a/b"]\nrefuse = "no"\n'):
+        file.write_text(text)
+        forget_overrides()
+        found.append(shapes(settings))
+    forget_overrides()
+    assert {name for name in found[0] if found[0][name] != found[1][name]} == {"the file of policy.overrides"}
+
+
+def test_a_growth_that_lost_its_lease_while_others_work_for_it_says_so(
+    deployed: None, run_growth: Callable[..., Grown], shops: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in {"WAVES__DEPLOYMENT": "wave/wave", "WAVE_SIZE": "3", "DESIGNING__DESIGNERS": "rules"}.items():
+        monkeypatch.setenv(f"DYNOSAUR_{name}", value)
+
+    def take_over() -> None:
+        ledger_file = tmp_path / "store/ledger.db"
+        wait_until(ledger_file.exists)
+        ledger = Ledger(f"sqlite:///{ledger_file}")
+        wait_until(lambda: len(read_waves(ledger)) == 2)  # all are handed out
+        with ledger.engine.begin() as connection:
+            connection.execute(update(leases).values(holder="", expires=datetime.now(UTC)))
+        with ledger.growing():
+            forget_waves(ledger)
+
+    other = threading.Thread(target=take_over)
+    other.start()
+    with pytest.raises(AssertionError, match="GrowthRunning"):
+        run_growth(catalog=str(shops))
+    other.join()

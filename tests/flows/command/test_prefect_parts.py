@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.command.nightly import examine_recorder
 from flows.command.prefect_parts import TESTED, installed, misfits, try_schedule
@@ -42,8 +45,6 @@ def test_misfits_name_a_pair_that_nobody_tried_and_a_requirement_that_is_not_met
 
 
 def test_try_schedule_has_the_server_schedule_a_run_and_leaves_nothing(prefect_server: None) -> None:
-    from prefect.client.orchestration import get_client
-
     with get_client(sync_client=True) as client:
 
         def kept() -> list[set[object]]:
@@ -59,3 +60,26 @@ def test_a_server_that_writes_down_task_runs_one_by_one_is_named(prefect_server:
     with get_client(sync_client=True) as client:
         [finding] = examine_recorder(client)
     assert finding.ok and "one by one" in finding.found and "deployments/server.env" in finding.what_to_do
+
+
+@pytest.mark.parametrize("answer", [(404, b"{}"), (200, b"{}"), (200, b"[]"), (200, b"<html>"), (403, b"no")])
+def test_a_server_that_does_not_tell_its_settings_is_not_named(answer: tuple[int, bytes]) -> None:
+    """As Prefect Cloud, and a proxy."""
+
+    class Server(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, body = answer if self.path.endswith("/admin/settings") else (200, b'"3.8.8"')
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        here = {PREFECT_API_URL: f"http://127.0.0.1:{server.server_port}/api"}
+        with temporary_settings(here), get_client(sync_client=True) as client:
+            assert list(examine_recorder(client)) == []
+        server.shutdown()
