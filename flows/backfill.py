@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -17,6 +18,7 @@ from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.ledger import Outcome
 from dynosaur_core.ledger.near import near_id
 from dynosaur_core.models import DatasetRef, GrowthPlan
+from dynosaur_core.policy.judge import judge_ref
 from dynosaur_core.results import Forecast
 from flows.choice import Choice
 from flows.dry_run import estimate_plan, looking
@@ -55,9 +57,15 @@ def backfill(choice: Choice, dry_run: bool = False, options: Options = Options()
 
 
 def chosen_forecast(choice: Choice, options: Options) -> Forecast:
-    """The plan of a backfill and its estimated cost; nothing is spent."""
+    """The plan of a backfill and its estimated cost; nothing is spent. Their branches would refuse what the listing
+    refuses: it is counted, and costs nothing."""
     with looking(options) as clients:
-        return estimate_plan(clients, choose(clients, choice, options.limit), anew_from=choice.anew_from)
+        chosen = choose(clients, choice, options.limit)
+        why = {ref.repo_id: judge_ref(ref, clients.settings.policy) for ref in chosen.changed}
+        accepted = tuple(ref for ref in chosen.changed if why[ref.repo_id] is None)
+        refused = Counter(rejection.reason for rejection in why.values() if rejection)
+        plan = chosen.model_copy(update={"changed": accepted, "refused": dict(refused)})
+        return estimate_plan(clients, plan, anew_from=choice.anew_from)
 
 
 def check_choice(clients: Clients, choice: Choice) -> None:

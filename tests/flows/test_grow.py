@@ -11,15 +11,16 @@ import pytest
 from datasets import load_dataset
 from prefect.client.orchestration import get_client
 
-from dynosaur_core.clients import Clients
+from dynosaur_core.clients import Clients, close_clients
 from dynosaur_core.contributions import contribution_name
 from dynosaur_core.ledger import Ledger, Outcome
 from dynosaur_core.models import Release
 from dynosaur_core.named import Named
 from dynosaur_core.settings import Settings
 from dynosaur_core.traces import trace_name
-from flows.backfill import backfill
+from flows.backfill import backfill, chosen_forecast
 from flows.choice import Choice
+from flows.options import Options
 from tasks.artifacts.growth import Told, growth_markdown
 from tests.flows.conftest import Grown
 from tests.support.datasets import REVIEW_FEATURES, reviews, write_dataset
@@ -221,7 +222,11 @@ def test_a_backfill_grows_nothing_that_is_refused_and_withdraws_what_was(
     overrides.write_text('["shop/asked"]\nrefuse = "its owner asked for it"\n')
     monkeypatch.setenv("DYNOSAUR_POLICY__OVERRIDES", str(overrides))
     monkeypatch.setenv("DYNOSAUR_POLICY__BLOCKLIST", "shop/blocked")
-    again = run_growth(backfill, catalog=str(tmp_path / "all"), choice=Choice(datasets=["shop/*"]))
+    choice, here = Choice(datasets=["shop/*"]), {"catalog": str(tmp_path / "all"), "store": str(tmp_path / "store")}
+    close_clients()
+    planned = chosen_forecast(choice, Options(**here))
+    assert (planned.datasets, planned.refused) == (["shop/fine"], {"blocklisted": 3})
+    again = run_growth(backfill, catalog=str(tmp_path / "all"), choice=choice)
     assert (again.report.grown, again.report.refused) == (1, {"blocklisted": 3})
     assert {row["repo_id"] for row in records_of(tmp_path / "release")} == {"shop/fine"}
     entry = Ledger(f"sqlite:///{tmp_path / 'store' / 'ledger.db'}").get("shop/asked")
