@@ -19,7 +19,8 @@ MAX_TAGS = 60
 def labels(case: Case) -> tuple[str, ...]:
     """Label names in ClassLabel order; of other scalars the distinct values of all rows, sorted; () when open.
 
-    Of a list it is the set of its items. How many labels there are, or how long all of them together, does not matter.
+    Of a list it is the set of its items. Of ClassLabels, and of labels with words in the design, any number will do;
+    otherwise `filtering.max_labels`, and of a sequence `MAX_TAGS`, is the most.
     """
     names = [str(name) for name in _known(case)]
     return tuple(names) if all(0 < len(name) <= MAX_LABEL_CHARS for name in names) else ()

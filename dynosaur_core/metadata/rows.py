@@ -36,7 +36,7 @@ def within_bytes(table: pa.Table, max_row: int, max_total: int) -> tuple[pa.Tabl
 def choose_shown(table: pa.Table, facts: Sequence[FieldFacts], count: int = 2) -> tuple[dict[str, Any], ...]:
     """The rows to show, as JSON values, in their order.
 
-    The first is one with the fewest empty values; each further one is, among those with hardly more, the one that
+    The first is one with the fewest empty values; each further one is, among those left with the fewest, the one that
     differs most from the others in the fields of closed sets: rows of one class would teach the other one badly.
     """
     names = [name for name in table.column_names if name not in (SPLIT_COLUMN, ROW_COLUMN)]
