@@ -37,7 +37,7 @@ from dynosaur_core.reasons import Finding, Reason
 from dynosaur_core.settings import Policy, Sampling
 from dynosaur_core.store import Store
 
-METADATA_VERSION = 3
+METADATA_VERSION = 4
 _DETECT_ROWS = 20
 _OURS = (SPLIT_COLUMN, ROW_COLUMN)
 Refuse = Callable[..., Rejection]

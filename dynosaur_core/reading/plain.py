@@ -6,6 +6,7 @@ import json
 import uuid
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import ClassLabel, List, Value
@@ -104,6 +105,14 @@ def _list(array: pa.Array, known: Any, depth: int) -> tuple[pa.Array, Any]:
     return with_items(array, items), List(feature)
 
 
+def _double(array: pa.Array) -> pa.Array:
+    """Narrower floats as doubles of the same digits: 0.1 of 32 bits is 0.1, not 0.10000000149011612."""
+    # numpy writes the shortest text that reads back as the same number of that width
+    texts = pc.fill_null(array, 0).to_numpy(zero_copy_only=False).astype(str)
+    missing = array.is_null().to_numpy(zero_copy_only=False)
+    return pa.array(texts.astype(np.float64), mask=missing)
+
+
 _PACKED: tuple[tuple[Any, Any], ...] = (
     (pa.types.is_dictionary, lambda array: array.dictionary_decode()),
     (pa.types.is_run_end_encoded, pc.run_end_decode),
@@ -111,6 +120,8 @@ _PACKED: tuple[tuple[Any, Any], ...] = (
     (pa.types.is_string_view, lambda array: array.cast(pa.string())),
     (pa.types.is_large_binary, lambda array: array.cast(pa.binary())),
     (pa.types.is_binary_view, lambda array: array.cast(pa.binary())),
+    (pa.types.is_float16, _double),
+    (pa.types.is_float32, _double),
 )
 _PLAIN = (
     pa.types.is_null,

@@ -140,7 +140,7 @@ def _as_declared(part: _Part, declared: Any) -> _Part:
         if part.written and not pa.types.is_nested(have):
             return part
         if _is_number(have) and _is_number(want):
-            return _Part(part.array.cast(want), declared, part.written)
+            return _Part(plain(part.array.cast(want))[0], declared, part.written)
         if pa.types.is_temporal(have) and pa.types.is_temporal(want):
             return _Part(part.array.cast(want), declared, part.written)
         if pa.types.is_nested(have) and pa.types.is_nested(want):

@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dynosaur_core.models import ROW_COLUMN, SPLIT_COLUMN, ListOutput
-from dynosaur_core.reading.lists import is_list, with_items
 from dynosaur_core.reading.nested import member
 from dynosaur_core.rendering.outputs import lines, references, sequence, single
 from dynosaur_core.rendering.styles import TOKENS, option_style, token_style
@@ -176,22 +175,7 @@ def _worded(labels: Column, words: Words) -> Column:
 def _python(values: pa.Array) -> list[Any]:
     if pa.types.is_timestamp(values.type) and values.type.unit == "ns":
         values = values.cast(pa.timestamp("us", values.type.tz), safe=False)
-    return _doubles(values).to_pylist()  # type: ignore[no-any-return]
-
-
-def _doubles(values: pa.Array) -> pa.Array:
-    """The values with narrower floats as doubles of the same digits: 0.1 of 32 bits is 0.1, not 0.10000000149011612."""
-    kind = values.type
-    if pa.types.is_floating(kind) and not pa.types.is_float64(kind):
-        # numpy writes the shortest text that reads back as the same number of that width
-        texts = pc.fill_null(values, 0).to_numpy(zero_copy_only=False).astype(str)
-        return pa.array(texts.astype(np.float64), mask=mask(values.is_null()))
-    if is_list(kind):
-        return with_items(values, _doubles(values.flatten()))
-    if pa.types.is_struct(kind) and kind.num_fields:
-        parts = [_doubles(part) for part in values.flatten()]
-        return pa.StructArray.from_arrays(parts, [field.name for field in kind], mask=values.is_null())
-    return values
+    return values.to_pylist()  # type: ignore[no-any-return]
 
 
 def replaced(texts: pa.Array, where: Mask, by: list[str | None]) -> pa.Array:

@@ -18,6 +18,7 @@ from prefect.testing.utilities import prefect_test_harness
 from dynosaur_core.catalog.hub.http import shared_http
 from dynosaur_core.clients import close_clients
 from dynosaur_core.report import GrowthReport
+from flows.command.recorder import RECORDER
 from flows.grow import grow
 from flows.options import Options
 from flows.progress import GrowthEnded, listening
@@ -29,8 +30,11 @@ from tests.support.llm import LlmServer
 
 @pytest.fixture(scope="session")
 def prefect_server() -> Iterator[None]:
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in RECORDER.items():
+            environment.setenv(name, value)
+        with prefect_test_harness(server_startup_timeout=120):
+            yield
 
 
 @pytest.fixture

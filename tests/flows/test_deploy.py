@@ -35,12 +35,12 @@ class Night:
 
     environment: dict[str, str]
     home: Path
+    client: httpx.Client
     deployments: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
-        url = f"{self.environment['PREFECT_API_URL']}/{path}"
         # a server on SQLite that is busy says 503, and its clients ask again
-        [answer] = self.until(lambda: _unless_busy(method, url, body))
+        [answer] = self.until(lambda: _unless_busy(self.client, method, path, body))
         assert answer.is_success, answer.text
         return answer.json() if answer.content else None
 
@@ -131,26 +131,27 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         "OPENAI_API_KEY": "sk-test-secret",
     }
-    night = Night({**inherited, **own}, home)
-    with _running(night, "server", "server", "start", "--host", "127.0.0.1", "--port", str(port)):
-        night.until(lambda: _healthy(night.environment["PREFECT_API_URL"]))
+    client = httpx.Client(base_url=own["PREFECT_API_URL"], timeout=60, limits=httpx.Limits(keepalive_expiry=2))
+    night = Night({**inherited, **own}, home, client)
+    with client, _running(night, "server", "server", "start", "--host", "127.0.0.1", "--port", str(port)):
+        night.until(lambda: _healthy(client))
         _run(night.environment, "work-pool", "create", "dynosaur", "--type", "process")
         _run(night.environment, "--no-prompt", "deploy", "--all")
         night.deployments = {found["name"]: found for found in night.ask("POST", "deployments/filter", {})}
         yield night
 
 
-def _unless_busy(method: str, url: str, body: object) -> list[httpx.Response]:
+def _unless_busy(client: httpx.Client, method: str, path: str, body: object) -> list[httpx.Response]:
     try:
-        answer = httpx.request(method, url, json=body, timeout=60)
+        answer = client.request(method, path, json=body)
     except httpx.TimeoutException:
         return []
     return [] if answer.status_code == 503 else [answer]
 
 
-def _healthy(url: str) -> bool:
+def _healthy(client: httpx.Client) -> bool:
     try:
-        return httpx.get(f"{url}/health", timeout=2).status_code == 200
+        return client.get("health", timeout=2).status_code == 200
     except httpx.TransportError:
         return False
 
@@ -251,7 +252,7 @@ def test_a_run_with_nothing_filled_in_and_one_of_an_earlier_deployment(
 
 def test_backfill_where_nothing_is_chosen_is_refused_before_a_run_exists(night: Night) -> None:
     before = len(night.runs("backfill"))
-    path = f"{night.environment['PREFECT_API_URL']}/deployments/{night.deployments['backfill']['id']}/create_flow_run"
+    path = f"deployments/{night.deployments['backfill']['id']}/create_flow_run"
     nothing: dict[str, object] = {"datasets": [], "modified_since": None, "from_stage": "filter"}
     for choice, why in (
         ({}, "choice"),
@@ -259,7 +260,7 @@ def test_backfill_where_nothing_is_chosen_is_refused_before_a_run_exists(night: 
         ({"choice": {"errors": ["UnreadableFile"]}}, "is not one of"),
         ({"choice": {"datasets": ["a/b"]}, "options": {"max_cost_usd": -1}}, "less than the minimum"),
     ):
-        answer = httpx.post(path, json={"parameters": choice, "state": {"type": "SCHEDULED"}}, timeout=60)
+        answer = night.client.post(path, json={"parameters": choice, "state": {"type": "SCHEDULED"}})
         assert answer.status_code == 409 and why in answer.text, answer.text
     assert len(night.runs("backfill")) == before
 

@@ -51,10 +51,11 @@ class Served:
     port: int
     hook: Receiver
     errors: Path
+    api: httpx.Client
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
         def answered() -> Any:
-            answer = httpx.request(method, f"http://127.0.0.1:{self.port}/api/{path}", json=body, timeout=60)
+            answer = self.api.request(method, path, json=body)
             return None if answer.status_code == 503 else [answer]  # SQLite was busy
 
         [answer] = self.until(answered)
@@ -129,12 +130,14 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         "OPENAI_API_KEY": "sk-test-secret",
     }
     errors = home / "serve.log"
-    with receiver() as hook, errors.open("w") as log:
+    address = f"http://127.0.0.1:{port}/api"
+    api = httpx.Client(base_url=address, timeout=60, limits=httpx.Limits(keepalive_expiry=2))
+    with receiver() as hook, errors.open("w") as log, api:
         given = ["--port", str(port), "--notify", f"{hook.url}/{SECRET}", "--by", "06:00"]
         process = subprocess.Popen(
             [sys.executable, "-m", "flows.command", "serve", *given], env=environment, cwd=ROOT, stderr=log, text=True
         )
-        found = Served(process, environment, port, hook, errors)
+        found = Served(process, environment, port, hook, errors, api)
         try:
             found.until(lambda: "in a browser" in errors.read_text() or process.poll() is not None)
             assert process.poll() is None, errors.read_text()

@@ -87,15 +87,6 @@ def test_render_writes_the_labels_of_messages(render: Render) -> None:
     assert render(rows, task)[0] == [("A: Hi,\nyou.\nB: Ho.", '["statement", "a question"]')]
 
 
-def test_render_keeps_the_digits_of_narrow_floats_wherever_they_stand(render: Render) -> None:
-    numbers = pa.array([[0.1, 2.5]], pa.list_(pa.float32()))
-    deep = pa.array([[{"x": 0.1, "y": [0.3]}]], pa.list_(pa.struct({"x": pa.float16(), "y": pa.list_(pa.float32())})))
-    rows = pa.table({"q": ["q"], "numbers": numbers, "deep": deep})
-    assert render(rows, design("q", "numbers", list_output=ListOutput.ALL))[0] == [("q", "0.1\n2.5")]
-    assert render(rows, design("numbers", "q"))[0] == [("0.1, 2.5", "q")]
-    assert render(rows, design("deep", "q"))[0] == [("{x: 0.1, y: [0.3]}", "q")]
-
-
 def test_render_takes_items_without_a_value_for_no_answer(render: Render) -> None:
     rows = pa.table({"q": ["q"], "answer": pa.array([[None, None]], pa.list_(pa.string()))})
     for how in ListOutput:

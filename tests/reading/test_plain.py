@@ -53,6 +53,15 @@ def extension(kind: pa.DataType, storage: pa.Array) -> pa.Array:
         (pa.array([1_000], pa.timestamp("ns")), [datetime(1970, 1, 1, microsecond=1)]),
         (pa.array([5], pa.timestamp("s", "Nowhere/Land")), [datetime(1970, 1, 1, 0, 0, 5, tzinfo=UTC)]),
         (pa.array([5], pa.time64("ns")), ["00:00:00.000000005"]),
+        (pa.array([0.1, None, 16_777_216.0, 1e20], pa.float32()), [0.1, None, 16_777_216.0, 1e20]),
+        (pa.array([0.1, 2048.0, None], pa.float16()), [0.1, 2048.0, None]),
+        (pa.array([0.1, 0.7], pa.float32()).dictionary_encode(), [0.1, 0.7]),
+        (
+            pa.array(
+                [[{"x": 0.1, "y": [0.3]}], None], pa.list_(pa.struct({"x": pa.float16(), "y": pa.list_(pa.float32())}))
+            ),
+            [[{"x": 0.1, "y": [0.3]}], None],
+        ),
     ],
     ids=lambda value: str(value.type) if isinstance(value, pa.Array) else "",
 )
@@ -179,6 +188,8 @@ def test_declared_types_hold_where_the_values_fit() -> None:
     found = together([pa.table({"n": [1], "x": [1], "t": [5], "s": [{"a": 1.0}]})], declared)
     assert found.table.to_pylist() == [{"n": 1, "x": 1.0, "t": "5", "s": {"a": 1}}]
     assert found.features == declared
+    tenths = together([pa.table({"n": [1], "x": [0.1], "t": [5], "s": [{"a": 1}]})], declared)
+    assert (tenths.table["x"].to_pylist(), tenths.features) == ([0.1], declared)
     other = together([pa.table({"n": [2**40], "x": ["many"], "t": [5], "s": [{"a": "x"}]})], declared)
     assert other.table.to_pylist() == [{"n": 2**40, "x": "many", "t": "5", "s": {"a": "x"}}]
     assert other.features["x"] == Value("string")

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
-from datasets import Dataset, Features
+from datasets import Features
 
 SUMMARY = "## Dataset Summary\n\nShort reviews of films with the opinion of their writers.\n"
 
@@ -23,7 +23,7 @@ def card(prose: str = SUMMARY, **header: Any) -> str:
 
 def parquet(columns: Mapping[str, Sequence[Any]], features: Features | None = None, group: int = 1000) -> bytes:
     """A parquet file as `datasets` writes it, its features in the schema."""
-    features = features or Dataset.from_dict(dict(columns)).features
+    features = features or Features.from_arrow_schema(pa.table(dict(columns)).schema)
     table, sink = pa.table(dict(columns), schema=features.arrow_schema), io.BytesIO()
     pq.write_table(table, sink, group)
     return sink.getvalue()
