@@ -198,7 +198,9 @@ ERRORS: dict[Code, ErrorPolicy] = {
     ),
     # what is ours: catalogue, store, releases, settings
     Code.BAD_CATALOG: _wrong(advice="Check --catalog; `dynosaur grow --help` says what it may be."),
-    Code.BAD_SETTING: _wrong(advice="Correct the setting that the message names."),
+    Code.BAD_SETTING: _wrong(
+        advice="Correct what the message names; `--help` and `dynosaur settings` say what may be given."
+    ),
     Code.FOREIGN_STORE: _wrong(
         advice="Check --store, DYNOSAUR_LEDGER and --release; --adopt says that they belong together.",
         confirmed_by="--adopt",

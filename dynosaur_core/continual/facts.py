@@ -31,7 +31,7 @@ class Facts:
     drawn: Mapping[str, int]
     """task id -> how many of its rows were drawn."""
     overlapping_rows: Mapping[str, int]
-    """task id -> how many of its rows overlap, where some do."""
+    """task id -> how many of all its rows overlap, where some do."""
     rows: Rows
     """Of the tasks that are not left out."""
     places: tuple[tuple[int, int], ...]
@@ -41,8 +41,8 @@ class Facts:
 def read_facts(
     records: Records, most: int | None, seed: int, suite: SuiteIndex | None, count: Count = lambda _done, _total: None
 ) -> Facts:
-    """Reads the set, of each task at most `most` rows, which are drawn by `seed`. Raises what reading it raises, and
-    BadSetting for a set without rows."""
+    """Reads the set, and takes of each task at most `most` rows, which are drawn by `seed`. Raises what reading it
+    raises, and BadSetting for a set without rows."""
     drawn = draw(records, most, seed)
     if not drawn.tasks:
         raise DynosaurError(Code.BAD_SETTING, f"{records.name} holds no rows")
@@ -52,26 +52,27 @@ def read_facts(
             if found := suite.of_instruction(task.instruction):
                 left_out[task.task_id] = found
     seen = _Seen({task.task_id: at for at, task in enumerate(drawn.tasks)})
-    total = sum(len(places) for places in drawn.places.values())
-    for done, (part, row) in enumerate(_drawn_rows(records, drawn)):
+    wanted = {place for places in drawn.places.values() for place in places}
+    total = sum(task.records for task in drawn.tasks)
+    for done, (part, row) in enumerate(_rows(records)):
         if not done % 10_000:
             count(done, total)
         task_id = str(row["task_id"])
+        # also of rows that were not drawn: how many are taken does not change which tasks are
         if suite is not None and (found := _of_suite(suite, row)):
             left_out.setdefault(task_id, found)
             seen.overlapping[task_id] += 1
-        seen.add(part, row)
+        if (part, row["at"]) in wanted:
+            seen.add(part, row)
     count(total, total)
     return seen.facts(drawn, left_out)
 
 
-def _drawn_rows(records: Records, drawn: Drawn) -> Iterator[tuple[int, dict[str, object]]]:
-    wanted = {place: task_id for task_id, places in drawn.places.items() for place in places}
+def _rows(records: Records) -> Iterator[tuple[int, dict[str, object]]]:
     for part, table in enumerate(records.tables(_COLUMNS)):
         for batch in table.to_batches(max_chunksize=10_000):
             for row in batch.to_pylist():
-                if (part, row["at"]) in wanted:
-                    yield part, row
+                yield part, row
 
 
 def _of_suite(suite: SuiteIndex, row: Mapping[str, object]) -> Overlap | None:

@@ -31,6 +31,8 @@ OVERLAPS = {
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _NO_NAMES = {"default", "plain_text", "all", "main", "train", "test", "data", "dataset", "datasets", "tasks", "task"}
 """Names of configs and datasets that say nothing."""
+_LEAST_CHARS = 3
+"""A shorter name says nothing either."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class SuiteIndex:
             for given, outputs in task.pairs()
             for output in outputs
         }
-        self._names = [(task.task_id, _names(task)) for task in suite]
+        self._names = [(task.task_id, _own_name(task), _sources(task)) for task in suite]
         self._sources: dict[tuple[str, str], Overlap | None] = {}
 
     def of_instruction(self, instruction: str) -> Overlap | None:
@@ -124,7 +126,8 @@ class SuiteIndex:
         return self._instructions.find(words, "instruction_words")
 
     def of_source(self, repo_id: str, config: str) -> Overlap | None:
-        """Whether a test task names the dataset or config: in its sources where it has any, else in its own name."""
+        """Whether a test task names the dataset or config, in its sources or in its own name. A source also names a
+        dataset whose name has more words: e2e names e2e_nlg."""
         if (repo_id, config) not in self._sources:
             self._sources[repo_id, config] = self._named(repo_id, config)
         return self._sources[repo_id, config]
@@ -132,10 +135,10 @@ class SuiteIndex:
     def _named(self, repo_id: str, config: str) -> Overlap | None:
         for name in (repo_id.rpartition("/")[2], config):
             mine = _pieces(name)
-            if name.casefold() in _NO_NAMES or len("".join(mine)) < 3:
+            if name.casefold() in _NO_NAMES or len("".join(mine)) < _LEAST_CHARS:
                 continue
-            for test_task, names in self._names:
-                if any(_within(mine, each) for each in names):
+            for test_task, own, sources in self._names:
+                if any(_within(mine, each) for each in (own, *sources)) or any(_within(each, mine) for each in sources):
                     return Overlap("same_source", test_task, name)
         return None
 
@@ -147,9 +150,13 @@ class SuiteIndex:
         return self._inputs.find(words, "row_words")
 
 
-def _names(task: SuiteTask) -> list[list[str]]:
+def _own_name(task: SuiteTask) -> list[str]:
     """`task202_mnli_contradiction_classification` names mnli, and more that is no dataset's name."""
-    return [_pieces(name) for name in task.sources or (re.sub(r"\Atask\d+_", "", task.task_id),)]
+    return _pieces(re.sub(r"\Atask\d+_", "", task.task_id))
+
+
+def _sources(task: SuiteTask) -> list[list[str]]:
+    return [pieces for name in task.sources if len("".join(pieces := _pieces(name))) >= _LEAST_CHARS]
 
 
 def _pieces(name: str) -> list[str]:

@@ -39,7 +39,7 @@ from dynosaur_core.results import Result
 from dynosaur_core.settings import Settings
 from dynosaur_core.suites.suite import open_suite
 
-SPLIT_VERSION = 1
+SPLIT_VERSION = 2
 """Raised when the same choice over the same rows yields another split."""
 _SCHEMA = SCHEMA.append(pa.field("stage", pa.int64(), nullable=False))
 _TASKS = pa.schema(

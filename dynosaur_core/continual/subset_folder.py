@@ -44,7 +44,7 @@ from dynosaur_core.store import Store
 from dynosaur_core.suites.suite import SuiteTask, open_suite
 
 MANIFEST = "subset.json"
-SUBSET_VERSION = 1
+SUBSET_VERSION = 2
 """Raised when the same choice over the same rows yields another subset."""
 LESS_ALIKE = "less_alike"
 """Why a task is left out that overlaps with nothing."""

@@ -210,7 +210,8 @@ def _quiet_prefect() -> None:
 
 
 def _leave(error: DynosaurError, advice: str) -> None:
-    sys.stderr.write(f"dynosaur: {printable(str(error))}\n  -> {advice}\n")
+    said = DynosaurError.__str__(error)  # that of a task run bears its advice already
+    sys.stderr.write(f"dynosaur: {printable(said)}\n  -> {advice}\n")
     sys.exit(2 if error.policy.wrong_command else 1)
 
 

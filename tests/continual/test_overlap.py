@@ -20,7 +20,8 @@ SUITE = (
         instances=(("1", "Is it so?", ("yes", "Yes indeed")),),
     ),
     SuiteTask("task2_super_glue_x", f"Now {LONG}."),
-    SuiteTask("task3_boolq_y", "Name it.", sources=("imdb",)),
+    SuiteTask("task3_boolq_y", "Name it.", sources=("imdb", "y")),
+    SuiteTask("task4_squad_answer", "Find it.", sources=("wikipedia",)),
 )
 
 
@@ -51,6 +52,10 @@ def test_overlap_finds_rows() -> None:
         ("canonical/super_glue", "cb", "super_glue"),
         ("x/superglue", "default", "superglue"),
         ("me/reviews", "imdb", "imdb"),
+        ("me/imdb_reviews", "default", "imdb_reviews"),
+        ("me/reviews", "large-imdb", "large-imdb"),
+        ("me/timdb", "default", None),
+        ("me/squad", "default", "squad"),
         ("canonical/glue", "default", "glue"),
         ("me/answers", "default", None),
         ("me/y", "default", None),
@@ -80,3 +85,5 @@ def test_overlap_finds_a_source_of_the_real_test_tasks(corpus: Path) -> None:
     assert len(suite) == 119 and all(list(task.pairs()) for task in suite)
     found = SuiteIndex(suite).of_source("nyu-mll/glue", "default")
     assert found and found.test_task == "task1344_glue_entailment_classification"
+    found = SuiteIndex(suite).of_source("canonical/e2e_nlg", "default")
+    assert found and found.test_task == "task957_e2e_nlg_text_generation_generate"

@@ -73,6 +73,13 @@ def test_most_alike_serves_every_test_task(count: int, tests: int, most: int, se
         assert each.cosine == pytest.approx(max(cosines[left, each.test]), abs=2e-6)
 
 
+def test_what_overlaps_is_left_out_whatever_number_of_rows_is_taken(grown: Settings, tmp_path: Path) -> None:
+    copied = {"input": "c/french 3", "output": ["label of c/french 3"], "id": "1"}
+    suite = ({"task": "t1", "definition": "Say something else entirely.", "instances": [copied]},)
+    for rows in (1, 2, ROWS):
+        assert made(grown, tmp_path / str(rows), suite, rows=rows).left_out["same_row"] == 1
+
+
 def test_a_subset_explains_every_task(grown: Settings, tmp_path: Path) -> None:
     out = tmp_path / "subset"
     summary = made(grown, out)
