@@ -99,6 +99,10 @@ def _listing_error(folder: Path, error: Exception) -> DynosaurError:
     scripts = [path.name for path in folder.glob("*.py")]
     if scripts:  # `datasets` says so with a RuntimeError, or finds nothing else to read
         return DynosaurError(Code.SCRIPT_DATASET, f"it has a loading script ({scripts[0]}) and no data files")
+    if isinstance(error, yaml.YAMLError):  # the card's parser took more than YAML allows
+        return DynosaurError(
+            Code.UNREADABLE_CARD, f"its card's header is no YAML: {' '.join(str(error).split())[:300]}"
+        )
     if isinstance(error, RecursionError):
         return DynosaurError(Code.UNREADABLE_FILES, "its configs hold values that are nested too deeply")
     if isinstance(error, zipfile.BadZipFile):

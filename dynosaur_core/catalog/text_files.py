@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pandas as pd
@@ -52,7 +52,8 @@ def csv_tables(builder: Any, split: str, most: int) -> Iterator[pa.Table]:
 
 
 def _frames(file: str, options: dict[str, Any]) -> Iterator[pd.DataFrame]:
-    with _named(file), parsing(), xopen(file, "rb") as opened, pd.read_csv(opened, **options) as reader:
+    empty = suppress(pd.errors.EmptyDataError)  # a file without a line has no rows, as of any other form
+    with _named(file), parsing(), xopen(file, "rb") as opened, empty, pd.read_csv(opened, **options) as reader:
         yield from reader
 
 

@@ -32,10 +32,16 @@ class Maker:
     """The release is this store's, although nothing says so."""
 
     def check(self, release: Release, url: str) -> None:
-        """Raises ForeignStore for a release of another store, GrowthRunning for one of a later growth."""
+        """Raises ForeignStore for a release of another store, or of a growth that the ledger does not know yet;
+        GrowthRunning where the growth at work has lost its lease."""
         check_release(release, url, self.store, self.holds, adopt=self.adopt)
-        if release.store == self.store and (release.growth or 0) > self.growth():
-            raise DynosaurError(Code.GROWTH_RUNNING, f"a later growth has made the release {url}")
+        number = self.growth()
+        if not self.adopt and release.store == self.store and (release.growth or 0) > number:
+            message = (
+                f"growth {release.growth} of this store has made the release {url}, and its ledger knows of {number}"
+            )
+            why = "the ledger is an older copy, or the manifest was changed: grow again what came later, with --adopt"
+            raise DynosaurError(Code.FOREIGN_STORE, f"{message}; {why}")
 
 
 @dataclass(frozen=True)

@@ -122,6 +122,12 @@ def test_broken_card_is_listed_and_said_when_it_is_read(tmp_path: Path, card: st
     assert error.code is Code.UNREADABLE_CARD and words in error.message
 
 
+def test_card_that_only_one_parser_takes_is_said(tmp_path: Path) -> None:
+    add(tmp_path, "x/bad", {"a.jsonl": ROWS}, "---\nlicense:\tcc-by-4.0\n---\n")
+    error = refusal(FolderCatalog(tmp_path))
+    assert error.code is Code.UNREADABLE_CARD and "no YAML" in error.message
+
+
 def test_broken_huggingface_yaml_is_said(tmp_path: Path) -> None:
     add(tmp_path, "x/bad", {"a.jsonl": ROWS, ".huggingface.yaml": "a: b\nc: *nothing\n"})
     error = refusal(FolderCatalog(tmp_path))

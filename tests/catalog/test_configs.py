@@ -207,3 +207,10 @@ def test_csv_is_read_as_its_card_says(tmp_path: Path, options: dict[str, Any], t
     metadata = read(tmp_path)
     assert values(tmp_path, metadata, "q") == ["a", "b"]
     assert values(tmp_path, metadata, "n") == ["00012", None]
+
+
+def test_csv_without_a_line_has_no_rows(tmp_path: Path) -> None:
+    folder = write_dataset(tmp_path, "a/b", {})
+    (folder / "train-0.csv").write_text("q,n\na,00012\n")
+    (folder / "train-1.csv").write_text("")
+    assert values(tmp_path, read(tmp_path), "n") == ["00012"]

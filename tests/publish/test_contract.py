@@ -188,7 +188,7 @@ def test_too_many_withdrawals_wait_for_a_word(place: Place, store: Store, wanted
     ]
 
 
-def test_an_earlier_growth_makes_no_release_after_a_later_one(
+def test_a_ledger_that_is_older_than_the_release_makes_none_until_it_is_adopted(
     place: Place, store: Store, wanted: list[Contribution]
 ) -> None:
     place.growth = 8
@@ -197,8 +197,9 @@ def test_an_earlier_growth_makes_no_release_after_a_later_one(
     place.growth = 7
     with pytest.raises(DynosaurError) as caught:
         place.make(wanted, store)
-    assert caught.value.code is Code.GROWTH_RUNNING
+    assert caught.value.code is Code.FOREIGN_STORE and "knows of 7" in caught.value.message
     assert place.read() == before
+    assert place.make(wanted, store, adopt=True).changed and place.manifest.growth == 7
 
 
 def test_a_growth_that_loses_its_lease_while_it_writes_commits_nothing(
