@@ -28,8 +28,9 @@ class EvaluationChoice(BaseModel):
     out: str = Field(min_length=1)
     """Folder of the predictions and scores. The same again goes on where it was cut off, and changes nothing when it
     was done."""
-    prompt: PromptForm = "tk-instruct"
-    """Form of the prompt: as Tk-Instruct was trained, or plain."""
+    prompt: PromptForm | None = None
+    """Form of the prompt: as Tk-Instruct was trained, or plain. Default: the one that a folder of `dynosaur finetune`
+    was trained with; of other models tk-instruct."""
     examples: int = Field(default=0, ge=0, le=8)
     """Positive examples in the prompt, at most, where the suite has them."""
     instances: int = Field(default=100, ge=1)

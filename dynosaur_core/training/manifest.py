@@ -13,10 +13,11 @@ import os
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 from dynosaur_core.digest import digest_file
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.evaluation.prompts import DEFAULT_PROMPT, PromptForm
 from dynosaur_core.models import Stored
 from dynosaur_core.stored import from_stored
 from dynosaur_core.training.recipes import Recipe
@@ -75,6 +76,22 @@ def read_manifest(folder: Path) -> Training:
     """Raises StoreFailed where it is damaged or of a later version."""
     path = folder / MANIFEST
     return from_stored(path.read_bytes(), Training, str(path), "remove the folder and train again")
+
+
+def prompt_of(model: str) -> PromptForm:
+    """The form of the prompts that a model expects: of the folder of a training the one that it was trained with.
+
+    Raises StoreFailed where the manifest is damaged, and BadSetting where its form is not one of this version.
+    """
+    folder = Path(model).expanduser()
+    said = read_manifest(folder).recipe.get("prompt") if (folder / MANIFEST).is_file() else None
+    for form in get_args(PromptForm):
+        if form == (said or DEFAULT_PROMPT):
+            return cast("PromptForm", form)
+    message = (
+        f"{model} was trained with a prompt that this version of Dynosaur lacks, {said}: upgrade, or give --prompt"
+    )
+    raise DynosaurError(Code.BAD_SETTING, message)
 
 
 def write_manifest(folder: Path, training: Training) -> None:

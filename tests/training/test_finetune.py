@@ -15,7 +15,11 @@ from filelock import FileLock
 from PIL import Image
 
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.evaluation.choice import EvaluationChoice
+from dynosaur_core.evaluation.evaluate import evaluate
 from dynosaur_core.evaluation.prompts import prompt
+from dynosaur_core.evaluation.report import EvaluationSummary
+from dynosaur_core.settings import Settings
 from tests.training import processes
 from tests.training.conftest import CAPITALS, INSTRUCTION, ROWS, make_llama, write
 from tests.training.processes import start, train_until_killed
@@ -25,7 +29,7 @@ pytest.importorskip("peft")
 
 from dynosaur_core.training.choice import FinetuneChoice  # noqa: E402
 from dynosaur_core.training.finetune import FinetuneSummary, finetune  # noqa: E402
-from dynosaur_core.training.manifest import read_manifest  # noqa: E402
+from dynosaur_core.training.manifest import prompt_of, read_manifest, write_manifest  # noqa: E402
 from dynosaur_core.training.metrics import read_metrics  # noqa: E402
 
 VALUES: dict[str, Any] = {
@@ -112,6 +116,22 @@ def test_finetune_again_changes_nothing(trained: Path, llama: Path) -> None:
     before = files(trained)
     again = train(trained.parent / "rows.jsonl", trained, llama)
     assert not again.changed and "was trained already" in again.sentence() and files(trained) == before
+
+
+def test_evaluate_asks_with_the_prompt_of_the_training(trained: Path, tmp_path: Path) -> None:
+    def evaluated(name: str, **given: Any) -> EvaluationSummary:
+        suite, out = str(trained.parent / "rows.jsonl"), str(tmp_path / name)
+        return evaluate(EvaluationChoice(model=str(trained), suite=suite, out=out, new_tokens=8, **given), Settings())
+
+    own, other = evaluated("own"), evaluated("other", prompt="tk-instruct")
+    assert (own.prompt, own.exact_match, other.prompt) == ("plain", 100.0, "tk-instruct")
+    assert own.sentence().endswith(", prompt plain") and "prompt = plain" in (tmp_path / "own/README.md").read_text()
+    made = read_manifest(trained)
+    later = made.model_copy(update={"recipe": {**made.recipe, "prompt": "chatty"}})
+    (tmp_path / "later").mkdir()
+    write_manifest(tmp_path / "later", later)
+    with pytest.raises(DynosaurError, match="trained with a prompt that this version of Dynosaur lacks, chatty"):
+        prompt_of(str(tmp_path / "later"))
 
 
 def test_finetune_with_an_adapter_trains_it_alone(trained: Path, tmp_path: Path) -> None:

@@ -59,5 +59,11 @@ def test_evaluate_of_what_is_wrong_ends_with_2_and_a_sentence(
 
 def test_evaluate_help_says_defaults(process: Run) -> None:
     shown = " ".join(process("evaluate", "--help").out.split())
-    for words in ("Default: superni.", "Default: tk-instruct.", "Default: 100.", "Default: 1024.", "Default: 128."):
+    for words in (
+        "Default: superni.",
+        "of other models tk-instruct",
+        "Default: 100.",
+        "Default: 1024.",
+        "Default: 128.",
+    ):
         assert words in shown
