@@ -5,6 +5,7 @@ Nothing of them is run as code: no `trust_remote_code`, and files of weights are
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,6 +80,10 @@ def _loading(name: str) -> Iterator[None]:
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", category=FutureWarning, module="transformers"
+            )  # it warns of its own calls
+            yield
     except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError) as error:
         raise DynosaurError(Code.BAD_SETTING, f"model {name!r} cannot be loaded: {error}") from error
