@@ -187,7 +187,9 @@ def test_loss_does_not_depend_on_how_a_batch_is_shared(t5: Path, rows: Path, tmp
 
 
 @pytest.mark.parametrize("adapter", [{}, {"lora_rank": 4, "lora_dropout": 0.3, "seed": 5}], ids=["all", "adapter"])
-def test_finetune_killed_and_resumed_is_as_undisturbed(rows: Path, tmp_path: Path, adapter: dict[str, Any]) -> None:
+def test_finetune_killed_and_resumed_is_as_undisturbed(
+    rows: Path, tmp_path: Path, adapter: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
     """The same losses, learning rates, order of rows, dropout and weights."""
     model = make_llama(tmp_path / "model", dropout=0.2)
     values = {**adapter, "schedule": "linear", "warmup": 5, "batch": 6, "micro_batch": 3, "max_steps": 24}
@@ -204,7 +206,9 @@ def test_finetune_killed_and_resumed_is_as_undisturbed(rows: Path, tmp_path: Pat
     other = {**values, "learning_rate": 1e-3}
     with pytest.raises(DynosaurError, match="a training with another learning_rate: give another --out"):
         train(rows, tmp_path / "cut", model, 5, **other)
-    resumed = finetune(cut)
+    with caplog.at_level("INFO", "dynosaur.training"):
+        resumed = finetune(cut)
+    assert "goes on from step 10 (checkpoint-10)" in caplog.messages
     assert (resumed.steps, resumed.first_loss, resumed.last_loss) == (24, whole.first_loss, whole.last_loss)
     curves = [
         [(line.step, line.epoch, line.loss, line.learning_rate, line.tokens) for line in read_metrics(tmp_path / name)]
