@@ -12,13 +12,11 @@ While it is at work the folder holds `predictions-<what>.part.jsonl`, from which
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
+from dynosaur_core.alone import LOCK, alone
 from dynosaur_core.continual.encoders import needed
 from dynosaur_core.continual.folder import Made, made_before, made_whole
 from dynosaur_core.digest import digest
@@ -38,7 +36,6 @@ from dynosaur_core.training.manifest import prompt_of
 
 Progress = Callable[[int, int], None]
 """Called with how many predictions are there, and of how many."""
-_LOCK = ".lock"
 _log = logger("evaluation")
 
 
@@ -66,7 +63,7 @@ def evaluate(
     key = digest(identity, choice.instances, choice.seed, choice.first_line, choice.track, SCORES_VERSION)
     if made := _standing(out, identity, key):
         return EvaluationSummary(**{**made.summary, "out": choice.out, "changed": False})
-    with _alone(out):
+    with alone(out, f"another evaluation is at work in {out}"):
         left_out, questions = _questions(choice, form, suite, generator)
         found = _predict(questions, generator, out, identity, progress)
         summary: dict[str, Any] = {}
@@ -97,29 +94,12 @@ def _standing(out: Path, identity: str, key: str) -> Made | None:
         return made_before(str(out), MANIFEST, key)
     if any(name.endswith(_part("")) for name in names - {_part(identity)}):
         raise _other(out)
-    return None if names <= {_part(identity), _LOCK} else made_before(str(out), MANIFEST, key)
+    return None if names <= {_part(identity), LOCK} else made_before(str(out), MANIFEST, key)
 
 
 def _other(out: Path) -> DynosaurError:
     message = f"{out} holds the evaluation of another model, suite or prompt: give another --out, or remove it"
     return DynosaurError(Code.BAD_SETTING, message)
-
-
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """The folder, which no other process evaluates into meanwhile."""
-    lock = FileLock(out / _LOCK, timeout=0)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout as error:
-        raise DynosaurError(Code.BAD_SETTING, f"another evaluation is at work in {out}") from error
-    except OSError as error:
-        raise DynosaurError(Code.BAD_SETTING, f"{out} cannot be written: {error}") from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _questions(

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
+from dynosaur_core.alone import LOCK, alone
 from dynosaur_core.continual.encoders import needed
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.logs import logger
@@ -40,7 +38,6 @@ from dynosaur_core.training.recipes import Recipe
 from dynosaur_core.training.rows import open_data
 
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "tokenizers")
-_LOCK = ".lock"
 _LOGGED_ROWS = 50_000
 _CHECKED_ROWS = 1_000
 """Rows that are read before the libraries are loaded."""
@@ -86,7 +83,7 @@ def finetune(choice: FinetuneChoice) -> FinetuneSummary:
     from dynosaur_core.training.loop import find_devices
 
     first = find_devices().first
-    with _held(folder) if first else _nothing():
+    with alone(folder, f"another process trains in {folder}: wait for it") if first else nullcontext():
         wanted, work = _prepared(choice, chosen, folder)
         if work is None:
             return _summary(choice, wanted, changed=False)
@@ -120,34 +117,12 @@ def checked_recipe(choice: FinetuneChoice) -> Recipe:
 def _check_own(folder: Path) -> None:
     """Raises BadSetting where the folder holds other files than a training's."""
     try:
-        others = folder.exists() and any(path.name != _LOCK for path in folder.iterdir())
+        others = folder.exists() and any(path.name != LOCK for path in folder.iterdir())
     except OSError as error:
         raise DynosaurError(Code.BAD_SETTING, f"{folder} cannot be written: {error}") from error
     if others and not (folder / MANIFEST).exists():
         message = f"{folder} holds files and no {MANIFEST}: give an empty place with --out, or remove them"
         raise DynosaurError(Code.BAD_SETTING, message)
-
-
-@contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """The folder, for this process alone. Raises BadSetting where another trains in it."""
-    lock = FileLock(folder / _LOCK, timeout=0)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout as error:
-        raise DynosaurError(Code.BAD_SETTING, f"another process trains in {folder}: wait for it") from error
-    except OSError as error:
-        raise DynosaurError(Code.BAD_SETTING, f"{folder} cannot be written: {error}") from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
 
 
 def _prepared(choice: FinetuneChoice, chosen: Recipe, folder: Path) -> tuple[Training, tuple[Any, Encoded] | None]:

@@ -251,6 +251,10 @@ def test_finetune_refuses_a_model_that_is_none(rows: Path, llama: Path, tmp_path
     (tmp_path / "empty").mkdir()
     with pytest.raises(DynosaurError, match=r"model .* cannot be loaded: "):
         train(rows, tmp_path / "a", tmp_path / "empty")
+    (tmp_path / "empty/config.json").write_text("{}")
+    with pytest.raises(DynosaurError, match=r"model .* cannot be loaded: "):
+        train(rows, tmp_path / "a", tmp_path / "empty")
+    assert not (tmp_path / "a").exists()
     with pytest.raises(DynosaurError, match="there is no such folder"):
         train(rows, tmp_path / "b", tmp_path / "nowhere")
     with pytest.raises(DynosaurError, match="--lora-targets nope: "):
