@@ -54,8 +54,8 @@ def evaluate(
     needed("matplotlib.figure", "eval")  # before the work that the picture is of
     out = _folder(choice.out)
     form = choice.prompt or prompt_of(choice.model)
-    choice = choice.model_copy(update={"prompt": form})
-    _log.info("the prompt is %s", form)
+    if choice.prompt is None:
+        _log.info("%s is asked with the prompt %s", choice.model, form)
     suite = open_suite(choice.suite, settings)
     generator = generator or open_generator(choice, settings)
     asked = (form, choice.examples, choice.input_tokens, PROMPT_VERSION)
@@ -63,6 +63,7 @@ def evaluate(
     key = digest(identity, choice.instances, choice.seed, choice.first_line, choice.track, SCORES_VERSION)
     if made := _standing(out, identity, key):
         return EvaluationSummary(**{**made.summary, "out": choice.out, "changed": False})
+    choice = choice.model_copy(update={"prompt": form})
     with alone(out, f"another evaluation is at work in {out}"):
         left_out, questions = _questions(choice, form, suite, generator)
         found = _predict(questions, generator, out, identity, progress)
