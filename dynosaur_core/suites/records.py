@@ -19,6 +19,7 @@ from dynosaur_core.suites.suite import Suite, SuiteTask
 from dynosaur_core.suites.superni import suite_task, text
 
 _COLUMNS = ("instruction", "input", "output", "references", "task_id", "split", "row", "taskname")
+_NO_OUTPUT = "it has an `instruction` and no `output`"
 _BATCH = 2_000
 Line = dict[str, Any]
 
@@ -43,6 +44,9 @@ def _tables(suite: Suite, _left_out: Counter[str]) -> Iterator[SuiteTask]:
             with suite.fs.open(path, "rb") as opened:
                 file = pq.ParquetFile(opened)
                 have = [column for column in _COLUMNS if column in file.schema_arrow.names]
+                if "instruction" not in have or not {"output", "references"} & set(have):
+                    problem = _NO_OUTPUT if "instruction" in have else "it has no `instruction`"
+                    raise DynosaurError(Code.BAD_SETTING, f"{path} holds no records: {problem}")
                 for number, batch in enumerate(file.iter_batches(_BATCH, columns=have)):
                     for at, row in enumerate(batch.to_pylist()):
                         yield _record(number * _BATCH + at + 1, row)
@@ -53,10 +57,11 @@ def _tables(suite: Suite, _left_out: Counter[str]) -> Iterator[SuiteTask]:
 
 def _lines(suite: Suite, left_out: Counter[str]) -> Iterator[SuiteTask]:
     for number, found in json_lines(suite):
+        read = next((read for keys, read in _FORMS if keys <= set(found)), None)
+        if read is None:
+            problem = _NO_OUTPUT if "instruction" in found else f"it has none of the forms {_NAMES}"
+            raise DynosaurError(Code.BAD_SETTING, f"line {number} of {suite.name} is no record: {problem}")
         try:
-            read = next((read for keys, read in _FORMS if keys <= set(found)), None)
-            if read is None:
-                raise ValueError("none of the forms alpaca, messages, tk-instruct, Super-NI")
             if task := read(number, found):
                 yield task
             else:
@@ -118,3 +123,7 @@ _FORMS: tuple[tuple[set[str], Callable[[int, Line], SuiteTask | None]], ...] = (
     ({"instruction", "output"}, _record),
 )
 """By the keys that a line of the form has."""
+_NAMES = (
+    "alpaca or reference (instruction, input, output), messages, tk-instruct (Definition, Instance, Task), "
+    "Super-NI (Definition, Instances)"
+)

@@ -11,7 +11,8 @@ import transformers
 
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.training.manifest import MANIFEST, read_manifest
-from dynosaur_core.training.models import find_model, load_model
+from dynosaur_core.training.models import load_model
+from dynosaur_core.training.places import find_model
 from dynosaur_core.training.recipes import Recipe
 
 _UNWANTED = ("training_args.bin", "README.md")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
+from dynosaur_core.alone import LOCK, alone
 from dynosaur_core.continual.encoders import needed
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.logs import logger
@@ -30,15 +29,18 @@ from dynosaur_core.training.manifest import (
     digests,
     read_manifest,
     same_training,
+    same_values,
     write_manifest,
 )
 from dynosaur_core.training.metrics import Metrics, draw_curve, ends_of, read_metrics
+from dynosaur_core.training.places import check_model, find_model
 from dynosaur_core.training.recipes import Recipe
 from dynosaur_core.training.rows import open_data
 
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "tokenizers")
-_LOCK = ".lock"
 _LOGGED_ROWS = 50_000
+_CHECKED_ROWS = 1_000
+"""Rows that are read before the libraries are loaded."""
 _log = logger("training")
 
 
@@ -81,7 +83,7 @@ def finetune(choice: FinetuneChoice) -> FinetuneSummary:
     from dynosaur_core.training.loop import find_devices
 
     first = find_devices().first
-    with _held(folder) if first else _nothing():
+    with alone(folder, f"another process trains in {folder}: wait for it") if first else nullcontext():
         wanted, work = _prepared(choice, chosen, folder)
         if work is None:
             return _summary(choice, wanted, changed=False)
@@ -94,45 +96,38 @@ def finetune(choice: FinetuneChoice) -> FinetuneSummary:
 
 
 def checked_recipe(choice: FinetuneChoice) -> Recipe:
-    """The recipe of a choice. Raises BadSetting for what can be seen to be wrong before anything is read."""
+    """The recipe of a choice. Raises BadSetting for what can be seen to be wrong before the libraries are loaded, which
+    takes long: the folder, the first rows, the model; and where the libraries are missing."""
     chosen = choice.chosen()
     if "://" in choice.out:
         raise DynosaurError(Code.BAD_SETTING, f"--out {choice.out}: a training needs a folder of this machine")
+    folder = Path(choice.out).expanduser()
+    _check_own(folder)
+    data = open_data(choice.data)
+    for _ in islice(data.rows(), _CHECKED_ROWS):
+        pass
+    if (folder / MANIFEST).exists():
+        same_values(read_manifest(folder), chosen.model_dump(mode="json"), data.digest(), folder)
+    check_model(chosen.model)
     for module in ("torch", "transformers", "peft", "accelerate", "matplotlib"):
         needed(module, "train")
-    open_data(choice.data)
     return chosen
 
 
-@contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """The folder, for this process alone. Raises BadSetting where another trains in it, or it holds other files."""
-    lock = FileLock(folder / _LOCK, timeout=0)
+def _check_own(folder: Path) -> None:
+    """Raises BadSetting where the folder holds other files than a training's."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        others = [path.name for path in folder.iterdir() if path.name != _LOCK]
-        lock.acquire()
-    except Timeout as error:
-        raise DynosaurError(Code.BAD_SETTING, f"another process trains in {folder}: wait for it") from error
+        others = folder.exists() and any(path.name != LOCK for path in folder.iterdir())
     except OSError as error:
         raise DynosaurError(Code.BAD_SETTING, f"{folder} cannot be written: {error}") from error
-    try:
-        if others and not (folder / MANIFEST).exists():
-            message = f"{folder} holds files and no {MANIFEST}: give an empty place with --out, or remove them"
-            raise DynosaurError(Code.BAD_SETTING, message)
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
+    if others and not (folder / MANIFEST).exists():
+        message = f"{folder} holds files and no {MANIFEST}: give an empty place with --out, or remove them"
+        raise DynosaurError(Code.BAD_SETTING, message)
 
 
 def _prepared(choice: FinetuneChoice, chosen: Recipe, folder: Path) -> tuple[Training, tuple[Any, Encoded] | None]:
     """The manifest, and the tokenizer with the rows as tokens; None in their place where the training has ended."""
-    from dynosaur_core.training.models import find_model, is_causal, load_tokenizer
+    from dynosaur_core.training.models import is_causal, load_tokenizer
 
     data = open_data(choice.data)
     wanted = Training(

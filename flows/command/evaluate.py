@@ -17,7 +17,7 @@ app = typer.Typer()
 def _option(field: str, metavar: str | None = None, *names: str) -> Any:
     """An option that says what its field means, and its default; None keeps the field's."""
     known = EvaluationChoice.model_fields[field]
-    default = "" if known.is_required() else f" Default: {known.default}."
+    default = "" if known.default is None or known.is_required() else f" Default: {known.default}."
     said = f"{help_of(field, EvaluationChoice)}{default}"
     return typer.Option(*(names or (f"--{field.replace('_', '-')}",)), metavar=metavar, help=said)
 

@@ -27,7 +27,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "replay": ("replay --strategy instr-diverse --tasks 50 --rows 20 --out ./mixture",),
     "split": ("split ./release --stages 3 --out ./split",),
     "subset": ("subset ./release --suite suite.jsonl --tasks 50 --out ./subset",),
-    "evaluate": ("evaluate --model endpoint:NAME --suite ./release --out ./scores",),
+    "evaluate": (
+        "evaluate --model ./model --suite mine.jsonl --out ./scores",
+        "evaluate --model endpoint:NAME --suite ./release --out ./scores",
+    ),
     "finetune": ("finetune --data ./mixture --out ./model",),
     "continual": ("continual --split ./split --strategies none,random --out ./runs",),
 }

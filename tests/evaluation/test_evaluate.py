@@ -101,6 +101,17 @@ def test_evaluate_leaves_a_place_with_other_files_alone(model: LlmServer, suite:
     assert files(tmp_path / "out") == {"thesis.txt": b"x"} and not model.seen.attempts
 
 
+def test_evaluate_that_is_refused_leaves_no_folder(model: LlmServer, tmp_path: Path) -> None:
+    wrong = lines(tmp_path / "wrong.jsonl", [{"instruction": "Name it.", "input": "cat"}])
+    with pytest.raises(DynosaurError, match="no `output`"):
+        evaluated(tmp_path, wrong)
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(DynosaurError, match="no `output`"):
+        evaluated(tmp_path, wrong, out=str(tmp_path / "mine"))
+    assert (tmp_path / "mine").exists()
+
+
 def test_evaluate_shows_examples_and_progress(model: LlmServer, suite: Path, tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     choice = EvaluationChoice(model="endpoint:x", suite=str(suite), out=str(tmp_path / "out"), examples=2, instances=2)
@@ -244,7 +255,7 @@ def test_evaluate_of_a_model_that_refuses_all_ends_at_once(
         with pytest.raises(DynosaurError):
             evaluated(tmp_path, suite)
         assert sum(server.seen.statuses.values()) < 30
-    assert not (tmp_path / "out/scores.json").exists()
+    assert not (tmp_path / "out").exists()
 
 
 def test_evaluate_leaves_what_designers_know_of_the_endpoint_alone(

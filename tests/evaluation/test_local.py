@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,9 @@ def test_an_adapter_is_loaded_onto_its_model(folder: Path, tmp_path: Path) -> No
         == expected
         != texts(open_local(str(folder), 8, 4, "auto"))
     )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FutureWarning)  # a person can do nothing about what libraries plan
+        load(str(tmp_path / "lora"), "float32")
     config = tmp_path / "lora/adapter_config.json"
     config.write_text("{}")
     with pytest.raises(DynosaurError, match="does not name the model that it adapts"):

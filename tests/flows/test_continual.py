@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,9 @@ def choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ExperimentChoice:
 
 
 def test_continual_fails_where_a_step_does_and_then_goes_on(
-    prefect_server: None, choice: ExperimentChoice, tmp_path: Path
+    prefect_server: None, choice: ExperimentChoice, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "dynosaur.continual")
     told: list[Compared] = []
 
     def hear(event: Event) -> None:
@@ -49,7 +51,41 @@ def test_continual_fails_where_a_step_does_and_then_goes_on(
     assert run() == ("FAILED", names)
     assert told[0].summary.incomplete == ["random seed 0"] and set(told[0].summary.unseen) == {"none"}
     assert isinstance(told[0].failure, DynosaurError) and "thesis" not in str(told[0].failure)
+    lines = caplog.text
+    for words in (
+        "0 of 4 steps were done before",
+        "begins untrained: step 1 of 4",
+        "untrained: 3 of 3 predictions",
+        "begins stage 2 none seed 0: step 3 of 4",
+        "stage 2 random seed 0 failed: ",
+        "on unseen tasks; 3 of 4 steps are done",
+    ):
+        assert words in lines
     (blocked / "thesis.txt").unlink()
+    caplog.clear()
     assert run() == ("COMPLETED", ["stage 2 random seed 0"])
+    assert "3 of 4 steps were done before" in caplog.text and "begins untrained" not in caplog.text
     assert run() == ("COMPLETED", [])
     assert told[1].summary == told[2].summary and told[2].failure is None
+
+
+def test_continual_cut_off_says_how_far_it_is(
+    prefect_server: None, choice: ExperimentChoice, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "dynosaur.continual")
+
+    class Cut(logging.Handler):
+        """As Ctrl-C in the midst of the second step."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            if "stage 1 first seed 0: 3 of 3" in record.getMessage():
+                raise KeyboardInterrupt
+
+    cut = Cut()
+    logging.getLogger("dynosaur.continual").addHandler(cut)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            continual(choice, str(tmp_path / "store"), return_state=True)
+    finally:
+        logging.getLogger("dynosaur.continual").removeHandler(cut)
+    assert "stage 1 first seed 0 was cut off; 1 of 4 steps are done" in caplog.text

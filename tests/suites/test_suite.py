@@ -185,7 +185,8 @@ def test_chats_of_more_turns_and_empty_references_are_left_out(tmp_path: Path) -
     ("text", "words"),
     [
         ('{"instruction": "x", "output": "y"}\n{"instruction": ', "line 2 of .* cannot be read"),
-        ('{"a": 1}\n', "none of the forms alpaca"),
+        ('{"a": 1}\n', "line 1 of .* none of the forms alpaca or reference"),
+        ('{"instruction": "x", "input": "y"}\n', "line 1 of .* an `instruction` and no `output`"),
         ("[1]\n", "line 1"),
         ('{"instruction": ["x"], "output": "y"}\n', "list in the place of a text"),
         ('{"definition": "x", "instances": [{"input": "x"}]}\n', "KeyError: 'output'"),
@@ -210,13 +211,15 @@ def test_a_place_that_is_no_suite_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.parquet").write_text("x")
     (tmp_path / "x.jsonl.gz").write_text("x")
     pq.write_table(pa.table({"a": [1]}), tmp_path / "y.parquet")
+    pq.write_table(pa.table({"instruction": ["x"]}), tmp_path / "z.parquet")
     for name, words in {
         "none": "there is no suite",
         "empty": "is no suite: give",
         "x.txt": "is no suite: give",
         "x.parquet": "holds no records",
         "x.jsonl.gz": "cannot be read",
-        "y.parquet": "holds no records",
+        "y.parquet": "holds no records: it has no `instruction`",
+        "z.parquet": "holds no records: it has an `instruction` and no `output`",
         "nothing://x": "cannot be opened",
     }.items():
         with pytest.raises(DynosaurError, match=words):

@@ -15,7 +15,11 @@ from filelock import FileLock
 from PIL import Image
 
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.evaluation.choice import EvaluationChoice
+from dynosaur_core.evaluation.evaluate import evaluate
 from dynosaur_core.evaluation.prompts import prompt
+from dynosaur_core.evaluation.report import EvaluationSummary
+from dynosaur_core.settings import Settings
 from tests.training import processes
 from tests.training.conftest import CAPITALS, INSTRUCTION, ROWS, make_llama, write
 from tests.training.processes import start, train_until_killed
@@ -25,7 +29,7 @@ pytest.importorskip("peft")
 
 from dynosaur_core.training.choice import FinetuneChoice  # noqa: E402
 from dynosaur_core.training.finetune import FinetuneSummary, finetune  # noqa: E402
-from dynosaur_core.training.manifest import read_manifest  # noqa: E402
+from dynosaur_core.training.manifest import prompt_of, read_manifest, write_manifest  # noqa: E402
 from dynosaur_core.training.metrics import read_metrics  # noqa: E402
 
 VALUES: dict[str, Any] = {
@@ -114,6 +118,22 @@ def test_finetune_again_changes_nothing(trained: Path, llama: Path) -> None:
     assert not again.changed and "was trained already" in again.sentence() and files(trained) == before
 
 
+def test_evaluate_asks_with_the_prompt_of_the_training(trained: Path, tmp_path: Path) -> None:
+    def evaluated(name: str, **given: Any) -> EvaluationSummary:
+        suite, out = str(trained.parent / "rows.jsonl"), str(tmp_path / name)
+        return evaluate(EvaluationChoice(model=str(trained), suite=suite, out=out, new_tokens=8, **given), Settings())
+
+    own, other = evaluated("own"), evaluated("other", prompt="tk-instruct")
+    assert (own.prompt, own.exact_match, other.prompt) == ("plain", 100.0, "tk-instruct")
+    assert own.sentence().endswith(", prompt plain") and "prompt = plain" in (tmp_path / "own/README.md").read_text()
+    made = read_manifest(trained)
+    later = made.model_copy(update={"recipe": {**made.recipe, "prompt": "chatty"}})
+    (tmp_path / "later").mkdir()
+    write_manifest(tmp_path / "later", later)
+    with pytest.raises(DynosaurError, match="trained with a prompt that this version of Dynosaur lacks, chatty"):
+        prompt_of(str(tmp_path / "later"))
+
+
 def test_finetune_with_an_adapter_trains_it_alone(trained: Path, tmp_path: Path) -> None:
     """A second stage, and a third that goes on with the second's adapter."""
     from safetensors.torch import load_file
@@ -167,7 +187,9 @@ def test_loss_does_not_depend_on_how_a_batch_is_shared(t5: Path, rows: Path, tmp
 
 
 @pytest.mark.parametrize("adapter", [{}, {"lora_rank": 4, "lora_dropout": 0.3, "seed": 5}], ids=["all", "adapter"])
-def test_finetune_killed_and_resumed_is_as_undisturbed(rows: Path, tmp_path: Path, adapter: dict[str, Any]) -> None:
+def test_finetune_killed_and_resumed_is_as_undisturbed(
+    rows: Path, tmp_path: Path, adapter: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
     """The same losses, learning rates, order of rows, dropout and weights."""
     model = make_llama(tmp_path / "model", dropout=0.2)
     values = {**adapter, "schedule": "linear", "warmup": 5, "batch": 6, "micro_batch": 3, "max_steps": 24}
@@ -184,7 +206,9 @@ def test_finetune_killed_and_resumed_is_as_undisturbed(rows: Path, tmp_path: Pat
     other = {**values, "learning_rate": 1e-3}
     with pytest.raises(DynosaurError, match="a training with another learning_rate: give another --out"):
         train(rows, tmp_path / "cut", model, 5, **other)
-    resumed = finetune(cut)
+    with caplog.at_level("INFO", "dynosaur.training"):
+        resumed = finetune(cut)
+    assert "goes on from step 10 (checkpoint-10)" in caplog.messages
     assert (resumed.steps, resumed.first_loss, resumed.last_loss) == (24, whole.first_loss, whole.last_loss)
     curves = [
         [(line.step, line.epoch, line.loss, line.learning_rate, line.tokens) for line in read_metrics(tmp_path / name)]
@@ -227,6 +251,10 @@ def test_finetune_refuses_a_model_that_is_none(rows: Path, llama: Path, tmp_path
     (tmp_path / "empty").mkdir()
     with pytest.raises(DynosaurError, match=r"model .* cannot be loaded: "):
         train(rows, tmp_path / "a", tmp_path / "empty")
+    (tmp_path / "empty/config.json").write_text("{}")
+    with pytest.raises(DynosaurError, match=r"model .* cannot be loaded: "):
+        train(rows, tmp_path / "a", tmp_path / "empty")
+    assert not (tmp_path / "a").exists()
     with pytest.raises(DynosaurError, match="there is no such folder"):
         train(rows, tmp_path / "b", tmp_path / "nowhere")
     with pytest.raises(DynosaurError, match="--lora-targets nope: "):

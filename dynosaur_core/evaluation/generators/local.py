@@ -15,6 +15,7 @@ from dynosaur_core.digest import digest
 from dynosaur_core.evaluation.choice import Dtype
 from dynosaur_core.evaluation.generators import Generated
 from dynosaur_core.models import Usage
+from dynosaur_core.training.places import check_model, find_model
 
 _EXTRA = "train"
 Loaded = tuple[Any, Any]
@@ -83,10 +84,9 @@ class LocalGenerator:
 
 
 def open_local(name: str, new_tokens: int, batch: int, dtype: Dtype) -> LocalGenerator:
-    """A model by its name, as `training.models` knows it. Raises BadSetting where it is none, before it is loaded."""
+    """A model by its name, as `training.places` knows it. Raises BadSetting where it is none, before it is loaded."""
+    check_model(name)
     needed("torch", _EXTRA), needed("transformers", _EXTRA)
-    from dynosaur_core.training.models import find_model
-
     computed = _by_device() if dtype == "auto" else dtype
     weights = digest(find_model(name).digest, computed)
     return LocalGenerator(name, weights, lambda: load(name, computed), new_tokens, batch)

@@ -57,7 +57,16 @@ def test_evaluate_of_what_is_wrong_ends_with_2_and_a_sentence(
     assert words in done.err and not (tmp_path / "out").exists() and not model.seen.attempts
 
 
-def test_evaluate_help_says_defaults(process: Run) -> None:
+def test_evaluate_help_says_what_it_takes(process: Run) -> None:
     shown = " ".join(process("evaluate", "--help").out.split())
-    for words in ("Default: superni.", "Default: tk-instruct.", "Default: 100.", "Default: 1024.", "Default: 128."):
+    for words in (
+        "Default: superni.",
+        "A folder of `dynosaur finetune`",
+        "`smollm2-135m`",
+        "instruction, input, output",
+        "of other models tk-instruct",
+        "Default: 100.",
+        "Default: 1024.",
+        "Default: 128.",
+    ):
         assert words in shown
