@@ -115,7 +115,8 @@ def _but(clients: Clients, choice: Choice) -> str:
     """What the ledger has instead of what was chosen."""
     if choice.errors:
         ends = sorted({code for (_, code), count in clients.ledger.counts().items() if code and count})
-        return f"; datasets ended with {', '.join(ends)}" if ends else "; no dataset has failed or was refused"
+        near = "".join(near_id(clients.ledger, name) for name in choice.datasets[:1])
+        return f"{near}; datasets ended with {', '.join(ends)}" if ends else "; no dataset has failed or was refused"
     patterns = [name for name in choice.datasets if _is_pattern(name)]
     return near_id(clients.ledger, patterns[0]) if patterns else ""
 

@@ -233,4 +233,5 @@ def _late(deployment: Any, starts: list[datetime], hour: time) -> timedelta:
 
 
 def _hours(length: timedelta) -> str:
-    return f"{length.total_seconds() / 3600:g} hours"
+    hours, minutes = divmod(round(length.total_seconds() / 60), 60)
+    return f"{hours} hours" + (f" {minutes} minutes" if minutes else "")

@@ -7,8 +7,10 @@ from functools import partial
 from itertools import islice
 
 from dynosaur_core.clients import Clients, open_clients
+from dynosaur_core.contributions import contribution_name
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
+from dynosaur_core.identity import check_release
 from dynosaur_core.publish.sinks import open_sink
 from flows.command.findings import Finding
 from flows.command.screen import Screen
@@ -30,14 +32,19 @@ def examine(options: Options) -> list[Finding]:
     if settings.asks_model:
         parts.append((f"model {settings.model}", lambda: _model(clients)))
     parts += [(f"release {url}", partial(_release, clients, url)) for url in settings.release]
-    parts.append(("prefect", _prefect))
     findings = [_finding(part, examination) for part, examination in parts]
-    return [*findings, *(_nightly() if findings[-1].ok else []), _prefect_parts()]
+    prefect = _finding("prefect", _prefect)
+    if prefect.ok:
+        return [*findings, prefect, *_nightly(), _prefect_parts()]
+    from flows.command.prefect_parts import PREFECT_ADVICE
+
+    return [*findings, prefect.model_copy(update={"what_to_do": PREFECT_ADVICE}), _prefect_parts()]
 
 
 def show_findings(findings: list[Finding], screen: Screen) -> None:
     for finding in findings:
-        screen.line(f"{'ok    ' if finding.ok else 'FAILED'}  {finding.part}")
+        how = "FAILED" if not finding.ok else "note  " if finding.what_to_do else "ok    "
+        screen.line(f"{how}  {finding.part}")
         screen.indented(finding.found)
         if finding.what_to_do:
             screen.indented(f"-> {finding.what_to_do}")
@@ -79,7 +86,14 @@ def _model(clients: Clients) -> str:
 
 def _release(clients: Clients, url: str) -> str:
     release, _ = open_sink(url, clients.settings.releasing, clients.settings.store).manifest()
+    if release:
+        known = partial(_holds, clients)
+        check_release(release, url, clients.join(create=True), known, adopt=False)
     return f"version {release.version}, {release.records:,} records" if release else "nothing released yet"
+
+
+def _holds(clients: Clients, contribution: str) -> bool:
+    return clients.store.exists(contribution_name(contribution))
 
 
 def _prefect() -> str:

@@ -11,6 +11,7 @@ from flows.command.deploy import NIGHTLY, POOL, when
 from flows.command.findings import Finding
 
 _NAME = f"grow/{NIGHTLY}"
+_START = "Start it with `dynosaur serve`, or after `set -a; . deployments/server.env; set +a`."
 
 
 def examine_nightly() -> list[Finding]:
@@ -89,7 +90,7 @@ def examine_recorder(client: Any) -> Iterator[Finding]:
         return
     if batch == 1:
         found = "the server writes down task runs one by one: of a large growth it loses some"
-        yield Finding(part="task runs", ok=True, found=found, what_to_do="Start it with deployments/server.env.")
+        yield Finding(part="task runs", ok=True, found=found, what_to_do=_START)
 
 
 def _alarms(client: Any) -> Finding:

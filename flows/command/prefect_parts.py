@@ -13,7 +13,7 @@ from packaging.version import Version
 
 from dynosaur_core.errors import Code, DynosaurError
 
-PREFECT_ADVICE = "Start it (`prefect server start`), or unset PREFECT_API_URL: a temporary server is used then."
+PREFECT_ADVICE = "Start it (`dynosaur serve`, `prefect server start`), or correct PREFECT_API_URL; `grow` needs none."
 PARTS_ADVICE = "Install with constraints.txt (`make install`), or pin the package that is named."
 TESTED = {
     "prefect": "3.8.8",
@@ -68,20 +68,25 @@ def try_schedule() -> str:
     from prefect.exceptions import PrefectException
     from prefect.settings import PREFECT_API_URL
 
+    where = PREFECT_API_URL.value()
+    server = f"Prefect's server at {where}" if where else "Prefect's temporary server"
     try:
         with get_client(sync_client=True) as client:
             if error := client.api_healthcheck():
-                raise DynosaurError(Code.CONNECTION_FAILED, f"the Prefect server does not answer: {error}")
+                raise DynosaurError(Code.CONNECTION_FAILED, f"{server} does not answer: {_first_line(error)}")
             count = _scheduled_runs(client._client)
     except (PrefectException, RuntimeError, OSError, httpx.HTTPError) as failure:
-        raise DynosaurError(
-            Code.CONNECTION_FAILED, f"Prefect's server does not start or schedule: {failure}"
-        ) from failure
+        message = f"{server} does not start or schedule: {_first_line(failure)}"
+        raise DynosaurError(Code.CONNECTION_FAILED, message) from failure
     if not count:
-        raise DynosaurError(Code.CONNECTION_FAILED, "Prefect's server took a schedule and scheduled no run")
-    where = PREFECT_API_URL.value()
+        raise DynosaurError(Code.CONNECTION_FAILED, f"{server} took a schedule and scheduled no run")
     kept = f"server at {where}" if where else "a temporary server starts; `prefect server start` keeps one with a UI"
     return f"{kept}; it schedules"
+
+
+def _first_line(error: BaseException) -> str:
+    """What follows it are links to pages on HTTP."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _scheduled_runs(http: Any) -> int:

@@ -133,6 +133,7 @@ def test_a_dry_run_of_a_backfill_leaves_its_plan_and_spends_nothing(
     [
         (Choice(), "choose datasets"),
         (Choice(datasets=["shop/reveiws"]), "did you mean shop/reviews?"),
+        (Choice(datasets=["shop/reveiws"], errors=["not_derivable"]), "did you mean shop/reviews?"),
         (Choice(datasets=["shopp/*"]), "no dataset is chosen by 'shopp/*'"),
         (Choice(errors=["TimedOut"]), "no dataset is chosen by TimedOut; datasets ended with refused_license"),
     ],

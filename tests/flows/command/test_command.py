@@ -288,6 +288,18 @@ def test_doctor_names_what_is_wrong(
     assert all(finding["what_to_do"] for finding in wrong.values())
 
 
+def test_doctor_names_a_release_of_another_store(
+    run: Run, prefect_server: None, catalog: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DYNOSAUR_DESIGNING__DESIGNERS", "rules")
+    monkeypatch.setenv("DYNOSAUR_RELEASE", "release")
+    assert run("grow", "--catalog", "catalog", "--store", "store").status == 0
+    where = ("doctor", "--catalog", "catalog", "--json", "--store")
+    assert {each["part"] for each in run(*where, "store").json() if not each["ok"]} == set()
+    [wrong] = [each for each in run(*where, "stroe").json() if not each["ok"]]
+    assert wrong["part"] == "release release" and "another store" in wrong["found"] and "--store" in wrong["what_to_do"]
+
+
 def test_a_prefect_that_is_away_is_one_sentence(process: Run, catalog: Path) -> None:
     rules = {"DYNOSAUR_DESIGNING__DESIGNERS": "rules", "PREFECT_CLIENT_MAX_RETRIES": "0"}
     done = process(
