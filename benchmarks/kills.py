@@ -21,17 +21,16 @@ from tests.support.hub import LoopbackHub
 from tests.support.killing import Growths, shops
 from tests.support.llm import LlmServer
 
-_PHASES = (("tag ", "tagged"), ("commit ", "committed"), ("preupload ", "uploading"), ("info", "before publishing"))
+_PHASES = (("tag ", "tagged"), ("commit ", "committed"), ("preupload ", "uploading"))
 
 
-def phase(hub: LoopbackHub) -> str:
-    """How far a growth has come, by what the release repository was asked last."""
-    places = asked(hub)
-    requests = places.get(GROWN, {})
+def phase(hub: LoopbackHub, endpoint: LlmServer) -> str:
+    """How far a growth has come, by what the release repository and the model were asked last."""
+    requests = asked(hub).get(GROWN, {})
     for prefix, name in _PHASES:
         if any(f"{request} ".startswith(prefix) for request in requests):
             return name
-    return "branches" if len(places) > 1 else "survey" if places else "start"
+    return "datasets" if endpoint.seen.attempts else "survey"
 
 
 def main() -> int:
@@ -58,7 +57,7 @@ def main() -> int:
             growths = Growths(hub, endpoint, Path(folder, str(number)), environment)
             moment = draw.randrange(1, requests)
             killed = growths.kill_after(moment)
-            where = phase(hub) if killed else "had ended"
+            where = phase(hub, endpoint) if killed else "had ended"
             growths.finish()
             same, commits, again = growths.release().content == expected, growths.whole_commits(), growths.asked_again()
             bad += not (same and commits == 1 and not again)

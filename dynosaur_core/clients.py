@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from dynosaur_core.anew import anew_since
 from dynosaur_core.catalogs import open_catalog
-from dynosaur_core.contributions import contribution_name
+from dynosaur_core.contributions import holds_contribution
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.identity import Pair, catalog_name, shared_id
 from dynosaur_core.ledger import Ledger
@@ -156,7 +156,7 @@ def _pair(store: Store, ledger: Ledger, mine: str | None, theirs: str | None) ->
         ledger_id=theirs,
         store_used=bool(store.names("contributions")),
         ledger_used=bool(known),
-        met=any(store.exists(contribution_name(name)) for name in known),
+        met=any(holds_contribution(store, name) for name in known),
     )
 
 

@@ -30,6 +30,10 @@ def contribution_name(name: str) -> str:
     return f"contributions/{name[:2]}/{name}.json"
 
 
+def holds_contribution(store: Store, name: str) -> bool:
+    return store.exists(contribution_name(name))
+
+
 def keep_contribution(store: Store, contribution: Contribution) -> str:
     """Stores a contribution under the digest of what it holds now, which stays its name; returns the digest."""
     name = digest(contribution)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from prefect import flow, get_run_logger
@@ -11,7 +12,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from dynosaur_core.clients import Clients, open_clients
-from dynosaur_core.contributions import Contributions, contribution_name
+from dynosaur_core.contributions import Contributions, holds_contribution
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Removal
 from dynosaur_core.publish.release import make_release
@@ -91,7 +92,7 @@ def _maker(clients: Clients, options: Options) -> Maker:
 
     return Maker(
         store=clients.join(create=True),
-        holds=lambda name: clients.store.exists(contribution_name(name)),
+        holds=partial(holds_contribution, clients.store),
         growth=clients.ledger.growth_number,
         may_leave=may_leave,
         adopt=options.adopt,

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import islice
 
 from dynosaur_core.clients import Clients, open_clients
-from dynosaur_core.contributions import contribution_name
+from dynosaur_core.contributions import holds_contribution
 from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.identity import check_release
@@ -87,13 +87,9 @@ def _model(clients: Clients) -> str:
 def _release(clients: Clients, url: str) -> str:
     release, _ = open_sink(url, clients.settings.releasing, clients.settings.store).manifest()
     if release:
-        known = partial(_holds, clients)
-        check_release(release, url, clients.join(create=True), known, adopt=False)
+        holds = partial(holds_contribution, clients.store)
+        check_release(release, url, clients.join(create=True), holds, adopt=False)
     return f"version {release.version}, {release.records:,} records" if release else "nothing released yet"
-
-
-def _holds(clients: Clients, contribution: str) -> bool:
-    return clients.store.exists(contribution_name(contribution))
 
 
 def _prefect() -> str:

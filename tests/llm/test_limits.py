@@ -59,7 +59,7 @@ def test_rates_are_learned_from_headers(endpoint: LlmServer, client: MakeClient,
     propose(dataset(), settings(), llm, store)
     arrivals = len(endpoint.seen.arrivals)
     grow([f"owner/set-{number}" for number in range(10)], settings(), llm, store)
-    times = [when for when, _ in endpoint.seen.arrivals[arrivals:]]
+    times = [each.when for each in endpoint.seen.arrivals[arrivals:]]
     assert times[-1] - times[0] >= 19 * 60 / 1_200 * 0.9
 
 
@@ -70,7 +70,7 @@ def test_a_retry_after_is_kept_by_every_worker(endpoint: LlmServer, client: Make
     endpoint.behaviour.retry_after = "1"
     endpoint.behaviour.latency_s = 0.1
     grow([f"owner/set-{number}" for number in range(30)], settings(), llm, store)
-    times = [when for when, _ in endpoint.seen.arrivals]
+    times = [each.when for each in endpoint.seen.arrivals]
     assert max(late - early for early, late in pairwise(times)) >= 0.8
     assert endpoint.seen.statuses == {429: 1, 200: 62}
 
@@ -104,7 +104,7 @@ def test_a_dataset_of_many_configs_does_not_hold_up_the_others(
             time.sleep(0.001)
         second = pool.submit(propose, dataset("owner/small"), chosen, llm, store)
         first.result(), second.result()
-    order = [name for _, name in endpoint.seen.arrivals]
+    order = [each.dataset for each in endpoint.seen.arrivals]
     assert len(order) == 42 and max(i for i, name in enumerate(order) if name == "owner/small") < 20
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from prefect.settings import PREFECT_API_URL
 
+from dynosaur_core.digest import digest
 from tests.flows.hub_case import RELEASE, Released, add_reviews, release_commits, released
 from tests.support.hub import LoopbackHub
 from tests.support.llm import LlmServer
@@ -65,7 +65,7 @@ class Growths:
     environment: Mapping[str, str] = field(default_factory=dict)
     """What a test wants set."""
     stored: list[tuple[float, set[str]]] = field(default_factory=list)
-    """After each kill: the moment (monotonic), and the datasets whose answers the store held."""
+    """After each kill: the moment (monotonic), and what the store held the answers to."""
 
     def events(self) -> int:
         """Requests that the Hub and the model have had: what a moment is measured by."""
@@ -94,10 +94,15 @@ class Growths:
         self.stored.append((time.monotonic(), self._answered()))
         return process.returncode == -signal.SIGKILL
 
-    def asked_again(self) -> set[str]:
-        """Datasets that the model was asked about although the store held the answer."""
+    def asked_again(self) -> list[str]:
+        """Datasets about which the model was asked something to which the store held the answer."""
         arrivals = self.endpoint.seen.arrivals
-        return {name for moment, held in self.stored for when, name in arrivals if when > moment and name in held}
+        return [
+            each.dataset
+            for killed, held in self.stored
+            for each in arrivals
+            if each.when > killed and each.asked in held
+        ]
 
     def whole_commits(self) -> int:
         """How many releases were made; fails where one is not whole."""
@@ -108,5 +113,4 @@ class Growths:
 
     def _answered(self) -> set[str]:
         texts = [path.read_text() for path in self.store.glob("answers/*/*.json")]
-        messages = [message["content"] for text in texts for message in json.loads(text)["messages"]]
-        return {name for message in messages for name in re.findall(r"Dataset: (shop/\S+)", message)}
+        return {digest(json.loads(text)["messages"]) for text in texts}

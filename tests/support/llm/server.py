@@ -11,7 +11,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, NamedTuple
 
 from dynosaur_core.digest import digest
 from dynosaur_core.llm.prices import count_tokens
@@ -52,6 +52,16 @@ class Behaviour:
     """Seconds between two bytes of a slow drip."""
 
 
+class Arrival(NamedTuple):
+    """A request that came in."""
+
+    when: float
+    """Monotonic."""
+    dataset: str
+    asked: str
+    """Digest of its messages."""
+
+
 @dataclass
 class Seen:
     """What the endpoint counted. `answered` are the answers that went out whole: what a provider bills."""
@@ -68,8 +78,7 @@ class Seen:
     batched: Counter[str] = field(default_factory=Counter)
     """Requests that were answered by batches."""
     bodies: dict[str, dict[str, Any]] = field(default_factory=dict)
-    arrivals: list[tuple[float, str]] = field(default_factory=list)
-    """When (monotonic) a request for which dataset arrived."""
+    arrivals: list[Arrival] = field(default_factory=list)
 
 
 class LlmServer:
@@ -224,9 +233,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _ask(self, body: dict[str, Any], api: str) -> None:
         endpoint, seen = self.server.endpoint, self.server.endpoint.seen
         name, prompt = digest(body), json.dumps(body, ensure_ascii=False)
-        dataset = Asked(tuple(body.get("messages") or body.get("input") or ()), None).dataset[0]
+        messages = tuple(body.get("messages") or body.get("input") or ())
+        arrival = Arrival(time.monotonic(), Asked(messages, None).dataset[0], digest(messages))
         with endpoint.lock:
-            seen.arrivals.append((time.monotonic(), dataset))
+            seen.arrivals.append(arrival)
         if endpoint.behaviour.gate:
             endpoint.behaviour.gate.wait(60)
         endpoint.stopping.wait(endpoint.behaviour.latency_s)
