@@ -74,6 +74,13 @@ class Cursor:
     pages: int = 0
     malformed: int = 0
     """How many entries could not be read."""
+    example: str = ""
+    """What the first of these was, as Python writes it, cut."""
+
+    def skip(self, entry: object) -> None:
+        """Counts an entry that cannot be read."""
+        self.malformed += 1
+        self.example = self.example or f"{entry!r:.200}"
 
 
 class Catalog(Protocol):

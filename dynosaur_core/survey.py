@@ -77,7 +77,10 @@ class Survey:
         held_back = found.leaving.carry_out(write=self.write, confirmed=self.withdraw_many)
         found.inherit(everything=everything)
         if cursor.malformed:
-            _LOG.warning("%s: %d entries skipped, without a usable id or revision", self._place, cursor.malformed)
+            example = f", such as {cursor.example}" if cursor.example else ""
+            _LOG.warning(
+                "%s: %d entries skipped, without a usable id or revision%s", self._place, cursor.malformed, example
+            )
             found.counts["surveyed"] += cursor.malformed
             found.refused[Reason.BAD_ENTRY] += cursor.malformed
         return GrowthPlan(

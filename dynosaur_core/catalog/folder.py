@@ -34,10 +34,11 @@ class FolderCatalog:
 
     def list(self, cursor: Cursor | None = None) -> Iterator[DatasetRef]:
         for folder in _dataset_folders(self.root):
-            if is_storable_id(folder.relative_to(self.root).as_posix()):
+            repo_id = folder.relative_to(self.root).as_posix()
+            if is_storable_id(repo_id):
                 yield self._ref(folder)
             elif cursor:
-                cursor.malformed += 1
+                cursor.skip(repo_id)
         if cursor:
             cursor.finished = cursor.whole = True
 

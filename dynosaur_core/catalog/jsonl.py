@@ -88,7 +88,7 @@ class JsonlCatalog:
             if is_storable_id(repo_id):
                 yield self.ref(repo_id)
             elif cursor:
-                cursor.malformed += 1
+                cursor.skip(repo_id)
         if cursor:
             cursor.pages = 1 if self._index else 0
             cursor.malformed += len(self._nameless)

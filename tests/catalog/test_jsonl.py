@@ -314,11 +314,11 @@ def test_lines_without_a_name_are_said_after_all_others(tmp_path: Path) -> None:
     assert not cursor.whole and not cursor.finished
 
 
-def test_ids_that_cannot_be_kept_are_counted(tmp_path: Path) -> None:
-    cursor, names = Cursor(), ["x" * 300, "a\tb", "x"]
+def test_ids_that_cannot_be_kept_are_counted_and_the_first_is_named(tmp_path: Path) -> None:
+    cursor, names = Cursor(), ["a\tb", "x" * 300, "x"]
     catalog = JsonlCatalog(write(tmp_path / "all.jsonl", [line(name, labelled(9)) for name in names]))
     assert [ref.repo_id for ref in catalog.list(cursor)] == ["x"]
-    assert cursor.malformed == 2
+    assert (cursor.malformed, cursor.example) == (2, r"'a\tb'")
 
 
 def test_packed_catalogue_that_swells_is_refused(tmp_path: Path) -> None:

@@ -127,6 +127,7 @@ def test_odd_names_and_texts_end_one_dataset_each(
     database: str,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Good datasets among such that used to end the growth, in the names of files, cards and messages."""
     monkeypatch.setenv("DYNOSAUR_DESIGNING__DESIGNERS", "rules")
@@ -155,6 +156,7 @@ def test_odd_names_and_texts_end_one_dataset_each(
     said = capfd.readouterr().err
     assert "Traceback" not in said, said[-3_000:]
     assert report["grown"] == 2 and report["refused"]["bad_entry"] == 2, report
+    assert r"2 entries skipped, without a usable id or revision, such as 'odd/id-\udcff'" in caplog.text
     assert sum(report["failed"].values()) + sum(report["refused"].values()) == 4 + 2 + 1
     assert "Unexpected" not in report["failed"], report
     assert report["release"], report

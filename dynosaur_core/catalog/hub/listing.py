@@ -81,7 +81,7 @@ def listing(http: HubHttp, query: Query, cursor: Cursor) -> Iterator[DatasetRef]
         for entry in entries:
             ref = entry_ref(entry)
             if ref is None:
-                cursor.malformed += 1
+                cursor.skip(entry)
                 skipped.append(entry)
                 continue
             older = older or (floor is not None and ref.last_modified is not None and ref.last_modified < floor)
