@@ -24,8 +24,8 @@ def continual(step: Step, choice: ExperimentChoice, settings: Settings) -> dict[
     """Step -> StepScores as JSON."""
     now_and_then = Seldom()
 
-    def tell(done: int, total: int) -> None:
+    def tell(part: str, done: int, total: int) -> None:
         if now_and_then.due() or done == total:
-            _log.info("%s: %s of %s predictions", step.name, f"{done:,}", f"{total:,}")
+            _log.info("%s, %s: %s of %s predictions", step.name, part, f"{done:,}", f"{total:,}")
 
     return run_step(choice, step, settings, open_clients(settings).store, tell).model_dump(mode="json")

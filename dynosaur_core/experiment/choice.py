@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from dynosaur_core.suites import SUPERNI
 from dynosaur_core.training.recipes import Value
@@ -21,6 +21,10 @@ STRATEGIES = (
 )
 
 
+_Once = AfterValidator(lambda given: tuple(dict.fromkeys(given)))
+"""What is named twice counts once."""
+
+
 class ExperimentChoice(BaseModel):
     """One experiment. Other strategies and seeds may be added to it later."""
 
@@ -30,9 +34,9 @@ class ExperimentChoice(BaseModel):
     """Folder of `dynosaur split`: the stages with their held-out rows."""
     out: str = ""
     """Folder of the experiment: the same command goes on with what lies there."""
-    strategies: tuple[str, ...] = Field(default=STRATEGIES, min_length=1)
+    strategies: Annotated[tuple[str, ...], _Once] = Field(default=STRATEGIES, min_length=1)
     """How earlier tasks are chosen, one run each."""
-    seeds: tuple[Annotated[int, Field(ge=0, lt=2**32)], ...] = Field(default=(0, 1, 2), min_length=1)
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], _Once] = Field(default=(0, 1, 2), min_length=1)
     """Each strategy is run once with each."""
     tasks: int = Field(default=50, ge=1)
     """Earlier tasks that a stage replays, at most."""

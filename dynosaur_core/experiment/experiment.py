@@ -93,10 +93,10 @@ def begin(choice: ExperimentChoice, settings: Settings) -> list[Step]:
     for module in ("torch", "transformers", "peft", "accelerate"):
         needed(module, "train")
     needed("scipy.stats", "eval")
-    stages = open_versions(choice.split, settings).last
     manifest = Path(choice.split) / SPLIT_MANIFEST
     if not manifest.exists():
         raise DynosaurError(Code.BAD_SETTING, f"{choice.split} is no split: make one with `dynosaur split`")
+    stages = open_versions(choice.split, settings).last
     if not Path(choice.split, "stage-1", HELD_OUT).exists():
         raise DynosaurError(Code.BAD_SETTING, f"{choice.split} holds no rows out: split with --held-out")
     open_suite(choice.suite, settings)

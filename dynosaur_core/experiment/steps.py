@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -33,6 +34,10 @@ SCORES = "step.json"
 HELD_OUT = "held-out/held-out-00000.parquet"
 """Where a stage of a split has them."""
 _LOCK = ".lock"
+
+
+Progress = Callable[[str, int, int], None]
+"""Called with the folder of what is measured, how many predictions are there, and of how many."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,7 @@ def run_step(
     step: Step,
     settings: Settings,
     store: Store,
-    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    progress: Progress = lambda _part, _done, _total: None,
 ) -> StepScores:
     """Replays, trains and measures, or goes on with what was cut off; where another process is at it, waits for it.
 
@@ -124,7 +129,11 @@ def run_step(
         began = time.monotonic()
         model, rows, replayed = _trained(choice, step, settings, store, folder)
         unseen, *held_out = (
-            evaluate(_evaluation(choice, model, suite, str(folder / name), instances), settings, progress=progress)
+            evaluate(
+                _evaluation(choice, model, suite, str(folder / name), instances),
+                settings,
+                progress=partial(progress, name),
+            )
             for name, suite, instances in _suites(choice, step)
         )
         scores = StepScores(

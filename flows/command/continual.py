@@ -50,8 +50,8 @@ def continual(
     given = {
         "split": split,
         "out": out,
-        "strategies": strategies and [name.strip() for name in strategies.split(",")],
-        "seeds": seeds and seeds.split(","),
+        "strategies": None if strategies is None else [name.strip() for name in strategies.split(",")],
+        "seeds": None if seeds is None else seeds.split(","),
         "tasks": tasks,
         "rows": rows,
         "recipe": recipe,

@@ -77,11 +77,16 @@ def test_steps_go_on_from_the_step_before_and_replay_all_stages_before(choice: E
     assert (found.strategy, found.tasks, found.rows, found.seed, found.out) == ("random", 1, 4, 7, "mixture")
 
 
+def test_what_is_named_twice_is_run_once() -> None:
+    choice = ExperimentChoice(strategies=("none", "random", "none"), seeds=(1, 0, 1))
+    assert (choice.strategies, choice.seeds) == (("none", "random"), (1, 0))
+
+
 def test_step_that_was_cut_off_goes_on_to_the_same_scores(choice: ExperimentChoice, tmp_path: Path) -> None:
     store = Store(str(tmp_path / "store"))
     begin(choice, Settings())
 
-    def stop(done: int, _total: int) -> None:
+    def stop(_part: str, done: int, _total: int) -> None:
         if done == 2:
             raise KeyboardInterrupt
 
@@ -126,7 +131,7 @@ def test_conclude_names_the_runs_that_are_incomplete(choice: ExperimentChoice) -
         ({"strategies": ("nonne",)}, "there is no strategy 'nonne'"),
         ({"split": ""}, "name a folder of `dynosaur split` with --split"),
         ({"recipe": "smollm"}, "there is no recipe 'smollm'"),
-        ({"split": "/nowhere"}, "there is no release at"),
+        ({"split": "/nowhere"}, "/nowhere is no split: make one with"),
         ({"out": "s3://bucket/x"}, "lie in folders of this machine"),
         ({"values": {"epochs": -1}}, "epochs"),
     ],

@@ -55,7 +55,7 @@ def test_continual_fails_where_a_step_does_and_then_goes_on(
     for words in (
         "0 of 4 steps were done before",
         "begins untrained: step 1 of 4",
-        "untrained: 3 of 3 predictions",
+        "untrained, unseen: 3 of 3 predictions",
         "begins stage 2 none seed 0: step 3 of 4",
         "stage 2 random seed 0 failed: ",
         "on unseen tasks; 3 of 4 steps are done",
@@ -78,7 +78,7 @@ def test_continual_cut_off_says_how_far_it_is(
         """As Ctrl-C in the midst of the second step."""
 
         def emit(self, record: logging.LogRecord) -> None:
-            if "stage 1 first seed 0: 3 of 3" in record.getMessage():
+            if "stage 1 first seed 0, unseen: 3 of 3" in record.getMessage():
                 raise KeyboardInterrupt
 
     cut = Cut()
