@@ -12,6 +12,7 @@ from dynosaur_core.continual.encoders import needed
 from dynosaur_core.evaluation.forgetting import (
     LEVEL,
     Interval,
+    average,
     backward_transfer,
     difference,
     forgetting,
@@ -70,6 +71,7 @@ def measures(stages: int) -> list[Measure]:
         found += [
             Measure("BWT", lambda run: backward_transfer(run.held_out)),
             Measure("forgetting", lambda run: forgetting(run.held_out)),
+            Measure("average", lambda run: average(run.held_out)),
         ]
     return found
 

@@ -99,7 +99,10 @@ def _standing(out: Path, identity: str, key: str) -> Made | None:
 
 
 def _other(out: Path) -> DynosaurError:
-    message = f"{out} holds the evaluation of another model, suite or prompt: give another --out, or remove it"
+    message = (
+        f"{out} holds another evaluation (of another model, suite or prompt, or with other tokens): "
+        "give another --out, or remove it"
+    )
     return DynosaurError(Code.BAD_SETTING, message)
 
 

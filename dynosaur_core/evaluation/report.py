@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from dynosaur_core.results import Result
 from dynosaur_core.text import one_line
 
 MANIFEST, PREDICTIONS, TABLE, PICTURE = "scores.json", "predictions.jsonl", "scores.parquet", "scores.png"
+_DIGEST = re.compile("[0-9a-f]{32}")
 _BARS = 60
 """Bars of a picture; of more tasks their distribution is drawn."""
 
@@ -113,10 +115,17 @@ def write_report(
     with (folder / PREDICTIONS).open("wb") as file:
         file.writelines(json_line(each.line()) for each in scored)
     pq.write_table(_table(scored, tasks), folder / TABLE, compression="zstd")
-    bars = categories if len(categories) > 1 else tasks
+    said = {each.question.instance.task: each.question.instance.instruction for each in scored}
+    bars = categories if len(categories) > 1 else {_short(task, said[task]): each for task, each in tasks.items()}
     _draw({name: score.rouge_l for name, (_, score) in bars.items()}, f"{about['model']}, {about['suite']}", folder)
-    (folder / CARD).write_text(_card({**about, **found}, tasks, categories, choice), encoding="utf-8")
+    explained = {f"{task}: {one_line(said[task], 100)}": each for task, each in tasks.items()}
+    (folder / CARD).write_text(_card({**about, **found}, explained, categories, choice), encoding="utf-8")
     return found
+
+
+def _short(task: str, instruction: str) -> str:
+    """A task on a line of a picture: one whose name is a digest by what it asks for."""
+    return f"{instruction[:50]} ({task[:8]})" if _DIGEST.fullmatch(task) else task
 
 
 def _of_tasks(scores: Iterable[Score]) -> Score:
@@ -124,12 +133,13 @@ def _of_tasks(scores: Iterable[Score]) -> Score:
 
 
 def _table(scored: Sequence[Scored], tasks: Mapping[str, tuple[int, Score]]) -> pa.Table:
-    category = {each.question.instance.task: each.question.instance.category for each in scored}
+    instances = {each.question.instance.task: each.question.instance for each in scored}
     cut = Counter(each.question.instance.task for each in scored if each.question.cut)
     return pa.table(
         {
             "task": list(tasks),
-            "category": pa.array([category[task] for task in tasks], pa.string()),
+            "instruction": [instances[task].instruction for task in tasks],
+            "category": pa.array([instances[task].category for task in tasks], pa.string()),
             "instances": [count for count, _ in tasks.values()],
             "exact_match": [score.exact_match for _, score in tasks.values()],
             "rouge_l": [score.rouge_l for _, score in tasks.values()],

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from dynosaur_core.continual.encoders import needed
 from dynosaur_core.continual.folder import made_before, made_whole
 from dynosaur_core.continual.stages import SPLIT_MANIFEST, open_versions
-from dynosaur_core.continual.strategies import strategy
+from dynosaur_core.continual.strategies import STRATEGIES, strategy
 from dynosaur_core.digest import digest, digest_bytes
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.evaluation.comparison import (
@@ -28,7 +28,7 @@ from dynosaur_core.evaluation.comparison import (
     draw_comparison,
 )
 from dynosaur_core.experiment.choice import ExperimentChoice
-from dynosaur_core.experiment.steps import HELD_OUT, Step, StepScores, steps_of
+from dynosaur_core.experiment.steps import HELD_OUT, SCORES, Step, StepScores, read_step, steps_of
 from dynosaur_core.models import Stored
 from dynosaur_core.results import Result
 from dynosaur_core.settings import Settings
@@ -41,6 +41,12 @@ BEGUN = "experiment.json"
 COMPARISON = "comparison"
 _MANIFEST = "comparison.json"
 _BASELINE = "none"
+_MEASURES = (
+    "*since learnt*: the held-out score of an earlier stage at the end, less what it was right after that stage; below "
+    "zero, something was forgotten. *BWT* is its mean. *forgetting*: the best held-out score that an earlier stage had "
+    "before the end, less that at the end, as a mean; above zero, something was forgotten. *average*: of all stages' "
+    "held-out scores at the end."
+)
 _ADDED_LATER = {"out", "split", "strategies", "seeds"}
 """Fields that may differ between two runs of one experiment; the split goes by its content."""
 
@@ -109,10 +115,13 @@ def _same(out: Path, wanted: Begun) -> None:
     path = out / BEGUN
     if path.exists():
         begun = from_stored(path.read_bytes(), Begun, str(path), "give another place with --out")
-        differs = [name for name in wanted.choice if begun.choice.get(name) != wanted.choice[name]]
-        differs += ["split"] if begun.split != wanted.split else []
+        was, now = (
+            {**each.choice, **each.choice.get("values", {}), "values": None, "note": None} for each in (begun, wanted)
+        )
+        differs = [f"{name} {was.get(name)} (now {now[name]})" for name in now if was.get(name) != now[name]]
+        differs += ["another split"] if begun.split != wanted.split else []
         if differs:
-            message = f"{out} holds an experiment with another {', '.join(differs)}: give another place with --out"
+            message = f"{out} holds an experiment with {', '.join(differs)}: give another place with --out"
             raise DynosaurError(Code.BAD_SETTING, message)
         return
     try:
@@ -128,8 +137,11 @@ def _same(out: Path, wanted: Begun) -> None:
 
 
 def conclude(choice: ExperimentChoice, stages: int, scores: Mapping[Step, StepScores]) -> ExperimentSummary:
-    """Compares the runs that are complete, and writes `comparison/`, unless it stands there already."""
-    runs, incomplete = _runs(choice, scores, stages)
+    """Compares the runs that are complete, also those in the folder that were not asked for this time, and writes
+    `comparison/`, unless it stands there already."""
+    asked = [(name, seed) for name in choice.strategies for seed in choice.seeds]
+    scores = {**scores, **_others(choice, asked, stages)}
+    runs, incomplete = _runs(asked, scores, stages)
     found = compare(runs) if runs else {}
     untrained = scores.get(Step(0))
     summary = ExperimentSummary(
@@ -141,7 +153,7 @@ def conclude(choice: ExperimentChoice, stages: int, scores: Mapping[Step, StepSc
         unseen={name: values[f"test after stage {stages}"].mean for name, values in found.items()},
     )
     out = f"{choice.out}/{COMPARISON}"
-    key = digest("comparison", 1, summary.as_json(), [run.model_dump(mode="json") for run in runs])
+    key = digest("comparison", 2, summary.as_json(), [run.model_dump(mode="json") for run in runs])
     if runs and not made_before(out, _MANIFEST, key):
         with made_whole(out, _MANIFEST, key, summary.as_json()) as folder:
             draw_comparison(runs, folder)
@@ -150,21 +162,45 @@ def conclude(choice: ExperimentChoice, stages: int, scores: Mapping[Step, StepSc
     return summary
 
 
+def _run_steps(name: str, seed: int, stages: int) -> list[Step]:
+    return [Step(1, seed=seed), *(Step(stage, name, seed) for stage in range(2, stages + 1))]
+
+
+def _others(choice: ExperimentChoice, asked: Sequence[tuple[str, int]], stages: int) -> dict[Step, StepScores]:
+    """The steps of the complete runs that lie in the folder beside those asked for."""
+    found: dict[Step, StepScores] = {}
+    for path in sorted(Path(choice.out).glob(f"seed-*/*/stage-{stages}/{SCORES}")):
+        name, seed = path.parts[-3], path.parts[-4].removeprefix("seed-")
+        if name in STRATEGIES and seed.isdecimal() and (name, int(seed)) not in asked:
+            steps = _run_steps(name, int(seed), stages)
+            made = {step: done for step in steps if (done := read_step(choice, step))}
+            found |= made if len(made) == stages else {}
+    return found
+
+
 def _runs(
-    choice: ExperimentChoice, scores: Mapping[Step, StepScores], stages: int
+    asked: Sequence[tuple[str, int]], scores: Mapping[Step, StepScores], stages: int
 ) -> tuple[list[StageScores], list[str]]:
+    """The complete runs, in one order whatever was asked for, and the names of those that were asked for in vain."""
     runs, incomplete = [], []
-    for name in choice.strategies:
-        for seed in choice.seeds:
-            steps = [Step(1, seed=seed), *(Step(stage, name, seed) for stage in range(2, stages + 1))]
-            mine = [scores[step] for step in steps if step in scores]
-            if len(mine) < stages:
-                incomplete.append(f"{name} seed {seed}")
-                continue
-            held_out = tuple((*each.held_out, *[None] * (stages - len(each.held_out))) for each in mine)
-            unseen = tuple(each.unseen for each in mine)
-            runs.append(StageScores(strategy=name, seed=seed, unseen=unseen, held_out=held_out))
+    for name, seed in sorted({*asked, *((step.strategy, step.seed) for step in scores if step.strategy)}, key=_order):
+        mine = [scores[step] for step in _run_steps(name, seed, stages) if step in scores]
+        if len(mine) < stages:
+            incomplete.append(f"{name} seed {seed}")
+            continue
+        held_out = tuple((*each.held_out, *[None] * (stages - len(each.held_out))) for each in mine)
+        unseen = tuple(each.unseen for each in mine)
+        runs.append(StageScores(strategy=name, seed=seed, unseen=unseen, held_out=held_out))
     return runs, incomplete
+
+
+def _order(run: tuple[str, int]) -> tuple[int, int]:
+    name, seed = run
+    return [*STRATEGIES].index(name) if name else -1, seed
+
+
+def _place(step: Step) -> tuple[int, int, int]:
+    return (*_order((step.strategy, step.seed)), step.stage)
 
 
 def _table(scores: Mapping[Step, StepScores]) -> pa.Table:
@@ -172,7 +208,7 @@ def _table(scores: Mapping[Step, StepScores]) -> pa.Table:
     return pa.Table.from_pylist(
         [
             {"stage": step.stage, "strategy": step.strategy, "seed": step.seed, **each.model_dump(exclude={"format"})}
-            for step, each in scores.items()
+            for step, each in sorted(scores.items(), key=lambda item: _place(item[0]))
         ]
     )
 
@@ -185,15 +221,34 @@ def _card(
 ) -> str:
     chosen = recipe(choice.recipe, choice.values)
     trained = [each for step, each in scores.items() if step.stage]
+    found = compare(runs)
+    alone = [name for name, values in found.items() if next(iter(values.values())).seeds == 1]
+    seeds = ", ".join(map(str, sorted({run.seed for run in runs})))
     parts = [
         f"# Replay strategies over {summary.stages} stages",
-        f"{chosen.model} by the recipe {choice.recipe}, {len(choice.seeds)} seeds; of earlier stages at most "
+        f"{chosen.model} by the recipe {choice.recipe}, seeds {seeds}; of earlier stages at most "
         f"{choice.tasks} tasks of {choice.rows} rows are replayed. {summary.sentence()}.",
+        *_unseen_rows(trained),
         "Scores are ROUGE-L over all instances, 0 to 100, each with the 95 % interval of its mean over seeds.",
-        comparison_table(compare(runs)),
+        *([f"Of {', '.join(alone)} there is one seed and so no interval: it may differ by chance."] if alone else []),
+        comparison_table(found),
+        *([_MEASURES] if summary.stages > 1 else []),
     ]
-    if _BASELINE in choice.strategies and (differences := against(runs, _BASELINE)):
+    if _BASELINE in found and (differences := against(runs, _BASELINE)):
         parts += ["## Beside no replay", "The difference to `none`, paired by seed.", comparison_table(differences)]
     seconds = sum(each.seconds for each in trained)
     parts += [f"![scores by stage and strategy]({PICTURE})", f"All steps together took {seconds:,.0f} s."]
     return "\n\n".join(parts) + "\n"
+
+
+def _unseen_rows(trained: Sequence[StepScores]) -> list[str]:
+    """Warns where trainings ended before they had come to all rows, replayed ones perhaps among those left."""
+    short = [each for each in trained if each.seen_rows is not None and each.seen_rows < each.rows]
+    if not short:
+        return []
+    least = min(short, key=lambda each: (each.seen_rows or 0) / each.rows)
+    return [
+        f"**{len(short)} of {len(trained)} trainings ended before they had seen all their rows**, one after "
+        f"{least.seen_rows:,} of {least.rows:,}: what strategies replay had less to do with these scores, or nothing. "
+        "More steps (--max-steps) or fewer rows (--rows) would show it."
+    ]

@@ -77,7 +77,9 @@ class StepScores(Stored):
     held_out: tuple[float, ...]
     """[stage]: on the held-out rows of each stage until this one."""
     rows: int
-    """That it was trained on."""
+    """Of its mixture."""
+    seen_rows: int | None = None
+    """Of these, in its training; None of a step that an earlier version made."""
     replayed_rows: int
     seconds: float
 
@@ -127,7 +129,7 @@ def run_step(
         if done := read_step(choice, step):
             return done
         began = time.monotonic()
-        model, rows, replayed = _trained(choice, step, settings, store, folder)
+        model, rows, seen, replayed = _trained(choice, step, settings, store, folder)
         unseen, *held_out = (
             evaluate(
                 _evaluation(choice, model, suite, str(folder / name), instances),
@@ -141,6 +143,7 @@ def run_step(
             unseen_exact=unseen.exact_match,
             held_out=tuple(each.rouge_l for each in held_out),
             rows=rows,
+            seen_rows=seen,
             replayed_rows=replayed,
             seconds=round(time.monotonic() - began, 1),
         )
@@ -152,10 +155,10 @@ def run_step(
 
 def _trained(
     choice: ExperimentChoice, step: Step, settings: Settings, store: Store, folder: Path
-) -> tuple[str, int, int]:
-    """The step's model, the rows that it was trained on, and how many of them were replayed."""
+) -> tuple[str, int, int, int]:
+    """The step's model, the rows of its mixture, and how many of them were seen in training and how many replayed."""
     if step.stage == 0:
-        return _first_model(choice), 0, 0
+        return _first_model(choice), 0, 0, 0
     replayed = 0
     data, values = f"{choice.split.rstrip('/')}/stage-{step.stage}", {**choice.values, "seed": step.seed}
     if step.before:
@@ -164,7 +167,7 @@ def _trained(
         values["model"] = str(Path(choice.out) / step.before.place / "training")
     out = str(folder / "training")
     done = finetune(FinetuneChoice(data=data, out=out, recipe=choice.recipe, values=values))
-    return out, done.rows, replayed
+    return out, done.rows, done.seen, replayed
 
 
 def replayed_by(choice: ExperimentChoice, step: Step, out: str) -> ReplayChoice:

@@ -54,6 +54,8 @@ class FinetuneSummary(Result):
     model: str
     """What it started from."""
     rows: int
+    seen: int
+    """Of these; fewer than all where the training ended before it had come to them."""
     cut: int
     left_out: dict[str, int]
     steps: int
@@ -66,9 +68,10 @@ class FinetuneSummary(Result):
     def sentence(self) -> str:
         done = "trained" if self.changed else "was trained already"
         left_out = sum(self.left_out.values())
+        seen = "" if self.seen == self.rows else f"{self.seen:,} of "
         return (
-            f"{self.model} {done} by {self.recipe}: {self.steps:,} steps over {self.rows:,} rows ({self.cut:,} cut, "
-            f"{left_out:,} left out), loss {self.first_loss:.3f} -> {self.last_loss:.3f}, {self.seconds:,.0f} s"
+            f"{self.model} {done} by {self.recipe}: {self.steps:,} steps over {seen}{self.rows:,} rows ({self.cut:,} "
+            f"cut, {left_out:,} left out), loss {self.first_loss:.3f} -> {self.last_loss:.3f}, {self.seconds:,.0f} s"
         )
 
 
@@ -211,6 +214,7 @@ def _summary(choice: FinetuneChoice, training: Training, *, changed: bool) -> Fi
         recipe=training.recipe_name,
         model=training.recipe["model"],
         rows=training.rows.used,
+        seen=min(training.rows.used, ended.steps * training.recipe["batch"]),
         cut=training.rows.cut,
         left_out=training.rows.left_out,
         **ended.model_dump(exclude={"files"}),

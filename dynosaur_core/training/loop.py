@@ -104,7 +104,7 @@ def train(model: Any, tokenizer: Any, rows: Encoded, recipe: Recipe, choice: Fin
 def _arguments(recipe: Recipe, choice: FinetuneChoice, devices: Devices) -> Any:
     micro = micro_batch(recipe, devices)
     try:
-        return transformers.TrainingArguments(
+        return _Arguments(
             output_dir=str(Path(choice.out) / CHECKPOINTS),
             per_device_train_batch_size=micro,
             gradient_accumulation_steps=recipe.batch // (micro * devices.count),
@@ -134,6 +134,20 @@ def _arguments(recipe: Recipe, choice: FinetuneChoice, devices: Devices) -> Any:
         )
     except (ValueError, RuntimeError, ImportError) as error:
         raise DynosaurError(Code.BAD_SETTING, f"this machine cannot train by the recipe: {error}") from error
+
+
+class _Arguments(transformers.TrainingArguments):  # type: ignore[misc]
+    def get_warmup_steps(self, num_training_steps: int) -> int:
+        """A share is rounded down: the first step of a warm-up has a rate of 0, and would be one of few."""
+        share = self.warmup_steps < 1
+        steps = int(num_training_steps * self.warmup_steps if share else self.warmup_steps)
+        if steps >= num_training_steps:
+            _log.warning(
+                "all %s steps are of the warm-up (%s), and hardly learn: give a shorter one with --warmup",
+                num_training_steps,
+                steps,
+            )
+        return steps
 
 
 def _loss(*, causal: bool) -> Callable[..., torch.Tensor]:

@@ -31,6 +31,15 @@ def help_of(name: str, model: type[BaseModel] = Options) -> str | None:
     return f"{field.description} [default: {default}]" if default and isinstance(default, str) else field.description
 
 
+def option_of(model: type[BaseModel], field: str, metavar: str | None = None, *names: str) -> Any:
+    """An option that says what its field means, and the field's default; None keeps that."""
+    known = model.model_fields[field]
+    default = ",".join(map(str, known.default)) if isinstance(known.default, tuple) else known.default
+    said = "" if known.is_required() or default in (None, "") else f" [default: {default}]"
+    shown = names or (f"--{field.replace('_', '-')}",)
+    return typer.Option(*shown, metavar=metavar, help=f"{help_of(field, model)}{said}")
+
+
 Catalog = Annotated[str | None, typer.Option(metavar="WHERE", help=help_of("catalog"))]
 CatalogName = Annotated[str | None, typer.Option(metavar="NAME", help=help_of("catalog_name"))]
 StoreUrl = Annotated[str | None, typer.Option("--store", metavar="URL", help=help_of("store"))]

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 
 from dynosaur_core.experiment.choice import ExperimentChoice
-from flows.command.arguments import AsJson, StoreUrl, help_of, print_json
+from flows.command.arguments import AsJson, StoreUrl, option_of, print_json
 from flows.command.finetune import with_values
 from flows.options import Options, checked
 
 app = typer.Typer()
 
 
-def _option(field: str, metavar: str) -> Any:
-    """An option that says what its field means, and its default; None keeps the field's."""
-    known = ExperimentChoice.model_fields[field]
-    default = ",".join(map(str, known.default)) if isinstance(known.default, tuple) else known.default
-    said = f" [default: {default}]" if default else ""
-    return typer.Option(
-        f"--{field.replace('_', '-')}", metavar=metavar, help=f"{help_of(field, ExperimentChoice)}{said}"
-    )
+_option = partial(option_of, ExperimentChoice)
 
 
 @app.command()

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 
 from dynosaur_core.evaluation.choice import Dtype, EvaluationChoice, Track
 from dynosaur_core.evaluation.prompts import PromptForm
-from flows.command.arguments import AsJson, StoreUrl, help_of, print_json
+from flows.command.arguments import AsJson, StoreUrl, help_of, option_of, print_json
 from flows.options import Options, checked
 
 app = typer.Typer()
 
 
-def _option(field: str, metavar: str | None = None, *names: str) -> Any:
-    """An option that says what its field means, and its default; None keeps the field's."""
-    known = EvaluationChoice.model_fields[field]
-    default = "" if known.default is None or known.is_required() else f" Default: {known.default}."
-    said = f"{help_of(field, EvaluationChoice)}{default}"
-    return typer.Option(*(names or (f"--{field.replace('_', '-')}",)), metavar=metavar, help=said)
+_option = partial(option_of, EvaluationChoice)
 
 
 @app.command()

@@ -6,26 +6,21 @@ import inspect
 import logging
 import os
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Annotated, Any, get_args
 
 import typer
 
 from dynosaur_core.training.choice import FinetuneChoice
 from dynosaur_core.training.recipes import Recipe, recipes
-from flows.command.arguments import AsJson, help_of, json_text, print_json
+from flows.command.arguments import AsJson, help_of, json_text, option_of, print_json
 from flows.options import checked
 
 app = typer.Typer()
 _METAVARS = {int: "N", float: "X", str: "NAME"}
 
 
-def _option(field: str, metavar: str) -> Any:
-    """An option that says what its field means; None keeps the field's default."""
-    default = FinetuneChoice.model_fields[field].default
-    said = f" [default: {default}]" if default and isinstance(default, str | int | float) else ""
-    name = f"--{field.replace('_', '-')}"
-    return typer.Option(name, metavar=metavar, help=f"{help_of(field, FinetuneChoice)}{said}")
+_option = partial(option_of, FinetuneChoice)
 
 
 def with_values(*but: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

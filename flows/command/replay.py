@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dynosaur_core.continual.choice import ReplayChoice
-from flows.command.arguments import AsJson, MaxCost, ReleaseUrls, StoreUrl, help_of, print_json
+from flows.command.arguments import AsJson, MaxCost, ReleaseUrls, StoreUrl, option_of, print_json
 from flows.options import Options, checked
 
 if TYPE_CHECKING:
@@ -16,9 +17,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-def _option(field: str, metavar: str, name: str | None = None) -> Any:
-    """An option that says what its field means; None keeps the field's default."""
-    return typer.Option(name or f"--{field.replace('_', '-')}", metavar=metavar, help=help_of(field, ReplayChoice))
+_option = partial(option_of, ReplayChoice)
 
 
 @app.command()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from pydantic import BaseModel
 
 from dynosaur_core.continual.choice import SplitChoice, SubsetChoice
-from flows.command.arguments import AsJson, MaxCost, ReleaseUrls, StoreUrl, help_of, print_json
+from flows.command.arguments import AsJson, MaxCost, ReleaseUrls, StoreUrl, help_of, option_of, print_json
 from flows.options import Options, checked
 
 if TYPE_CHECKING:
@@ -20,19 +21,7 @@ app = typer.Typer()
 T = TypeVar("T", bound=BaseModel)
 
 
-def _of(model: type[BaseModel]) -> Callable[[str, str], Any]:
-    """Options that say what their field means, and its default; None keeps that."""
-
-    def option(field: str, metavar: str) -> Any:
-        found = model.model_fields[field]
-        default = None if found.is_required() or found.default is None else str(found.default)
-        name, shown = f"--{field.replace('_', '-')}", help_of(field, model)
-        return typer.Option(name, metavar=metavar, help=f"{shown} [default: {default}]" if default else shown)
-
-    return option
-
-
-_split, _subset = _of(SplitChoice), _of(SubsetChoice)
+_split, _subset = partial(option_of, SplitChoice), partial(option_of, SubsetChoice)
 
 
 @app.command()

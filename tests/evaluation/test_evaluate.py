@@ -39,7 +39,10 @@ def test_evaluate_scores_each_task_and_all(model: LlmServer, suite: Path, tmp_pa
     assert len(rows) == 30 and rows[0]["prediction"] == "A CAT.\nAnd more", "what was thought is taken off"
     assert {row["rouge_l"] for row in rows} == {0.0, 1.0}
     card = (out / "README.md").read_text()
-    assert "| all instances | 30 | 90.00 | 90.00 |" in card and "| task1\\_animal | 10 | 90.00 | 90.00 |" in card
+    assert (
+        "| all instances | 30 | 90.00 | 90.00 |" in card
+        and "| task1\\_animal: Name the animal of kind 1. | 10 | 90.00 | 90.00 |" in card
+    )
     with Image.open(out / "scores.png") as picture:
         assert picture.format == "PNG"
     assert set(files(out)) == {"README.md", "scores.parquet", "scores.png", "predictions.jsonl", "scores.json"}
@@ -83,7 +86,7 @@ def test_evaluate_refuses_the_folder_of_another_evaluation(
 ) -> None:
     evaluated(tmp_path, suite)
     before = files(tmp_path / "out")
-    with pytest.raises(DynosaurError, match="holds the evaluation of another model, suite or prompt") as caught:
+    with pytest.raises(DynosaurError, match="holds another evaluation") as caught:
         evaluated(tmp_path, suite, **other)
     assert caught.value.code is Code.BAD_SETTING and files(tmp_path / "out") == before
 

@@ -57,9 +57,12 @@ def test_experiment_compares_strategies_and_shares_the_first_stage(choice: Exper
     again, told = run(choice, tmp_path)
     assert (again, told) == (scores, summary) and files(tmp_path / "experiment") == before
 
+    _, narrower = run(choice.model_copy(update={"strategies": ("random",)}), tmp_path)
+    assert narrower == summary and files(tmp_path / "experiment") == before, "the others stay in the comparison"
+
     more, wider = run(choice.model_copy(update={"strategies": ("none", "random", "coverage")}), tmp_path)
     assert set(more) - set(scores) == {Step(2, "coverage")} and wider.runs == 3
-    with pytest.raises(DynosaurError, match="holds an experiment with another rows: give another place") as caught:
+    with pytest.raises(DynosaurError, match=r"holds an experiment with rows 4 \(now 5\): give another place") as caught:
         begin(choice.model_copy(update={"rows": 5}), Settings())
     assert caught.value.code is Code.BAD_SETTING
 

