@@ -60,7 +60,7 @@ def split_card(summary: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]], c
 def overlaps(counts: Mapping[str, int], left_out: Sequence[Mapping[str, Any]]) -> list[str]:
     """Tables of the kinds of overlap with their counts, and of the first tasks with what they share."""
     known = [(cell(kind), why, f"{counts[kind]:,}") for kind, why in OVERLAPS.items() if counts.get(kind)]
-    lines = table(("", "why", "tasks"), known)
+    lines = table(("", "why", "tasks"), known) if known else []
     if left_out:
         shown = [
             (

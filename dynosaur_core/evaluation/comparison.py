@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import model_validator
 
 from dynosaur_core.continual.encoders import needed
+from dynosaur_core.continual.strategies import STRATEGIES
 from dynosaur_core.evaluation.forgetting import (
     LEVEL,
     Interval,
@@ -23,6 +24,7 @@ from dynosaur_core.models import Stored
 from dynosaur_core.publish.card import cell
 
 PICTURE = "strategies.png"
+_COLOURS = {name: f"C{number}" for number, name in enumerate(STRATEGIES)}
 
 
 class StageScores(Stored):
@@ -145,7 +147,8 @@ def draw_comparison(runs: Sequence[StageScores], folder: Path, unit: str = "ROUG
             means = [values[name].mean for name in columns]
             errors = [0.0 if (high := values[name].high) is None else high - values[name].mean for name in columns]
             places = [place + 1 + shift for place in range(len(columns))]
-            axes.errorbar(places, means, errors, marker="o", capsize=2, linewidth=1, label=strategy.replace("$", r"\$"))
+            line = {"marker": "o", "capsize": 2, "linewidth": 1, "color": _COLOURS.get(strategy)}
+            axes.errorbar(places, means, errors, label=strategy.replace("$", r"\$"), **line)
         axes.set(title=title, xlabel=label, ylabel=unit, xticks=range(1, len(columns) + 1))
     drawn[0].legend(fontsize=8, title=f"{LEVEL:.0%} intervals over seeds", title_fontsize=8)
     for axes in drawn[1:]:

@@ -156,7 +156,8 @@ def _draw(bars: Mapping[str, float], title: str, folder: Path) -> None:
     axes = figure.subplots()
     if few:
         names = sorted(bars, key=lambda name: (bars[name], name))
-        axes.barh([_label(name) for name in names], [bars[name] for name in names], color="#2a6fbb")
+        drawn = axes.barh([_label(name) for name in names], [bars[name] for name in names], color="#2a6fbb")
+        axes.bar_label(drawn, fmt="%.1f", padding=2, fontsize=8)
         axes.set(xlabel="ROUGE-L", xlim=(0, 100))
     else:
         axes.hist(list(bars.values()), bins=range(0, 101, 5), color="#2a6fbb")

@@ -79,11 +79,14 @@ def read_manifest(folder: Path) -> Training:
 
 
 def prompt_of(model: str) -> PromptForm:
-    """The form of the prompts that a model expects: of the folder of a training the one that it was trained with.
+    """The form of the prompts that a model expects: of the folder of a training, or of the weights in it, the one that
+    it was trained with.
 
     Raises StoreFailed where the manifest is damaged, and BadSetting where its form is not one of this version.
     """
     folder = Path(model).expanduser()
+    if folder.name == WEIGHTS and not (folder / MANIFEST).is_file():
+        folder = folder.parent
     said = read_manifest(folder).recipe.get("prompt") if (folder / MANIFEST).is_file() else None
     for form in get_args(PromptForm):
         if form == (said or DEFAULT_PROMPT):

@@ -106,6 +106,7 @@ def draw_curve(lines: Sequence[Line], title: str, folder: Path) -> None:
     if window > 1:
         axes.plot(steps[window - 1 :], smooth, color="#2a6fbb", label=f"mean over {window:,} steps")
     axes.set(title=title, xlabel="step", ylabel="loss (nats per output token)")
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend()
     figure.savefig(folder / CURVE, metadata={"Software": None})
 

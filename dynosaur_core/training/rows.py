@@ -10,6 +10,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dynosaur_core.continual.stages import SPLIT_MANIFEST
 from dynosaur_core.digest import digest, digest_bytes
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.models import Release, Stored
@@ -76,6 +77,8 @@ def open_data(url: str) -> Data:
         for manifest, files in _MANIFESTS.items():
             if fs.isfile(f"{root}/{manifest}"):
                 return Data(url, {f"{root}/{path}": said for path, said in files(fs.cat_file(f"{root}/{manifest}"))})
+        if fs.isfile(f"{root}/{SPLIT_MANIFEST}"):
+            raise _bad(f"data {url!r} is a split: give one of its stages, such as {url.rstrip('/')}/stage-1")
         found = fs.glob(f"{root}/data/*.parquet") or fs.glob(f"{root}/*.parquet") or fs.glob(f"{root}/*.jsonl")
     except STORAGE_ERRORS as error:
         raise _bad(f"data {url!r} cannot be read: {error}") from error

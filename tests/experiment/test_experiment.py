@@ -42,7 +42,7 @@ def test_experiment_compares_strategies_and_shares_the_first_stage(choice: Exper
     scores, summary = run(choice, tmp_path)
     assert list(scores) == [Step(0), FIRST, NONE, RANDOM]
     assert [len(each.held_out) for each in scores.values()] == [0, 1, 2, 2]
-    assert (scores[NONE].rows, scores[NONE].replayed_rows) == (16, 0)
+    assert (scores[NONE].rows, scores[NONE].seen_rows, scores[NONE].replayed_rows) == (16, 8, 0)
     assert (scores[RANDOM].rows, scores[RANDOM].replayed_rows) == (20, 4), "one task of four rows"
     assert (summary.runs, summary.incomplete, set(summary.unseen)) == (2, [], {"none", "random"})
     trained = json.loads((tmp_path / "experiment/seed-0/random/stage-2/training/training.json").read_bytes())
@@ -50,6 +50,8 @@ def test_experiment_compares_strategies_and_shares_the_first_stage(choice: Exper
     out = tmp_path / "experiment/comparison"
     card = (out / "README.md").read_text()
     assert "\n| none | 1 |" in card and "\n| random | 1 |" in card and "Beside no replay" in card
+    assert "3 of 3 trainings ended before they had seen all their rows**, one after 8 of 20" in card
+    assert "Of none, random there is one seed" in card and "| average |" in card
     assert pq.read_table(out / "scores.parquet")["strategy"].to_pylist() == ["", "", "none", "random"]
     assert (out / "strategies.png").read_bytes().startswith(b"\x89PNG")
 

@@ -126,6 +126,7 @@ def test_evaluate_asks_with_the_prompt_of_the_training(trained: Path, tmp_path: 
     own, other = evaluated("own"), evaluated("other", prompt="tk-instruct")
     assert (own.prompt, own.exact_match, other.prompt) == ("plain", 100.0, "tk-instruct")
     assert own.sentence().endswith(", prompt plain") and "prompt = plain" in (tmp_path / "own/README.md").read_text()
+    assert prompt_of(str(trained / "model")) == prompt_of(str(trained)) == "plain"
     made = read_manifest(trained)
     later = made.model_copy(update={"recipe": {**made.recipe, "prompt": "chatty"}})
     (tmp_path / "later").mkdir()
@@ -159,6 +160,26 @@ def test_finetune_with_an_adapter_trains_it_alone(trained: Path, tmp_path: Path)
     other = {**adapter, "lora_rank": 4, "max_steps": 1}
     train(rows, tmp_path / "fourth", tmp_path / "second", **other)
     assert answers(tmp_path / "fourth") != {} and len(list((tmp_path / "fourth/model").glob("adapter*"))) == 2
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_few_steps_all_learn_and_the_rows_that_were_seen_are_told(
+    t5: Path, rows: Path, tmp_path: Path, steps: int
+) -> None:
+    done = train(rows, tmp_path / "out", t5, batch=2, max_steps=steps, schedule="linear", warmup=0.03)
+    assert all(line.learning_rate > 0 for line in read_metrics(tmp_path / "out"))
+    assert (done.seen, done.rows) == (
+        2 * steps,
+        len(ROWS),
+    ) and f"over {2 * steps} of {len(ROWS)} rows" in done.sentence()
+
+
+def test_training_that_is_all_warm_up_is_said_to_hardly_learn(
+    t5: Path, rows: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    done = train(rows, tmp_path / "out", t5, max_steps=2, warmup=2)
+    assert "all 2 steps are of the warm-up (2), and hardly learn: give a shorter one with --warmup" in caplog.messages
+    assert done.seen == done.rows == len(ROWS)
 
 
 def test_loss_is_of_the_output_alone_over_the_whole_batch() -> None:

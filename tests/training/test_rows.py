@@ -94,12 +94,15 @@ def test_rows_name_the_line_that_is_none(tmp_path: Path, line: str, words: str) 
 
 def test_open_data_refuses_what_is_no_data(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
+    (tmp_path / "split").mkdir()
+    (tmp_path / "split/split.json").write_text("{}")
     (tmp_path / "x.csv").write_text("a,b")
     (tmp_path / "x.parquet").write_text("no parquet")
     pq.write_table(pa.table({"text": ["x"]}), tmp_path / "y.parquet")
     for name, words in (
         ("nowhere", "is not there"),
         ("empty", "holds no parquet or jsonl file"),
+        ("split", "is a split: give one of its stages, such as .*split/stage-1"),
         ("x.csv", "neither a folder nor a file"),
         ("x.parquet", "is no parquet file"),
         ("y.parquet", "has the columns text"),
