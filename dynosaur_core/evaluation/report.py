@@ -22,7 +22,7 @@ from dynosaur_core.results import Result
 from dynosaur_core.text import one_line
 
 MANIFEST, PREDICTIONS, TABLE, PICTURE = "scores.json", "predictions.jsonl", "scores.parquet", "scores.png"
-_DIGEST = re.compile("[0-9a-f]{32}")
+_DIGEST = re.compile("[0-9a-f]{16}|[0-9a-f]{32}")
 _BARS = 60
 """Bars of a picture; of more tasks their distribution is drawn."""
 

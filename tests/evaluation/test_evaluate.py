@@ -16,9 +16,11 @@ from PIL import Image
 
 from dynosaur_core.clients import close_clients
 from dynosaur_core.continual.folder import Made
+from dynosaur_core.digest import digest
 from dynosaur_core.errors import Code, DynosaurError
 from dynosaur_core.evaluation.choice import EvaluationChoice
 from dynosaur_core.evaluation.evaluate import evaluate
+from dynosaur_core.evaluation.report import _short
 from dynosaur_core.settings import Llm, Settings
 from tests.evaluation.conftest import ANIMALS, animal, evaluated, files, lines, predictions
 from tests.support.killing import wait_until
@@ -277,3 +279,15 @@ def test_evaluate_keeps_no_secret_that_a_model_repeats(model: LlmServer, suite: 
 
 def test_animals_are_ten() -> None:
     assert len(ANIMALS) == 10, "the shares in the tests above count on it"
+
+
+@pytest.mark.parametrize(
+    ("task", "shown"),
+    [
+        ("e700176516edaa57", "Name the capital. (e7001765)"),
+        (digest("Name the capital."), f"Name the capital. ({digest('Name the capital.')[:8]})"),
+        ("task1344_glue_entailment", "task1344_glue_entailment"),
+    ],
+)
+def test_tasks_whose_names_are_digests_are_shown_by_what_they_ask(task: str, shown: str) -> None:
+    assert _short(task, "Name the capital.") == shown
