@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
@@ -61,10 +61,11 @@ def chosen_forecast(choice: Choice, options: Options) -> Forecast:
     refuses: it is counted, and costs nothing."""
     with looking(options) as clients:
         chosen = choose(clients, choice, options.limit)
-        why = {ref.repo_id: judge_ref(ref, clients.settings.policy) for ref in chosen.changed}
-        accepted = tuple(ref for ref in chosen.changed if why[ref.repo_id] is None)
+        why = {ref.repo_id: judge_ref(ref, clients.settings.policy) for ref in chosen.branches}
         refused = Counter(rejection.reason for rejection in why.values() if rejection)
-        plan = chosen.model_copy(update={"changed": accepted, "refused": dict(refused)})
+        kinds = {"new": chosen.new, "retried": chosen.retried}
+        accepted = {kind: tuple(ref for ref in refs if not why[ref.repo_id]) for kind, refs in kinds.items()}
+        plan = chosen.model_copy(update={**accepted, "refused": dict(refused)})
         return estimate_plan(clients, plan, anew_from=choice.anew_from)
 
 
@@ -92,8 +93,9 @@ def ask_anew(clients: Clients, growth_id: str) -> None:
 
 
 def choose(clients: Clients, choice: Choice, limit: int | None = None) -> GrowthPlan:
-    """The chosen datasets at their current revisions, the first `limit` of them by id. Raises NotFound for an id that
-    the catalogue does not have, and BadSetting where nothing is chosen, or nothing is found."""
+    """The chosen datasets at their current revisions, the first `limit` of them by id: as new those that the ledger
+    does not know, as retried all others. Raises NotFound for an id that the catalogue does not have, and BadSetting
+    where nothing is chosen, or nothing is found."""
     choice.check()
     refs = {ref.repo_id: ref for ref in _found(clients, choice)}
     for pattern in filter(_is_pattern, choice.datasets):
@@ -101,14 +103,15 @@ def choose(clients: Clients, choice: Choice, limit: int | None = None) -> Growth
             raise DynosaurError(Code.BAD_SETTING, f"no dataset is chosen by {pattern!r}{_but(clients, choice)}")
     if not refs:
         raise DynosaurError(Code.BAD_SETTING, f"no dataset is chosen by {choice.sentence()}{_but(clients, choice)}")
-    others = _of_other_catalogs(clients, refs)
+    known, here = clients.ledger.get_many(list(refs)), clients.catalog.name
+    others = {e.repo_id: e.catalog for e in known.values() if e.catalog != here and e.outcome is not Outcome.WITHDRAWN}
     if named := others.keys() & set(choice.datasets):
         repo_id = min(named)
         message = f"{repo_id} is of the catalogue {others[repo_id]!r}: choose it with that one's --catalog"
         raise DynosaurError(Code.BAD_SETTING, message)
-    refs = {repo_id: ref for repo_id, ref in refs.items() if repo_id not in others}
-    chosen = sorted(refs)[:limit]
-    return GrowthPlan(surveyed=len(chosen), changed=tuple(refs[repo_id] for repo_id in chosen))
+    chosen = [refs[repo_id] for repo_id in sorted(refs.keys() - others)[:limit]]
+    new = tuple(ref for ref in chosen if ref.repo_id not in known)
+    return GrowthPlan(surveyed=len(chosen), new=new, retried=tuple(ref for ref in chosen if ref.repo_id in known))
 
 
 def _but(clients: Clients, choice: Choice) -> str:
@@ -119,13 +122,6 @@ def _but(clients: Clients, choice: Choice) -> str:
         return f"{near}; datasets ended with {', '.join(ends)}" if ends else "; no dataset has failed or was refused"
     patterns = [name for name in choice.datasets if _is_pattern(name)]
     return near_id(clients.ledger, patterns[0]) if patterns else ""
-
-
-def _of_other_catalogs(clients: Clients, refs: Collection[str]) -> dict[str, str]:
-    """Those that the ledger has from another catalogue, with its name."""
-    known = clients.ledger.get_many(list(refs)).values()
-    here = clients.catalog.name
-    return {e.repo_id: e.catalog for e in known if e.catalog != here and e.outcome is not Outcome.WITHDRAWN}
 
 
 def _found(clients: Clients, choice: Choice) -> Iterator[DatasetRef]:

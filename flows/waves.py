@@ -22,7 +22,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Cancelling
+from prefect.states import Cancelled, Cancelling
 
 from dynosaur_core import stopping
 from dynosaur_core.clients import Clients
@@ -169,7 +169,7 @@ class Shared:
             elif wave.beats and wave.silent_s() > self.settings.waves.silence_s:
                 self._again(wave, f"its process has been silent for {wave.silent_s():.0f} s")
             elif not wave.beats and wave.silent_s() > self.settings.waves.wait_s:
-                self._run_myself(wave)
+                self._run_myself(wave, prefect)
 
     def _over(self, prefect: SyncPrefectClient) -> dict[UUID | None, str]:
         """Flow runs that have ended, with the names and messages of their states."""
@@ -211,9 +211,11 @@ class Shared:
             message = f"the waves with it have ended {_TRIES} times before it did; the last one: {why}"
             self.growth.given_up(left, DynosaurError(Code.INTERRUPTED, message))
 
-    def _run_myself(self, wave: Wave) -> None:
+    def _run_myself(self, wave: Wave, prefect: SyncPrefectClient) -> None:
         if not self._close(wave, unless_taken=True):
             return
+        if wave.flow_run:
+            prefect.set_flow_run_state(wave.flow_run, Cancelled(message="the growth runs it itself"))
         get_run_logger().warning("wave %s: no worker has taken it in %.0f s", wave.wave_id, wave.silent_s())
         _run_here(self.growth, self.settings, self.fresh, wave.refs, wave.wave_id)
         self.ended.update(ref.repo_id for ref in wave.refs)

@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 # Xet's client remembers by address what a server has; another loopback Hub may get the port of one that is gone.
 os.environ["HF_XET_CACHE"] = tempfile.mkdtemp(prefix="tests-xet-")
 atexit.register(shutil.rmtree, os.environ["HF_XET_CACHE"], ignore_errors=True)
+
+# A shell lets its background jobs ignore Ctrl-C, and all that the tests start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test depends on the machine's speed, and the same commit passes or fails everywhere. `--hypothesis-profile=explore`
 # tries other inputs with each run.
@@ -56,6 +61,12 @@ def _environment_stays() -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture(autouse=True)
+def _logs_are_heard() -> None:
+    """A command that runs in this process keeps the library's lines from all handlers but its own."""
+    ROOT.propagate = True
 
 
 @pytest.fixture(autouse=True)

@@ -27,6 +27,7 @@ class GrowthPlan(Frozen):
     changed: tuple[DatasetRef, ...] = ()
     relicensed: tuple[DatasetRef, ...] = ()
     retried: tuple[DatasetRef, ...] = ()
+    """Failed earlier, or run again by hand."""
     withdrawn: tuple[Withdrawal, ...] = ()
     """Gone from the catalogue, or refused now; those seen are among the refused too."""
     held_back: tuple[Withdrawal, ...] = ()

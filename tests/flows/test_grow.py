@@ -225,6 +225,7 @@ def test_a_backfill_grows_nothing_that_is_refused_and_withdraws_what_was(
     choice, here = Choice(datasets=["shop/*"]), {"catalog": str(tmp_path / "all"), "store": str(tmp_path / "store")}
     close_clients()
     planned = chosen_forecast(choice, Options(**here))
+    assert planned.planned["changed"] == 0 and planned.planned["retried"] == len(planned.datasets) > 0
     assert (planned.datasets, planned.refused) == (["shop/fine"], {"blocklisted": 3})
     again = run_growth(backfill, catalog=str(tmp_path / "all"), choice=choice)
     assert (again.report.grown, again.report.refused) == (1, {"blocklisted": 3})

@@ -142,6 +142,8 @@ def test_waves_that_no_worker_takes_are_run_by_the_growth(
     grown = run_growth(catalog=str(shops))
     assert (grown.report.grown, grown.report.branches) == (6, 6)
     assert len({row["repo_id"] for row in records_of(tmp_path / "release")}) == 6
+    states = sorted(run.state_name for run in grown.runs)
+    assert states == ["Cancelled", "Cancelled", "Completed", "Completed"], "none waits for a worker"
 
 
 def test_waves_of_a_deployment_that_there_is_not_end_with_what_to_do(

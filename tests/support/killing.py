@@ -27,11 +27,6 @@ def shops(hub: LoopbackHub, count: int) -> None:
         add_reviews(hub, f"shop/r{n}", start=n * 100)
 
 
-def _as_in_a_terminal() -> None:
-    """A shell lets its background jobs ignore Ctrl-C, and what they start inherits that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def start_growth(
     catalog: str | Path, store: Path, release: str | Path, *arguments: str, **environment: str
 ) -> subprocess.Popen[str]:
@@ -43,7 +38,6 @@ def start_growth(
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PREFECT_API_URL": PREFECT_API_URL.value() or "", **environment},
-        preexec_fn=_as_in_a_terminal,
     )
 
 

@@ -60,13 +60,13 @@ def test_evaluate_of_what_is_wrong_ends_with_2_and_a_sentence(
 def test_evaluate_help_says_what_it_takes(process: Run) -> None:
     shown = " ".join(process("evaluate", "--help").out.split())
     for words in (
-        "Default: superni.",
+        "[default: superni]",
         "A folder of `dynosaur finetune`",
         "`smollm2-135m`",
         "instruction, input, output",
         "of other models tk-instruct",
-        "Default: 100.",
-        "Default: 1024.",
-        "Default: 128.",
+        "[default: 100]",
+        "[default: 1024]",
+        "[default: 128]",
     ):
         assert words in shown
