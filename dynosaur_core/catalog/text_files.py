@@ -24,6 +24,7 @@ from dynosaur_core.reading.written import csv_column, json_table, json_text, jso
 _LINE = "line"
 _HEAD_CHARS, _HEAD_ROWS = 1_000_000, 10
 """Of a CSV file, where its columns are counted."""
+_OTHER_SEPARATORS = (";", "\t", "|")
 _DECODER = json.JSONDecoder(strict=False)
 
 
@@ -78,7 +79,10 @@ def _check_frame(frame: pd.DataFrame, options: dict[str, Any]) -> None:
     if len(frame) and options.get("index_col") is None and not isinstance(frame.index, pd.RangeIndex):
         # pandas takes the first columns for an index, and shifts all others under wrong names
         surplus = frame.index.nlevels
-        raise ValueError(f"its first line names {len(frame.columns)} columns, and its rows have {surplus} cells more")
+        names = [str(name) for name in frame.columns]
+        sign = next((sign for sign in _OTHER_SEPARATORS if len(names) == 1 and sign in names[0]), None)
+        hint = f"; is {sign!r} what separates them, which its card does not say (`sep`)?" if sign else ""
+        raise ValueError(f"its first line names {len(names)} columns, and its rows have {surplus} cells more{hint}")
 
 
 def csv_typed(sample: pa.Table) -> pa.Table:

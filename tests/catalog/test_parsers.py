@@ -133,7 +133,12 @@ def test_csv_whose_rows_are_longer_than_its_header_is_refused(tmp_path: Path) ->
     (write_dataset(tmp_path, "a/b", {}) / "train.csv").write_text("q,n\n" + "a,b,c,d\n" * 20)
     error = failure(tmp_path)
     assert error.code is Code.UNREADABLE_FILES
-    assert "train.csv: its first line names 2 columns, and its rows have 2 cells more" in error.message
+    assert error.message.endswith("train.csv: its first line names 2 columns, and its rows have 2 cells more")
+
+
+def test_csv_of_another_separator_is_told(tmp_path: Path) -> None:
+    (write_dataset(tmp_path, "a/b", {}) / "train.csv").write_text("q;n\n" + "a, or b;c\n" * 20)
+    assert "is ';' what separates them, which its card does not say (`sep`)?" in failure(tmp_path).message
 
 
 def test_csv_cell_with_many_separators_is_one_cell(tmp_path: Path) -> None:
