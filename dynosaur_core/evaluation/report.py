@@ -125,7 +125,7 @@ def write_report(
 
 def _short(task: str, instruction: str) -> str:
     """A task on a line of a picture: one whose name is a digest by what it asks for."""
-    return f"{instruction[:50]} ({task[:8]})" if _DIGEST.fullmatch(task) else task
+    return f"{one_line(instruction, 50)} ({task[:8]})" if _DIGEST.fullmatch(task) else task
 
 
 def _of_tasks(scores: Iterable[Score]) -> Score:
@@ -162,7 +162,7 @@ def _draw(bars: Mapping[str, float], title: str, folder: Path) -> None:
     else:
         axes.hist(list(bars.values()), bins=range(0, 101, 5), color="#2a6fbb")
         axes.set(xlabel="ROUGE-L", ylabel="tasks", xlim=(0, 100))
-    axes.set_title(_label(title), fontsize=10)
+    figure.suptitle(_label(title), fontsize=10)  # as wide as the picture, whatever the names take
     figure.savefig(folder / PICTURE, metadata={"Software": None})  # equal scores are equal files
 
 

@@ -42,10 +42,11 @@ COMPARISON = "comparison"
 _MANIFEST = "comparison.json"
 _BASELINE = "none"
 _MEASURES = (
-    "*since learnt*: the held-out score of an earlier stage at the end, less what it was right after that stage; below "
-    "zero, something was forgotten. *BWT* is its mean. *forgetting*: the best held-out score that an earlier stage had "
-    "before the end, less that at the end, as a mean; above zero, something was forgotten. *average*: of all stages' "
-    "held-out scores at the end."
+    "*test*: on the unseen tasks. *held-out*: on rows of the stages' own tasks that no stage trains on. *since learnt*:"
+    " the held-out score of an earlier stage at the end, less what it was right after that stage; below zero, something"
+    " was forgotten. *BWT* is its mean. *forgetting*: the best held-out score that an earlier stage had before the end,"
+    " less that at the end, as a mean; above zero, something was forgotten. *average*: of all stages' held-out scores"
+    " at the end."
 )
 _ADDED_LATER = {"out", "split", "strategies", "seeds"}
 """Fields that may differ between two runs of one experiment; the split goes by its content."""
@@ -74,12 +75,16 @@ class ExperimentSummary(Result):
     """ROUGE-L on the unseen tasks."""
     unseen: dict[str, float]
     """strategy -> the mean over seeds after the last stage."""
+    short: int
+    """Trainings that ended before they had seen all their rows, replayed ones perhaps among those left."""
 
     def sentence(self) -> str:
         scores = ", ".join(f"{name} {score:.2f}" for name, score in self.unseen.items())
         before = "" if self.untrained is None else f"; untrained {self.untrained:.2f}"
         failed = f"; {len(self.incomplete)} runs are incomplete" if self.incomplete else ""
-        return f"{self.runs} runs of {self.stages} stages, ROUGE-L on unseen tasks: {scores or 'none'}{before}{failed}"
+        short = f"; {self.short} trainings ended before they had seen all their rows" if self.short else ""
+        what = f"{self.runs} runs of {self.stages} stages, ROUGE-L on unseen tasks: {scores or 'none'}"
+        return f"{what}{before}{failed}{short}"
 
 
 def begin(choice: ExperimentChoice, settings: Settings) -> list[Step]:
@@ -151,6 +156,7 @@ def conclude(choice: ExperimentChoice, stages: int, scores: Mapping[Step, StepSc
         incomplete=incomplete,
         untrained=untrained.unseen if untrained else None,
         unseen={name: values[f"test after stage {stages}"].mean for name, values in found.items()},
+        short=len(_short(scores)),
     )
     out = f"{choice.out}/{COMPARISON}"
     key = digest("comparison", 2, summary.as_json(), [run.model_dump(mode="json") for run in runs])
@@ -220,7 +226,6 @@ def _card(
     scores: Mapping[Step, StepScores],
 ) -> str:
     chosen = recipe(choice.recipe, choice.values)
-    trained = [each for step, each in scores.items() if step.stage]
     found = compare(runs)
     alone = [name for name, values in found.items() if next(iter(values.values())).seeds == 1]
     seeds = ", ".join(map(str, sorted({run.seed for run in runs})))
@@ -228,27 +233,32 @@ def _card(
         f"# Replay strategies over {summary.stages} stages",
         f"{chosen.model} by the recipe {choice.recipe}, seeds {seeds}; of earlier stages at most "
         f"{choice.tasks} tasks of {choice.rows} rows are replayed. {summary.sentence()}.",
-        *_unseen_rows(trained),
+        *_unseen_rows(scores),
         "Scores are ROUGE-L over all instances, 0 to 100, each with the 95 % interval of its mean over seeds.",
-        *([f"Of {', '.join(alone)} there is one seed and so no interval: it may differ by chance."] if alone else []),
+        *([f"With one seed ({', '.join(alone)}) there is no interval: scores may differ by chance."] if alone else []),
         comparison_table(found),
         *([_MEASURES] if summary.stages > 1 else []),
     ]
     if _BASELINE in found and (differences := against(runs, _BASELINE)):
         parts += ["## Beside no replay", "The difference to `none`, paired by seed.", comparison_table(differences)]
-    seconds = sum(each.seconds for each in trained)
+    seconds = sum(each.seconds for each in scores.values())
     parts += [f"![scores by stage and strategy]({PICTURE})", f"All steps together took {seconds:,.0f} s."]
     return "\n\n".join(parts) + "\n"
 
 
-def _unseen_rows(trained: Sequence[StepScores]) -> list[str]:
-    """Warns where trainings ended before they had come to all rows, replayed ones perhaps among those left."""
-    short = [each for each in trained if each.seen_rows is not None and each.seen_rows < each.rows]
+def _short(scores: Mapping[Step, StepScores]) -> list[StepScores]:
+    """The steps whose trainings ended before they had seen all their rows."""
+    return [each for each in scores.values() if each.seen_rows is not None and each.seen_rows < each.rows]
+
+
+def _unseen_rows(scores: Mapping[Step, StepScores]) -> list[str]:
+    """Warns where trainings had not come to all rows, replayed ones perhaps among those left."""
+    short = _short(scores)
     if not short:
         return []
     least = min(short, key=lambda each: (each.seen_rows or 0) / each.rows)
     return [
-        f"**{len(short)} of {len(trained)} trainings ended before they had seen all their rows**, one after "
-        f"{least.seen_rows:,} of {least.rows:,}: what strategies replay had less to do with these scores, or nothing. "
-        "More steps (--max-steps) or fewer rows (--rows) would show it."
+        f"**{len(short)} of {sum(step.stage > 0 for step in scores)} trainings ended before they had seen all their "
+        f"rows**, one after {least.seen_rows:,} of {least.rows:,}: what strategies replay had less to do with these "
+        "scores, or nothing. An experiment of more steps (`--max-steps`), in another folder, would show it."
     ]

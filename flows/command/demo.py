@@ -44,7 +44,13 @@ def run_demo(folder: Path, as_json: bool) -> int:
     from flows.grow import grow
 
     screen = Screen()
-    options = Options(catalog=str(bundled_catalog()), store=str(folder / "store"), release=[str(folder / "release")])
+    catalog = bundled_catalog()
+    options = Options(
+        catalog=str(catalog),
+        catalog_name=f"folder {catalog.name}",  # one and the same, wherever this package is installed next time
+        store=str(folder / "store"),
+        release=[str(folder / "release")],
+    )
     weights = find_weights(options.settings().local_model)
     screen.line(weights.sentence)
     with _environment(_SETTINGS), LocalModel(weights) as model:
@@ -80,7 +86,7 @@ def show(screen: Screen, settings: Settings, folder: Path) -> None:
         (f"less {release}/README.md", "the dataset card"),
         (f"{programs}python -c \"from datasets import load_dataset; print(load_dataset('{release}'))\"", "the data"),
         (f"{programs}dynosaur failed --store {folder}/store", "what broke, and what to do"),
-        (f"{programs}dynosaur demo", "again: nothing has changed, so nothing is asked"),
+        (f"{programs}dynosaur demo {folder}", "again: nothing has changed, so nothing is asked"),
         (f"{programs}prefect server start", "the UI: flow runs, the growth report and the failed datasets"),
     ):
         screen.line(f"  {command}\n      {meaning}")

@@ -45,13 +45,14 @@ def test_experiment_compares_strategies_and_shares_the_first_stage(choice: Exper
     assert (scores[NONE].rows, scores[NONE].seen_rows, scores[NONE].replayed_rows) == (16, 8, 0)
     assert (scores[RANDOM].rows, scores[RANDOM].replayed_rows) == (20, 4), "one task of four rows"
     assert (summary.runs, summary.incomplete, set(summary.unseen)) == (2, [], {"none", "random"})
+    assert summary.sentence().endswith("; 3 trainings ended before they had seen all their rows")
     trained = json.loads((tmp_path / "experiment/seed-0/random/stage-2/training/training.json").read_bytes())
     assert trained["recipe"]["model"] == str(tmp_path / "experiment/seed-0/first/stage-1/training")
     out = tmp_path / "experiment/comparison"
     card = (out / "README.md").read_text()
     assert "\n| none | 1 |" in card and "\n| random | 1 |" in card and "Beside no replay" in card
     assert "3 of 3 trainings ended before they had seen all their rows**, one after 8 of 20" in card
-    assert "Of none, random there is one seed" in card and "| average |" in card
+    assert "With one seed (none, random) there is no interval" in card and "| average |" in card
     assert pq.read_table(out / "scores.parquet")["strategy"].to_pylist() == ["", "", "none", "random"]
     assert (out / "strategies.png").read_bytes().startswith(b"\x89PNG")
 
