@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from uuid import UUID
 from prefect import flow, get_run_logger
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import State
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Cancelling
@@ -214,8 +215,7 @@ class Shared:
     def _run_myself(self, wave: Wave, prefect: SyncPrefectClient) -> None:
         if not self._close(wave, unless_taken=True):
             return
-        if wave.flow_run:
-            prefect.set_flow_run_state(wave.flow_run, Cancelled(message="the growth runs it itself"))
+        _end_run(prefect, wave, Cancelled(message="the growth runs it itself"))
         get_run_logger().warning("wave %s: no worker has taken it in %.0f s", wave.wave_id, wave.silent_s())
         _run_here(self.growth, self.settings, self.fresh, wave.refs, wave.wave_id)
         self.ended.update(ref.repo_id for ref in wave.refs)
@@ -227,9 +227,15 @@ class Shared:
             yield
         finally:
             for wave in self.at_work.values():
-                if wave.flow_run:
-                    prefect.set_flow_run_state(wave.flow_run, Cancelling(message="its growth was ended"))
+                _end_run(prefect, wave, Cancelling(message="its growth was ended"))
                 self.clients.store.remove(order_name(wave.wave_id))
+
+
+def _end_run(prefect: SyncPrefectClient, wave: Wave, state: State[Any]) -> None:
+    """Ends the flow run of a wave, unless somebody has deleted it."""
+    if wave.flow_run:
+        with suppress(ObjectNotFound):
+            prefect.set_flow_run_state(wave.flow_run, state)
 
 
 def _for_other_folders(options: Options, clients: Clients) -> Options:

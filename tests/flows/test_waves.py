@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.objects import FlowRun
 from prefect.settings import PREFECT_API_URL
 from sqlalchemy import update
 
@@ -208,3 +209,31 @@ def test_a_growth_that_lost_its_lease_while_others_work_for_it_says_so(
     with pytest.raises(AssertionError, match="GrowthRunning"):
         run_growth(catalog=str(shops))
     other.join()
+
+
+def test_waves_whose_runs_somebody_deletes_are_run_by_the_growth(
+    deployed: None, run_growth: Callable[..., Grown], shops: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    given = {"WAVES__DEPLOYMENT": "wave/wave", "WAVES__WAIT_S": "4", "WAVE_SIZE": "3", "DESIGNING__DESIGNERS": "rules"}
+    for name, value in given.items():
+        monkeypatch.setenv(f"DYNOSAUR_{name}", value)
+    before, deleted = {run.id for run in _scheduled_waves()}, []
+
+    def delete() -> None:
+        wait_until(lambda: len({run.id for run in _scheduled_waves()} - before) == 2)
+        with get_client(sync_client=True) as client:
+            for run in _scheduled_waves():
+                if run.id not in before:
+                    client.delete_flow_run(run.id)
+                    deleted.append(run.id)
+
+    person = threading.Thread(target=delete)
+    person.start()
+    grown = run_growth(catalog=str(shops))
+    person.join()
+    assert (grown.report.grown, len(deleted)) == (6, 2)
+
+
+def _scheduled_waves() -> list[FlowRun]:
+    with get_client(sync_client=True) as client:
+        return [run for run in client.read_flow_runs(limit=200) if run.state_name == "Scheduled"]
